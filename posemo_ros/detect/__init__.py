@@ -1,0 +1,1 @@
+"""Finding people in the image and following them from frame to frame."""

@@ -1,0 +1,1 @@
+"""From movement and context to the probabilities of six emotions."""

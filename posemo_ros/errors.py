@@ -1,0 +1,26 @@
+"""Errors that say what was wrong, what was expected and what to do."""
+
+
+class PosemoError(Exception):
+    """Base of all errors that posemo_ros raises on purpose."""
+
+
+class InputError(PosemoError, ValueError):
+    """Data from outside (image, camera, video, bag, clip file) cannot be used."""
+
+
+class ModelError(PosemoError):
+    """A model, its manifest entry or its runtime cannot be used."""
+
+
+class MissingExtraError(PosemoError, ImportError):
+    """An optional package is needed for what was asked.
+
+    The message names the package and the extra of posemo_ros that installs it.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed; "
+            f"install it with: pip install 'posemo_ros[{extra}]'"
+        )

@@ -1,0 +1,1 @@
+"""Running networks: one session interface, the model manifest, the model store."""

@@ -1,0 +1,281 @@
+"""The model manifest: everything a station needs to know about an ONNX file.
+
+``config/models.yaml`` maps a model name to an entry; users add their own manifest files.
+An entry has the common keys of ``ModelSpec`` and, under the name of its task, the keys of that
+task's dataclass below. Unknown keys, wrong types and unknown values are errors that name the
+entry, the key and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import yaml
+
+from ..errors import ModelError
+from ..types import EMOTIONS, PixelOrder
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How an image (or crop) becomes the network's input tensor (N, 3, height, width) float32.
+
+    Attributes:
+        width, height: Pixels.
+        order: Channel order the network was trained on.
+        mean, std: Per channel in that order, on the 0..255 scale: (pixel - mean) / std.
+        pad_value: 0..255, what lies outside the image.
+    """
+
+    width: int
+    height: int
+    order: PixelOrder = PixelOrder.RGB
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    pad_value: int = 114
+
+
+@dataclass(frozen=True)
+class DetectSpec:
+    """A person detector; the image is scaled to fit and padded at the right and at the bottom.
+
+    Attributes:
+        input: See ``ImageInput``.
+        codec: Form of the outputs. ``nms``: (1, n, 5) xyxy + score in input pixels, overlaps
+            removed, with labels (1, n) (MMDeploy's end2end RTMDet). ``rtmdet``: per stride class
+            scores (1, C, h, w) after the sigmoid and distances (1, 4, h, w) in pixels.
+            ``yolox``: (1, A, 5 + C) raw offsets per grid cell, objectness, classes.
+        strides: Of the grids, for ``rtmdet`` and ``yolox``.
+        person_class: Index of the person class.
+        score_threshold: Default; a parameter of the node overrides it.
+        nms_threshold: IoU over which the weaker of two boxes is dropped.
+    """
+
+    input: ImageInput
+    codec: Literal["nms", "rtmdet", "yolox"]
+    strides: tuple[int, ...] = (8, 16, 32)
+    person_class: int = 0
+    score_threshold: float = 0.5
+    nms_threshold: float = 0.65
+
+
+@dataclass(frozen=True)
+class KeypointSpec:
+    """A top-down 2D keypoint network.
+
+    Attributes:
+        input: Crop size and normalisation.
+        codec: How the outputs become pixels. ``quarter``: heatmap argmax moved a quarter cell
+            towards the higher neighbour (HRNet). ``dark``: DARK's Taylor step on the log heatmap.
+            ``udp``: DARK on a UDP crop (unbiased grid). ``simcc``: two outputs, x (N, 17, w*split)
+            and y (N, 17, h*split).
+        joints: Joint set of the output.
+        box_scale: The crop is the box, filled up to the input's aspect ratio, times this.
+        simcc_split: Bins per pixel.
+        blur_kernel: Of DARK's Gaussian, in cells.
+    """
+
+    input: ImageInput
+    codec: Literal["quarter", "dark", "udp", "simcc"]
+    joints: Literal["coco17"] = "coco17"
+    box_scale: float = 1.25
+    simcc_split: float = 2.0
+    blur_kernel: int = 11
+
+
+@dataclass(frozen=True)
+class LiftSpec:
+    """A network that lifts a 2D sequence, (N, frames, 17, C) float32, to the 3D pose of one frame.
+
+    Attributes:
+        frames: Window length F (odd; the answer is for the middle frame).
+        input_joints: Joint set of the input; a coco17 stream is converted where needed.
+        normalisation: ``person``: viewing rays seen by a camera that looks straight at the
+            person, scaled to the person's size (independent of the intrinsics). ``screen``:
+            x 2 / w - 1, y 2 / w - h / w (VideoPose3D, PoseFormer).
+        channels: 2 for x, y; 3 for x, y, score.
+        rate_hz: Frame rate of the training sequences; 0 when any will do.
+
+    The output is (N, 1, 17, 3) or (N, 17, 3): metres relative to the pelvis, H36M-17.
+    """
+
+    frames: int
+    input_joints: Literal["coco17", "h36m17"] = "coco17"
+    normalisation: Literal["person", "screen"] = "person"
+    channels: Literal[2, 3] = 2
+    rate_hz: float = 0.0
+
+
+@dataclass(frozen=True)
+class ContextSpec:
+    """An image encoder; output (1, tokens, width) float32, class token first.
+
+    Attributes:
+        input: The image's centre square is scaled to this.
+        tokens, width: Shape of the output.
+    """
+
+    input: ImageInput
+    tokens: int = 50
+    width: int = 768
+
+
+@dataclass(frozen=True)
+class EmotionSpec:
+    """A network from movement (and context) to the six emotions' logits, (N, 6).
+
+    Attributes:
+        frames: T poses, (N, T, 17, 3) float32 metres relative to the pelvis, H36M-17.
+        rate_hz: Poses per second the window is resampled to.
+        axes: ``camera``, or ``upright``: turned about the vertical axis so that the person
+            faces the camera on average, z up.
+        context_frames: Number of context encodings (N, Tc, tokens, width); 0 when the network
+            looks at movement alone.
+        context_model: Manifest name of the encoder; empty when context_frames is 0.
+        labels: Order of the outputs, a permutation of ``types.EMOTIONS``.
+        temperature: Logits are divided by this before the softmax (calibration).
+        min_confidence: Below this highest probability the answer is "not enough evidence".
+    """
+
+    frames: int
+    rate_hz: float
+    axes: Literal["camera", "upright"] = "camera"
+    context_frames: int = 0
+    context_model: str = ""
+    labels: tuple[str, ...] = EMOTIONS
+    temperature: float = 1.0
+    min_confidence: float = 0.0
+
+
+TaskSpec = Union[DetectSpec, KeypointSpec, LiftSpec, ContextSpec, EmotionSpec]
+TASKS: dict[str, type[TaskSpec]] = {
+    "detect": DetectSpec,
+    "keypoints": KeypointSpec,
+    "lift": LiftSpec,
+    "context": ContextSpec,
+    "emotion": EmotionSpec,
+}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One manifest entry.
+
+    Attributes:
+        name: Key of the entry.
+        task: Name of the task, one of ``TASKS``.
+        spec: The task's settings.
+        file: ONNX file, relative to the manifest's folder; empty for one that must be pulled.
+        url: Where ``posemo models pull`` gets it; empty for one that comes with the package.
+        member: Path inside the archive when the URL is a zip file.
+        sha256: Of the ONNX file; empty when unknown (``pull`` then prints it and says so).
+        licence: SPDX name, and terms of the training data where they differ.
+        source: Where the weights come from.
+        card: Model card, relative to the manifest's folder.
+    """
+
+    name: str
+    task: str
+    spec: TaskSpec
+    licence: str
+    source: str
+    file: str = ""
+    url: str = ""
+    member: str = ""
+    sha256: str = ""
+    card: str = ""
+
+
+def load_manifest(path: Path) -> dict[str, ModelSpec]:
+    """Read a manifest file.
+
+    Raises:
+        ModelError: The file cannot be read, or an entry is wrong.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ModelError(f"cannot read the model manifest {path}: {error}") from error
+    models = data.get("models") if isinstance(data, Mapping) else None
+    if not isinstance(models, Mapping):
+        raise ModelError(f"{path}: expected a mapping 'models: {{name: entry}}'")
+    return {str(name): parse_entry(str(name), entry, path) for name, entry in models.items()}
+
+
+def parse_entry(name: str, entry: object, path: Path) -> ModelSpec:
+    """Check one entry of a manifest and build its ``ModelSpec``."""
+    where = f"{path}: models.{name}"
+    if not isinstance(entry, Mapping):
+        raise ModelError(f"{where}: expected a mapping, got {type(entry).__name__}")
+    named = [task for task in TASKS if task in entry]
+    if len(named) != 1:
+        raise ModelError(
+            f"{where}: expected exactly one of the keys {', '.join(TASKS)}; got {named or 'none'}"
+        )
+    task = named[0]
+    common = {k: v for k, v in entry.items() if k != task}
+    spec = _build(TASKS[task], entry[task], f"{where}.{task}")
+    model: ModelSpec = _build(ModelSpec, {**common, "name": name, "task": task, "spec": spec}, where)
+    if not model.file and not model.url:
+        raise ModelError(f"{where}: needs 'file' (comes with the package) or 'url' (to be pulled)")
+    _check(model, where)
+    return model
+
+
+def _check(model: ModelSpec, where: str) -> None:
+    spec = model.spec
+    if isinstance(spec, EmotionSpec) and sorted(spec.labels) != sorted(EMOTIONS):
+        raise ModelError(
+            f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, got {list(spec.labels)}"
+        )
+    if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
+        raise ModelError(f"{where}.lift.frames: expected an odd number, got {spec.frames}")
+
+
+def _build(cls: type[Any], data: object, where: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise ModelError(f"{where}: expected a mapping, got {type(data).__name__}")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(set(map(str, data)) - set(fields))
+    if unknown:
+        raise ModelError(f"{where}: unknown key {unknown[0]!r} (known: {', '.join(fields)})")
+    missing = [n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in data]
+    if missing:
+        raise ModelError(f"{where}: missing key {missing[0]!r}")
+    return cls(**{k: _convert(v, hints[k], f"{where}.{k}") for k, v in data.items()})
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if value not in args:
+            raise ModelError(f"{where}: {value!r} is not one of {', '.join(map(str, args))}")
+        return value
+    if origin in (Union, types.UnionType):
+        return value
+    if origin is tuple:
+        return _convert_tuple(value, args, where)
+    if kind is PixelOrder:
+        return PixelOrder(_convert(value, Literal["bgr", "rgb"], where))
+    if dataclasses.is_dataclass(kind):
+        return value if isinstance(value, kind) else _build(kind, value, where)  # type: ignore[arg-type]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ModelError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value
+
+
+def _convert_tuple(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    repeated = len(args) == 2 and args[1] is Ellipsis
+    if not isinstance(value, (list, tuple)) or (not repeated and len(value) != len(args)):
+        raise ModelError(f"{where}: expected a list{'' if repeated else f' of {len(args)}'}, got {value!r}")
+    kinds = [args[0]] * len(value) if repeated else args
+    return tuple(_convert(v, k, f"{where}[{i}]") for i, (v, k) in enumerate(zip(value, kinds, strict=True)))

@@ -1,0 +1,1 @@
+"""Off the robot: video, folder or bag in; bag, video and report out."""
