@@ -1,0 +1,224 @@
+"""The chain: image in; 2D keypoints, 3D skeletons and emotions out.
+
+``Pipeline`` runs all stations in one process. The ``build_*`` functions make the stations one by
+one, for those that spread them over several processes: the same stations, the same numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+from .camera import DEFAULT_HFOV_DEG, Camera
+from .detect.detector import Detector
+from .detect.tracker import PersonTracker
+from .emotion.context import ContextEncoder
+from .emotion.estimator import EmotionEstimator
+from .errors import ModelError
+from .inference.manifest import ContextSpec, DetectSpec, EmotionSpec, KeypointSpec, LiftSpec, TaskSpec
+from .inference.session import Session
+from .inference.sessions import open_session
+from .inference.store import ModelStore
+from .keypoints.estimator import KeypointEstimator
+from .lift.lifter import Lifter
+from .people import PeopleFinder
+from .types import Context, Emotions, Frame, FrameResult, Skeletons3D
+
+Spec = TypeVar("Spec", bound=TaskSpec)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which networks run, and where. They stay the same while a pipeline lives.
+
+    Attributes:
+        detector, keypoints, lifter, emotion, context: Names in the model manifest; empty lifter:
+            2D only; empty emotion: no emotions; empty context: movement alone.
+        runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
+        threads: CPU threads shared by all networks; 0: one per core.
+        delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
+    """
+
+    detector: str = "posemo-detector"
+    keypoints: str = "posemo-keypoints"
+    lifter: str = "posemo-lifter"
+    emotion: str = "posemo-emotion"
+    context: str = ""
+    runtime: str = "auto"
+    threads: int = 0
+    delay_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may change while the pipeline runs.
+
+    Attributes:
+        detector_threshold: Lowest score of a person box, 0 to 1; None: the model's own.
+        keypoint_threshold: Keypoints below this score count as not seen, 0 to 1.
+        detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
+        max_people: The best boxes are kept.
+        context_rate_hz: How often the scene is encoded.
+        hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
+    """
+
+    detector_threshold: float | None = None
+    keypoint_threshold: float = 0.3
+    detect_every: int = 5
+    max_people: int = 8
+    context_rate_hz: float = 2.0
+    hfov_deg: float = DEFAULT_HFOV_DEG
+
+
+def build_people(models: Models, store: ModelStore, settings: Settings) -> PeopleFinder:
+    """Detector, tracker and keypoint network."""
+    session, detect = _load(models, store, models.detector, DetectSpec)
+    detector = Detector(session, detect)
+    session, keypoints = _load(models, store, models.keypoints, KeypointSpec)
+    finder = PeopleFinder(detector, PersonTracker(), KeypointEstimator(session, keypoints))
+    apply_people(finder, settings)
+    return finder
+
+
+def apply_people(finder: PeopleFinder, settings: Settings) -> None:
+    """Hand changed settings to the people finder."""
+    detector = finder.detector
+    detector.score_threshold = (
+        detector.spec.score_threshold if settings.detector_threshold is None else settings.detector_threshold
+    )
+    finder.detect_every = settings.detect_every
+    finder.max_people = settings.max_people
+    finder.min_score = settings.keypoint_threshold
+
+
+def build_lifter(models: Models, store: ModelStore) -> Lifter | None:
+    """The lifter, or None when no lifter is named."""
+    if not models.lifter:
+        return None
+    session, spec = _load(models, store, models.lifter, LiftSpec)
+    return Lifter(session, spec, delay_frames=models.delay_frames)
+
+
+def build_context(models: Models, store: ModelStore, settings: Settings) -> ContextEncoder | None:
+    """The context encoder, or None when none is named."""
+    if not models.context:
+        return None
+    session, spec = _load(models, store, models.context, ContextSpec)
+    return ContextEncoder(session, spec, models.context, rate_hz=settings.context_rate_hz)
+
+
+def build_emotion(models: Models, store: ModelStore) -> EmotionEstimator | None:
+    """The emotion network, or None when none is named."""
+    if not models.emotion:
+        return None
+    session, spec = _load(models, store, models.emotion, EmotionSpec)
+    return EmotionEstimator(session, spec)
+
+
+class Pipeline:
+    """All stations in one process.
+
+    Raises:
+        ModelError: A model is not in the manifest, not on this machine, or does not fit its task.
+    """
+
+    def __init__(
+        self, models: Models | None = None, settings: Settings | None = None, store: ModelStore | None = None
+    ) -> None:
+        self.models = models or Models()
+        store = store or ModelStore()
+        self._settings = settings or Settings()
+        self._people = build_people(self.models, store, self._settings)
+        self._lifter = build_lifter(self.models, store)
+        self._context = build_context(self.models, store, self._settings)
+        self._emotion = build_emotion(self.models, store) if self._lifter else None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; assign new ones at any time between two steps."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        apply_people(self._people, settings)
+        if self._context:
+            self._context.rate_hz = settings.context_rate_hz
+        self._settings = settings
+
+    @property
+    def sessions(self) -> dict[str, Session]:
+        """The loaded networks by station."""
+        stations = {
+            "detect": self._people.detector,
+            "keypoints": self._people.keypoints,
+            "lift": self._lifter,
+            "context": self._context,
+            "emotion": self._emotion,
+        }
+        return {name: station.session for name, station in stations.items() if station is not None}
+
+    def step(self, frame: Frame) -> FrameResult:
+        """Everything about one frame; frames come in the order of their stamps.
+
+        A stamp that jumps back (a replayed bag) resets the chain.
+        """
+        frame = with_camera(frame, self._settings.hfov_deg)
+        clock = _Clock()
+        people = self._people.find(frame, clock)
+        skeletons = emotions = context = None
+        if self._context:
+            with clock("context"):
+                context = self._context.update(frame)
+        if self._lifter:
+            with clock("lift"):
+                skeletons = self._lifter.update(people, frame)
+        if skeletons is not None and self._emotion:
+            with clock("emotion"):
+                emotions = self._emotion.update(skeletons, context)
+        return FrameResult(frame.stamp_ns, frame.frame_id, people, skeletons, emotions, clock.timings_ms)
+
+    def flush(self) -> Iterator[tuple[Skeletons3D, Emotions | None]]:
+        """What is still due when no more frames come (``delay_frames`` > 0)."""
+        context: Context | None = self._context.latest if self._context else None
+        for skeletons in self._lifter.flush() if self._lifter else ():
+            yield skeletons, self._emotion.update(skeletons, context) if self._emotion else None
+
+    def reset(self) -> None:
+        """Forget everybody, as before the first frame."""
+        for station in (self._people, self._lifter, self._context, self._emotion):
+            if station is not None:
+                station.reset()
+
+
+def with_camera(frame: Frame, hfov_deg: float) -> Frame:
+    """The frame itself, or with an assumed camera where nobody gave one."""
+    if frame.camera is not None:
+        return frame
+    return replace(frame, camera=Camera.from_fov(frame.width, frame.height, hfov_deg))
+
+
+def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tuple[Session, Spec]:
+    entry = store.spec(name)
+    if not isinstance(entry.spec, kind):
+        raise ModelError(
+            f"model {name!r} is for the task '{entry.task}'; a model for "
+            f"{kind.__name__.removesuffix('Spec').lower()} is needed here (see `posemo models list`)"
+        )
+    session = open_session(store.path(name), runtime=models.runtime, threads=models.threads)
+    return session, cast(Spec, entry.spec)
+
+
+class _Clock:
+    """Collects wall time per station."""
+
+    def __init__(self) -> None:
+        self.timings_ms: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, station: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_ms[station] = (time.perf_counter() - start) * 1e3
