@@ -1,0 +1,1 @@
+"""The networks of both papers and those they are compared with."""
