@@ -9,6 +9,7 @@ entry, the key and what is allowed.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -192,6 +193,21 @@ class ModelSpec:
     card: str = ""
 
 
+def input_shapes(spec: TaskSpec) -> tuple[tuple[int, ...], ...]:
+    """Shapes of a network's inputs, in the order of the model file.
+
+    -1 is the number of people on the first axis, elsewhere "as the file says".
+    """
+    if isinstance(spec, KeypointSpec):
+        return ((-1, 3, spec.input.height, spec.input.width),)
+    if isinstance(spec, (DetectSpec, ContextSpec)):
+        return ((1, 3, spec.input.height, spec.input.width),)
+    if isinstance(spec, LiftSpec):
+        return ((-1, spec.frames, 17, spec.channels),)
+    movement = (-1, spec.frames, 17, 3)
+    return (movement, (-1, spec.context_frames, -1, -1)) if spec.context_frames else (movement,)
+
+
 def load_manifest(path: Path) -> dict[str, ModelSpec]:
     """Read a manifest file.
 
@@ -230,6 +246,10 @@ def parse_entry(name: str, entry: object, path: Path) -> ModelSpec:
 
 def _check(model: ModelSpec, where: str) -> None:
     spec = model.spec
+    if model.sha256 and not re.fullmatch(r"[0-9a-f]{64}", model.sha256):
+        raise ModelError(f"{where}.sha256: expected 64 lower-case hexadecimal digits, got {model.sha256!r}")
+    if isinstance(spec, EmotionSpec) and bool(spec.context_frames) != bool(spec.context_model):
+        raise ModelError(f"{where}.emotion: 'context_frames' and 'context_model' need each other")
     if isinstance(spec, EmotionSpec) and sorted(spec.labels) != sorted(EMOTIONS):
         raise ModelError(
             f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, got {list(spec.labels)}"

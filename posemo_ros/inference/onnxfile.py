@@ -1,0 +1,123 @@
+"""What an ONNX file says about itself, read without the onnx package.
+
+An ONNX file is one protobuf message. Only the few fields needed here are visited, weights are
+skipped over, so a file of hundreds of megabytes takes milliseconds. Field numbers are those of
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+from ..errors import ModelError
+
+_GRAPH = 7  # ModelProto
+_NODE, _INITIALIZER = 1, 5  # GraphProto
+_OP_TYPE, _ATTRIBUTE = 4, 5  # NodeProto
+_ATTRIBUTE_TENSOR = 5  # AttributeProto
+_DIMS, _DATA_TYPE = 1, 2  # TensorProto
+_FLOAT16, _BFLOAT16 = 10, 16  # TensorProto.DataType
+_QUANTISED_OPS = {b"QuantizeLinear", b"DequantizeLinear", b"QLinearConv", b"QLinearMatMul", b"ConvInteger"}
+
+
+def precision_of(path: Path) -> str:
+    """``int8`` when the network is quantised, else the type of most weights: ``fp16`` or ``fp32``.
+
+    Raises:
+        ModelError: The file is missing, unreadable or not an ONNX model.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _precision(data)
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no model file {path}") from error
+    except (OSError, ValueError, IndexError) as error:
+        raise ModelError(f"{path} is not an ONNX model, or it is damaged ({error})") from error
+
+
+def _precision(data: mmap.mmap) -> str:
+    graphs = [span for number, span in _fields(data, 0, len(data)) if number == _GRAPH]
+    if len(graphs) != 1 or not isinstance(graphs[0], tuple):
+        raise ValueError("no graph in it")
+    weights: Counter[int] = Counter()
+    for number, span in _fields(data, *graphs[0]):
+        if not isinstance(span, tuple):
+            continue
+        if number == _INITIALIZER:
+            weights.update(_tensor(data, span))
+        elif number == _NODE:
+            op_type, tensors = _node(data, span)
+            if op_type in _QUANTISED_OPS:
+                return "int8"
+            for tensor in tensors:
+                weights.update(_tensor(data, tensor))
+    half = weights[_FLOAT16] + weights[_BFLOAT16]
+    return "fp16" if half > weights.total() / 2 else "fp32"
+
+
+def _node(data: mmap.mmap, span: tuple[int, int]) -> tuple[bytes, list[tuple[int, int]]]:
+    """Operator of a node and the tensors among its attributes (``Constant`` holds weights)."""
+    op_type, tensors = b"", []
+    for number, value in _fields(data, *span):
+        if not isinstance(value, tuple):
+            continue
+        if number == _OP_TYPE:
+            op_type = data[value[0] : value[1]]
+        elif number == _ATTRIBUTE:
+            tensors += [
+                v for n, v in _fields(data, *value) if n == _ATTRIBUTE_TENSOR and isinstance(v, tuple)
+            ]
+    return op_type, tensors
+
+
+def _tensor(data: mmap.mmap, span: tuple[int, int]) -> dict[int, int]:
+    """{data type: number of elements} of one tensor."""
+    dims, kind = [], 0
+    for number, value in _fields(data, *span):
+        if number == _DIMS:
+            dims += [value] if isinstance(value, int) else list(_varints(data, *value))
+        elif number == _DATA_TYPE and isinstance(value, int):
+            kind = value
+    return {kind: prod(dims)}
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int | tuple[int, int]]]:
+    """(field number, integer value or (start, end) of the bytes) of a message."""
+    while start < end:
+        key, start = _varint(data, start)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 0:
+            value, start = _varint(data, start)
+            yield number, value
+            continue
+        if wire_type == 2:
+            size, start = _varint(data, start)
+        elif wire_type in (1, 5):
+            size = 8 if wire_type == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {wire_type}")
+        if start + size > end:
+            raise ValueError("it ends too early")
+        yield number, (start, start + size)
+        start += size
+
+
+def _varints(data: mmap.mmap, start: int, end: int) -> Iterator[int]:
+    while start < end:
+        value, start = _varint(data, start)
+        yield value
+
+
+def _varint(data: mmap.mmap, start: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[start]
+        start += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, start
+    raise ValueError("a number has more than ten bytes")

@@ -1,0 +1,172 @@
+"""Where model files come from: shipped with the package, given by the user, or pulled once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ModelError
+from .checksum import ChecksumCache, sha256_of
+from .download import Progress, download
+from .manifest import ModelSpec, load_manifest
+from .resources import share_dir
+from .sessions import cache_root
+
+USER_MANIFESTS = "POSEMO_MODELS"
+
+_log = logging.getLogger(__name__)
+
+
+class ModelStore:
+    """All models of the manifests, and their files.
+
+    The package's ``config/models.yaml`` is read first, then the files named by the environment
+    variable ``POSEMO_MODELS`` (separated as in ``PATH``), then ``manifests``; a later entry
+    replaces an earlier one of the same name. Only ``pull`` uses the network.
+
+    Args:
+        manifests: More manifest files.
+        cache: Folder for pulled files and remembered checksums; ``cache_root()`` when None.
+
+    Raises:
+        ModelError: A manifest cannot be read.
+    """
+
+    def __init__(self, manifests: Sequence[Path] | None = None, cache: Path | None = None) -> None:
+        self._cache = cache or cache_root()
+        self._checksums = ChecksumCache(self._cache / "checksums.json")
+        self._specs: dict[str, ModelSpec] = {}
+        self._folders: dict[str, Path] = {}
+        for path in [share_dir("config") / "models.yaml", *_from_environment(), *(manifests or [])]:
+            self._add(Path(path))
+
+    def _add(self, path: Path) -> None:
+        specs = load_manifest(path)
+        self._specs.update(specs)
+        self._folders.update(dict.fromkeys(specs, path.parent))
+
+    def specs(self) -> dict[str, ModelSpec]:
+        """All entries by name."""
+        return dict(self._specs)
+
+    def spec(self, name: str) -> ModelSpec:
+        """One entry.
+
+        Raises:
+            ModelError: No manifest has this name.
+        """
+        if name not in self._specs:
+            raise ModelError(f"there is no model {name!r} in the manifests (known: {', '.join(self._specs)})")
+        return self._specs[name]
+
+    def location(self, name: str) -> Path:
+        """Where the file of a model lies, or will lie once it is pulled."""
+        spec = self.spec(name)
+        if spec.file:
+            return self._folders[name] / spec.file
+        # The address is part of the name, so that a new address gets a new file.
+        tag = hashlib.sha256(f"{spec.url}#{spec.member}".encode()).hexdigest()[:12]
+        return self._cache / "models" / f"{name}-{tag}.onnx"
+
+    def present(self, name: str) -> bool:
+        """Whether the file is there, right or wrong."""
+        return self.location(name).is_file()
+
+    def path(self, name: str) -> Path:
+        """The file of a model, present and with the right checksum.
+
+        Raises:
+            ModelError: It is missing, or differs from the manifest's SHA-256.
+        """
+        spec, path = self.spec(name), self.location(name)
+        if not path.is_file():
+            advice = f"get it with: posemo models pull {name}" if spec.url else "see its manifest entry"
+            raise ModelError(f"the file of model {name!r} is missing ({path}); {advice}")
+        if spec.sha256:
+            _compare(self._checksums.sha256(path), spec, path, _advice(spec))
+        return path
+
+    def sha256(self, name: str) -> str:
+        """SHA-256 of the file that is there."""
+        return self._checksums.sha256(self.location(name))
+
+    def pull(self, name: str, progress: Progress | None = None) -> Path:
+        """Download a model unless it is there already, check it and put it in its place.
+
+        Args:
+            name: An entry with a ``url``.
+            progress: Told (bytes so far, bytes in all); 0 in all when the server does not say.
+
+        Raises:
+            ModelError: The entry has no URL, the download failed, the archive lacks the member,
+                the checksum is wrong, or the disk is full.
+        """
+        spec = self.spec(name)
+        if self.present(name):
+            return self.path(name)
+        if not spec.url:
+            raise ModelError(f"model {name!r} has no 'url' to pull from, and its file is missing")
+        target = self.location(name)
+        fetched = target.with_suffix(".download")
+        download(spec.url, fetched, progress=progress)
+        unpacked = _unpack(fetched, spec) if spec.member else fetched
+        digest = sha256_of(unpacked)
+        if spec.sha256 and digest != spec.sha256:
+            unpacked.unlink()
+            fetched.unlink(missing_ok=True)
+        _compare(digest, spec, unpacked, f"what {spec.url} serves is not what the manifest expects")
+        if not spec.sha256:
+            _log.warning(
+                "%s: the manifest has no SHA-256; what came has %s (add it to the entry)", name, digest
+            )
+        unpacked.replace(target)
+        fetched.unlink(missing_ok=True)
+        return target
+
+
+def _from_environment() -> list[Path]:
+    return [Path(path) for path in os.environ.get(USER_MANIFESTS, "").split(os.pathsep) if path]
+
+
+def _advice(spec: ModelSpec) -> str:
+    if spec.url and not spec.file:
+        return f"delete it and get it again with: posemo models pull {spec.name}"
+    return "put the right file there, or correct 'sha256' in the manifest"
+
+
+def _compare(digest: str, spec: ModelSpec, path: Path, advice: str) -> None:
+    if spec.sha256 and digest != spec.sha256:
+        raise ModelError(
+            f"{path} has the SHA-256 {digest}, but model {spec.name!r} needs {spec.sha256}; {advice}"
+        )
+
+
+def _unpack(archive: Path, spec: ModelSpec) -> Path:
+    """The member of a zip archive, as a file beside it."""
+    target = archive.with_suffix(".member")
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            info = zipped.getinfo(_find(zipped, spec))
+            with zipped.open(info) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+    except (zipfile.BadZipFile, EOFError) as error:
+        archive.unlink()
+        raise ModelError(f"what came from {spec.url} is no sound zip archive: {error}") from error
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise ModelError(f"cannot unpack {spec.url} to {target.parent}: {error}") from error
+    return target
+
+
+def _find(zipped: zipfile.ZipFile, spec: ModelSpec) -> str:
+    names = [name for name in zipped.namelist() if f"/{name}".endswith(f"/{spec.member}")]
+    if len(names) != 1:
+        raise ModelError(
+            f"{spec.url}: expected one member {spec.member!r}, found {names or sorted(zipped.namelist())}"
+        )
+    return names[0]
