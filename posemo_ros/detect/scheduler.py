@@ -1,0 +1,87 @@
+"""When the detector runs, and which boxes the people of a frame get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ..types import Detections, People2D
+from .boxes import iou
+from .codecs import suppress
+from .follow import boxes_from_keypoints
+
+SAME_PERSON_IOU = 0.3
+DUPLICATE_IOU = 0.7
+
+
+class BoxSchedule:
+    """Runs the detector on every k-th frame and follows people by their keypoints in between.
+
+    It also runs while nobody is followed, and while somebody is followed whom it did not see
+    when it last ran: either it sees them soon again, or they are dropped, since a keypoint
+    network may well find a body in an empty place.
+
+    Attributes:
+        detect_every: k; 1 for the detector on every frame.
+        min_score: Keypoints below this score do not count, see ``boxes_from_keypoints``.
+        unconfirmed_s: How long somebody is followed whom the detector does not see.
+    """
+
+    def __init__(self, *, detect_every: int = 5, min_score: float = 0.3, unconfirmed_s: float = 0.5) -> None:
+        self.detect_every = detect_every
+        self.min_score = min_score
+        self.unconfirmed_s = unconfirmed_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._rested = 0
+        self._missed_since: dict[str, int] = {}  # track id -> stamp of the first run that missed them
+
+    def boxes(self, people: People2D, stamp_ns: int, detect: Callable[[], Detections]) -> Detections:
+        """The boxes of one frame.
+
+        Args:
+            people: Those of the frame before, with their ids and keypoints.
+            stamp_ns: Of this frame.
+            detect: Runs the detector on this frame; called only when it is due.
+        """
+        ids, followed = self._follow(people)
+        self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
+        self._rested += 1
+        if ids and self._rested < self.detect_every and not self._missed_since:
+            return followed
+        self._rested = 0
+        detected = detect()
+        kept = self._unconfirmed(ids, followed, detected, stamp_ns)
+        return Detections(
+            np.concatenate([detected.boxes, followed.boxes[kept]]),
+            np.concatenate([detected.scores, followed.scores[kept]]),
+        )
+
+    def _follow(self, people: People2D) -> tuple[tuple[str, ...], Detections]:
+        """Those who can be followed; of two who share a place, the better seen one."""
+        found = boxes_from_keypoints(people.keypoints, min_score=self.min_score)
+        able = np.flatnonzero(found.scores > 0)
+        able = able[np.argsort(-found.scores[able], kind="stable")]
+        able = able[suppress(found.boxes[able], found.scores[able], DUPLICATE_IOU)]
+        return tuple(people.ids[i] for i in able), Detections(found.boxes[able], found.scores[able])
+
+    def _unconfirmed(
+        self, ids: tuple[str, ...], followed: Detections, detected: Detections, stamp_ns: int
+    ) -> list[int]:
+        """Indices of the followed whom the detector missed, but not yet for too long."""
+        overlap = iou(followed.boxes, detected.boxes)
+        rows, cols = linear_sum_assignment(overlap, maximize=True)
+        seen = {int(r) for r, c in zip(rows, cols, strict=True) if overlap[r, c] >= SAME_PERSON_IOU}
+        kept = []
+        for row, person in enumerate(ids):
+            if row in seen:
+                self._missed_since.pop(person, None)
+                continue
+            since = self._missed_since.setdefault(person, stamp_ns)
+            if stamp_ns - since <= self.unconfirmed_s * 1e9:
+                kept.append(row)
+        return kept

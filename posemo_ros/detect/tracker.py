@@ -1,0 +1,148 @@
+"""Who is who from frame to frame.
+
+**Why this module and no tracking library.** Looked at in November 2026: ``trackers`` (Roboflow,
+Apache-2.0, well kept) is the best fit, but all its releases demand NumPy >= 2.0.2, and ROS 2 Jazzy
+on Ubuntu 24.04 has NumPy 1.26 with message types and ``cv_bridge`` compiled against it: installing
+it would break the very ROS it shall run in. ``norfair`` demands NumPy < 2 and the abandoned
+``filterpy``; ``supervision`` has removed its ByteTrack; ``boxmot`` and ``ultralytics`` are AGPL.
+All but the newest ``trackers`` count frames where this chain needs seconds: a robot's camera runs
+at 5 to 60 Hz, with gaps. So the association here is SciPy's ``linear_sum_assignment``, as in all
+of these, and the rest is the small part below; a test runs the same scenes through ``trackers``
+where that is installed and asks for no more identity switches.
+
+**What it does.** Every track has a last box and a smoothed velocity, in pixels per second. A
+frame's boxes go to the predicted tracks in two rounds, first to those of the frame before, then to
+the lost ones (cascade of DeepSORT; Wojke et al., 2017), by overlap plus nearness. How far a box may
+lie from the prediction grows with the time since it was seen, in body heights: people, not pixels,
+set the scale. Whoever stays unmatched is a new person at once; a flicker at one place is the same
+lost track again, so it does not use up ids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ..types import Detections, Floats
+from .boxes import iou
+
+MAX_SPEED = 3.0  # body heights per second that nobody's unforeseen motion exceeds: about 5 m/s
+REACH = 0.3  # body heights a box may be off at no distance in time
+MAX_REACH = 1.0  # body heights, after a long time
+SMOOTHING_S = 0.25  # time constant of the velocity
+COASTING_S = 0.5  # a lost person goes on at their velocity, which fades with this time constant
+MIN_SIMILARITY = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """A person's last sighting: box (4,) float64 px, velocity (2,) px/s, stamp in ns."""
+
+    id: str
+    box: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    stamp_ns: int
+
+    def predict(self, stamp_ns: int) -> NDArray[np.float64]:
+        """(4,) box at a later time."""
+        gap = (stamp_ns - self.stamp_ns) / 1e9
+        travelled = self.velocity * COASTING_S * -math.expm1(-gap / COASTING_S)
+        return self.box + np.tile(travelled, 2)
+
+    def seen(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
+        """The track with another sighting."""
+        gap = (stamp_ns - self.stamp_ns) / 1e9
+        if gap <= 0:
+            return _Track(self.id, box, self.velocity, stamp_ns)
+        moved = (_centre(box) - _centre(self.box)) / gap
+        velocity = self.velocity - math.expm1(-gap / SMOOTHING_S) * (moved - self.velocity)
+        return _Track(self.id, box, velocity, stamp_ns)
+
+
+class PersonTracker:
+    """Gives every person an id that stays while they are in view and through short occlusion.
+
+    The same boxes and stamps give the same ids: p1, p2, ... in the order of appearance.
+
+    Attributes:
+        max_lost_s: Whoever was not seen for longer than this is somebody new.
+    """
+
+    def __init__(self, *, max_lost_s: float = 2.0) -> None:
+        self.max_lost_s = max_lost_s
+        self._count = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody. Ids go on counting, so none is ever used twice."""
+        self._tracks: tuple[_Track, ...] = ()
+        self._last_ns: int | None = None
+
+    def update(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
+        """Name the people of the next frame; a stamp that jumps back resets the tracker.
+
+        Args:
+            detections: Boxes of all the people in the frame, detected or followed.
+            stamp_ns: Of the frame.
+
+        Returns:
+            An id per box, and the boxes in the same order, without those that are not finite.
+        """
+        finite = np.isfinite(detections.boxes).all(axis=1)
+        detections = Detections(detections.boxes[finite], detections.scores[finite])
+        if self._last_ns is not None and stamp_ns < self._last_ns:
+            self.reset()
+        tracks = [t for t in self._tracks if stamp_ns - t.stamp_ns <= self.max_lost_s * 1e9]
+        owners = self._associate(tracks, detections.boxes, stamp_ns)
+        boxes = detections.boxes.astype(np.float64)
+        current = tuple(
+            self._new(box, stamp_ns) if owner is None else owner.seen(box, stamp_ns)
+            for box, owner in zip(boxes, owners, strict=True)
+        )
+        named = {t.id for t in current}
+        self._tracks = (*current, *(t for t in tracks if t.id not in named))
+        self._last_ns = stamp_ns
+        return tuple(t.id for t in current), detections
+
+    def _associate(self, tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> list[_Track | None]:
+        """The track of every box, None for somebody new."""
+        owners: list[_Track | None] = [None] * len(boxes)
+        fresh = [t for t in tracks if t.stamp_ns == self._last_ns]
+        lost = [t for t in tracks if t.stamp_ns != self._last_ns]
+        for candidates in (fresh, lost):
+            free = [i for i, owner in enumerate(owners) if owner is None]
+            if not candidates or not free:
+                continue
+            similarity = _similarity(candidates, boxes[free], stamp_ns)
+            rows, cols = linear_sum_assignment(similarity, maximize=True)
+            for row, col in zip(rows, cols, strict=True):
+                if similarity[row, col] >= MIN_SIMILARITY:
+                    owners[free[col]] = candidates[row]
+        return owners
+
+    def _new(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
+        self._count += 1
+        return _Track(f"p{self._count}", box, np.zeros(2), stamp_ns)
+
+
+def _centre(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((boxes[..., :2] + boxes[..., 2:]) / 2, np.float64)
+
+
+def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArray[np.float64]:
+    """(tracks, boxes) overlap plus nearness, 0 to 2; 0 where a box is out of reach."""
+    predicted = np.stack([t.predict(stamp_ns) for t in tracks])
+    gaps = np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks])
+    seen = boxes.astype(np.float64)
+    sizes = np.maximum((predicted[:, 2:] - predicted[:, :2]).max(axis=1), 1e-6)[:, None]
+    seen_sizes = np.maximum((seen[:, 2:] - seen[:, :2]).max(axis=1), 1e-6)[None]
+    offset = np.linalg.norm(_centre(predicted)[:, None] - _centre(seen)[None], axis=2)
+    distance = offset / np.sqrt(sizes * seen_sizes) + 0.5 * np.abs(np.log(seen_sizes / sizes))
+    reach = np.minimum(REACH + MAX_SPEED * gaps, MAX_REACH)[:, None]
+    overlap = iou(predicted.astype(np.float32), boxes).astype(np.float64)
+    return np.asarray(overlap + np.clip(1 - distance / reach, 0, None), np.float64)

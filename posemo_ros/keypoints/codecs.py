@@ -1,0 +1,30 @@
+"""How a network's outputs become keypoints, and keypoints the network's training targets.
+
+Encoding and decoding stand side by side: ``HeatmapCodec`` for ``quarter``, ``dark`` and ``udp``,
+``SimccCodec`` for ``simcc``.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+from ..inference.manifest import KeypointSpec
+from .heatmap import HeatmapCodec
+from .simcc import SimccCodec
+
+Codec = Union[HeatmapCodec, SimccCodec]
+HEATMAP_STRIDE = 4
+
+
+def codec_for(spec: KeypointSpec, cells: tuple[int, int] | None = None) -> Codec:
+    """The codec that a manifest entry names.
+
+    Args:
+        spec: The entry.
+        cells: Width and height of the heatmaps; a quarter of the crop's when None.
+    """
+    width, height = spec.input.width, spec.input.height
+    if spec.codec == "simcc":
+        return SimccCodec(width, height, spec.simcc_split)
+    cells = cells or (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
+    return HeatmapCodec(spec.codec, width, height, cells, blur_kernel=spec.blur_kernel)

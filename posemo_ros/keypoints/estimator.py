@@ -1,0 +1,103 @@
+"""2D keypoints of all people of a frame, in one batch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.manifest import KeypointSpec
+from ..inference.session import Session
+from ..skeleton import COCO17
+from ..types import Floats, Frame
+from .codecs import codec_for
+from .crop import Placement, crop_into, place
+
+BEYOND = 0.02  # of the crop's side: so far outside the image a keypoint still counts as at its edge
+
+
+class KeypointEstimator:
+    """Runs a top-down keypoint network.
+
+    Attributes:
+        session: The network; its first input takes the crops, (N, 3, height, width).
+        spec: Crop size, normalisation and codec.
+    """
+
+    def __init__(self, session: Session, spec: KeypointSpec, *, flip_test: bool = False) -> None:
+        """``flip_test`` averages with the outputs for the mirrored crops, as papers do."""
+        self.session = session
+        self.spec = spec
+        self._flip_test = flip_test
+        self._codec = codec_for(spec)
+        self._buffer: Floats = np.empty((0, 3, spec.input.height, spec.input.width), np.float32)
+
+    def estimate(self, frame: Frame, boxes: Floats) -> Floats:
+        """Keypoints in image pixels.
+
+        Args:
+            frame: The image.
+            boxes: (N, 4) xyxy px.
+
+        Returns:
+            (N, 17, 3) float32 x, y, score in 0..1. NaN, NaN, 0 where nothing is known: the network
+            has no peak, the peak lies outside the image, or the box has no area in the image.
+
+        Raises:
+            ModelError: The network's outputs do not have the form the manifest says.
+        """
+        out = np.full((len(boxes), len(COCO17), 3), (np.nan, np.nan, 0), np.float32)
+        usable = _inside(boxes, frame)
+        if not usable.any():
+            return out
+        size = self.spec.input
+        placement = place(
+            boxes[usable],
+            width=size.width,
+            height=size.height,
+            box_scale=self.spec.box_scale,
+            unbiased=self._codec.unbiased,
+        )
+        out[usable] = self._in_crops(frame, placement)
+        return out
+
+    def _in_crops(self, frame: Frame, placement: Placement) -> Floats:
+        crops = self._crops(len(placement.centres))
+        crop_into(frame, placement, self.spec.input, crops)
+        found = self._codec.decode(self._outputs(crops))
+        found[..., :2] = placement.to_image(found[..., :2])
+        slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
+        low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
+        outside = ~((found[..., :2] >= low) & (found[..., :2] <= high)).all(axis=-1)
+        found[outside] = (np.nan, np.nan, 0)
+        return found
+
+    def _crops(self, count: int) -> Floats:
+        """(count, 3, height, width) of a buffer that only grows."""
+        if len(self._buffer) < count:
+            self._buffer = np.empty((count, *self._buffer.shape[1:]), np.float32)
+        return self._buffer[:count]
+
+    def _outputs(self, crops: Floats) -> list[Floats]:
+        outputs = self._run(crops)
+        if not self._flip_test:
+            return outputs
+        mirrored = self._codec.flip(self._run(np.ascontiguousarray(crops[..., ::-1])), COCO17.flip_index)
+        return [np.asarray((a + b) / 2, np.float32) for a, b in zip(outputs, mirrored, strict=True)]
+
+    def _run(self, crops: Floats) -> list[Floats]:
+        """The outputs in the order of the model; one by one where the model's batch is fixed to 1."""
+        name = self.session.inputs[0].name
+        parts = [crops]
+        if len(crops) > 1 and self.session.inputs[0].shape[0] == 1:
+            parts = [crops[i : i + 1] for i in range(len(crops))]
+        results = [self.session.run({name: part}) for part in parts]
+        return [
+            np.concatenate([np.asarray(r[o.name], np.float32) for r in results]) for o in self.session.outputs
+        ]
+
+
+def _inside(boxes: Floats, frame: Frame) -> NDArray[np.bool_]:
+    """(N,) whether a box is finite and covers at least a pixel of the image."""
+    low = np.maximum(boxes[:, :2], 0)
+    high = np.minimum(boxes[:, 2:], (frame.width, frame.height))
+    return np.asarray(np.isfinite(boxes).all(axis=1) & (high - low >= 1).all(axis=1), np.bool_)
