@@ -1,0 +1,182 @@
+"""The lifting station: 2D keypoints over time in, 3D skeletons in the camera frame out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Camera
+from ..errors import InputError
+from ..inference.manifest import LiftSpec
+from ..inference.session import Session
+from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
+from ..types import Floats, Frame, People2D, Skeletons3D
+from .normalise import decode_person, encode_person, encode_screen
+from .place import place
+from .window import MAX_GAP_S, Track
+
+MIN_SCORE = 0.2
+MIN_JOINTS = 4
+_MAX_GAP_FRAMES = 5.0  # where frames have no duration
+
+
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """One image that still waits for its skeletons."""
+
+    stamp_ns: int
+    time: float
+    people: People2D
+    camera: Camera
+
+
+class Lifter:
+    """Sliding windows of all persons, lifted in one batch.
+
+    The network sees F poses around the one it answers for. Windows are read at the rate the
+    network was trained on (``spec.rate_hz``), whatever the rate of the stream.
+
+    Args:
+        session: Of the lifting network.
+        spec: Its manifest entry.
+        delay_frames: How many later images (of the stream) an answer waits for. 0: the future
+            is padded with the newest pose, and every image is answered at once.
+        min_score: Keypoints below it are treated as missing: filled in from the person's other
+            frames, with score 0.
+
+    Raises:
+        InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2.
+    """
+
+    def __init__(
+        self, session: Session, spec: LiftSpec, *, delay_frames: int = 0, min_score: float = MIN_SCORE
+    ) -> None:
+        half = (spec.frames - 1) // 2
+        if not 0 <= delay_frames <= half:
+            raise InputError(f"delay_frames: {delay_frames} is outside 0 .. {half}, half the model's window")
+        self._session, self._spec = session, spec
+        self._delay, self._min_score = delay_frames, min_score
+        self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
+        self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._tracks: dict[str, Track] = {}
+        self._waiting: deque[_Moment] = deque()
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self._count = 0
+
+    def update(self, people: People2D, frame: Frame) -> Skeletons3D | None:
+        """Take the people of one image.
+
+        A stamp before the last one (a bag started again) forgets everybody first.
+
+        Args:
+            people: N persons.
+            frame: The image they were seen in; without intrinsics a 60 degree lens is assumed.
+
+        Returns:
+            The skeletons of the image ``delay_frames`` before this one; None as long as there is
+            no such image.
+        """
+        if self._first_ns is None or frame.stamp_ns < self._last_ns:
+            self.reset()
+            self._first_ns = frame.stamp_ns
+        self._last_ns = frame.stamp_ns
+        time = (frame.stamp_ns - self._first_ns) * 1e-9 if self._spec.rate_hz else float(self._count)
+        self._count += 1
+        camera = frame.camera or Camera.from_fov(frame.width, frame.height)
+        self._remember(time, people, camera)
+        self._waiting.append(_Moment(frame.stamp_ns, time, people, camera))
+        return self._lift(self._waiting.popleft()) if len(self._waiting) > self._delay else None
+
+    def flush(self) -> list[Skeletons3D]:
+        """The skeletons still owed, oldest first, as if no further image came; then forget everybody."""
+        late = [self._lift(moment) for moment in self._waiting]
+        self.reset()
+        return late
+
+    def _remember(self, time: float, people: People2D, camera: Camera) -> None:
+        points, scores = self._points(people.keypoints, camera)
+        for i, person in enumerate(people.ids):
+            track = self._tracks.setdefault(person, Track(self._max_gap))
+            track.append(time, points[i], scores[i])
+
+    def _points(self, keypoints: Floats, camera: Camera) -> tuple[Floats, Floats]:
+        """(N, J, 2) viewing rays or screen coordinates, NaN where missing; (N, J) scores."""
+        joints = keypoints if self._spec.input_joints == COCO17.name else h36m_from_coco(keypoints)
+        missing = ~np.isfinite(joints).all(-1) | (joints[..., 2] < self._min_score)
+        if self._spec.normalisation == "person":
+            points = camera.rays(joints[..., :2])[..., :2].astype(np.float32)
+        else:
+            points = encode_screen(joints[..., :2], camera.width, camera.height)
+        points[missing] = np.nan
+        return points, np.where(missing, np.float32(0), joints[..., 2]).astype(np.float32)
+
+    def _lift(self, moment: _Moment) -> Skeletons3D:
+        times = moment.time + self._offsets
+        people = moment.people
+        count = len(people)
+        if count:
+            windows = [self._tracks[person].at(times) for person in people.ids]
+            relative = self._infer(np.stack([w[0] for w in windows]), np.stack([w[1] for w in windows]))
+        else:
+            relative = np.zeros((0, len(H36M17), 3), np.float32)
+        self._prune(float(times[0]))
+        return Skeletons3D(
+            stamp_ns=moment.stamp_ns,
+            ids=people.ids,
+            relative=relative,
+            roots=place(relative, people.keypoints, moment.camera, min_score=self._min_score),
+            scores=_h36m_scores(people.keypoints),
+        )
+
+    def _infer(self, points: Floats, scores: Floats) -> Floats:
+        """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3); NaN for people hardly ever seen."""
+        batch, rotation = encode(points, scores, self._spec)
+        answer = self._session.run({self._session.inputs[0].name: batch})[self._session.outputs[0].name]
+        relative = np.asarray(answer, np.float32).reshape(len(points), len(H36M17), 3)
+        relative = relative - relative[:, :1]
+        if rotation is not None:
+            relative = decode_person(relative, rotation)
+        seen = (scores > 0).any(1).sum(1) >= MIN_JOINTS
+        return np.where(seen[:, None, None], relative, np.float32(np.nan))
+
+    def _prune(self, oldest: float) -> None:
+        """Later windows start after ``oldest``: drop what lies before, and who was only seen before."""
+        self._tracks = {k: t for k, t in self._tracks.items() if t.newest >= oldest}
+        for track in self._tracks.values():
+            track.forget_before(oldest)
+
+
+def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDArray[np.float64] | None]:
+    """The network's input; shared with training.
+
+    Args:
+        points: (N, F, J, 2) viewing rays at z = 1 (``person``) or screen coordinates; NaN for
+            joints never seen.
+        scores: (N, F, J), 0 where missing or filled in.
+        spec: Says which normalisation, joint set and channels.
+
+    Returns:
+        (N, F, J, channels) float32, and for ``person`` the (N, 3, 3) rotation to undo.
+    """
+    rotation = None
+    if spec.normalisation == "person":
+        view = encode_person(points, scores, JOINT_SETS[spec.input_joints].name)
+        points, rotation = view.xy, view.rotation
+    channels = [np.nan_to_num(points)]
+    if spec.channels == 3:
+        channels.append(scores[..., None])
+    return np.ascontiguousarray(np.concatenate(channels, -1), np.float32), rotation
+
+
+def _h36m_scores(keypoints: Floats) -> Floats:
+    """(N, 17) scores of the H36M joints, 0 where a keypoint is missing."""
+    joints = h36m_from_coco(keypoints)
+    return np.where(np.isfinite(joints).all(-1), joints[..., 2], np.float32(0)).astype(np.float32)

@@ -1,0 +1,150 @@
+"""Metrics of poses and emotions, once for training, replay and benchmarks.
+
+Protocols: Human3.6M (protocol 1 MPJPE, protocol 2 P-MPJPE, MPJVE of Pavllo et al., 2019),
+MPI-INF-3DHP (PCK at 150 mm, AUC), COCO (object keypoint similarity), classification. Lengths come
+out in the unit they went in. Joints with NaN in either array are left out of the means.
+
+Symbols: ... any leading dimensions, T frames, J joints, D dimensions, N samples, K classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import InputError
+
+Doubles = NDArray[np.float64]
+
+# Per-keypoint standard deviations of COCO-17 (cocodataset.org, keypoints-eval).
+COCO_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000.0
+PCK_THRESHOLD_M = 0.150
+AUC_THRESHOLDS_M = np.arange(31) * 0.005
+
+
+def joint_errors(predicted: ArrayLike, truth: ArrayLike) -> Doubles:
+    """(..., J) Euclidean distances of (..., J, D) joints; NaN where either is NaN.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    a, b = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+    if a.shape != b.shape:
+        raise InputError(f"poses of shape {a.shape} cannot be compared with truth of shape {b.shape}")
+    return np.asarray(np.linalg.norm(a - b, axis=-1))
+
+
+def mpjpe(predicted: ArrayLike, truth: ArrayLike) -> float:
+    """Mean per-joint position error of (..., J, D) joints (protocol 1 when both are root-relative)."""
+    return float(np.nanmean(joint_errors(predicted, truth)))
+
+
+def procrustes(predicted: ArrayLike, truth: ArrayLike) -> Doubles:
+    """Predicted poses moved, turned and scaled onto the truth; never mirrored (Umeyama, 1991).
+
+    Args:
+        predicted, truth: (..., J, 3); a pose with a NaN gives NaN.
+
+    Returns:
+        (..., J, 3) aligned predictions.
+    """
+    a, b = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+    joint_errors(a, b)
+    ok = np.asarray(np.isfinite(a).all((-1, -2)) & np.isfinite(b).all((-1, -2)))
+    a0, b0 = np.where(ok[..., None, None], a, 0.0), np.where(ok[..., None, None], b, 0.0)
+    mean_a, mean_b = a0.mean(-2, keepdims=True), b0.mean(-2, keepdims=True)
+    a0, b0 = a0 - mean_a, b0 - mean_b
+    u, s, vt = np.linalg.svd(np.swapaxes(a0, -1, -2) @ b0)
+    sign = np.ones_like(s)
+    sign[..., -1] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = (u * sign[..., None, :]) @ vt
+    spread = np.maximum((a0**2).sum((-1, -2)), np.finfo(float).tiny)
+    scale = (s * sign).sum(-1) / spread
+    aligned = scale[..., None, None] * (a0 @ rotation) + mean_b
+    return np.asarray(np.where(ok[..., None, None], aligned, np.nan))
+
+
+def p_mpjpe(predicted: ArrayLike, truth: ArrayLike) -> float:
+    """Mean per-joint position error after ``procrustes`` of every pose (protocol 2)."""
+    return mpjpe(procrustes(predicted, truth), truth)
+
+
+def mpjve(predicted: ArrayLike, truth: ArrayLike) -> float:
+    """Mean per-joint velocity error of one video, (T, J, D): length per frame, not per second."""
+    return mpjpe(np.diff(np.asarray(predicted, np.float64), axis=0), np.diff(np.asarray(truth), axis=0))
+
+
+def pck(predicted: ArrayLike, truth: ArrayLike, threshold: float = PCK_THRESHOLD_M) -> float:
+    """Fraction, 0..1, of the known joints nearer than ``threshold`` to the truth."""
+    errors = joint_errors(predicted, truth)
+    return float((errors[np.isfinite(errors)] < threshold).mean())
+
+
+def auc(predicted: ArrayLike, truth: ArrayLike) -> float:
+    """Mean PCK, 0..1, over the 31 thresholds 0, 5, ... 150 mm (MPI-INF-3DHP); joints in metres."""
+    return float(np.mean([pck(predicted, truth, t) for t in AUC_THRESHOLDS_M]))
+
+
+def oks(predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLike = COCO_SIGMAS) -> Doubles:
+    """Object keypoint similarity of COCO.
+
+    Args:
+        predicted: (..., J, 2 or more) pixels; a NaN keypoint counts as infinitely far away.
+        truth: (..., J, 3) pixels and COCO's visibility v; only joints with v > 0 count.
+        area: (...,) of the person's segment, square pixels.
+        sigmas: (J,) tolerance per keypoint.
+
+    Returns:
+        (...,) 0..1; NaN where the truth labels no joint.
+    """
+    xy, label = np.asarray(predicted, np.float64)[..., :2], np.asarray(truth, np.float64)
+    squared = ((xy - label[..., :2]) ** 2).sum(-1)
+    variance = (2 * np.asarray(sigmas, np.float64)) ** 2
+    size = np.asarray(area, np.float64)[..., None] + np.spacing(1)
+    similarity = np.nan_to_num(np.exp(-squared / (2 * variance * size)), nan=0.0)
+    counted = label[..., 2] > 0
+    with np.errstate(invalid="ignore"):
+        return np.asarray((similarity * counted).sum(-1) / counted.sum(-1))
+
+
+def confusion(predicted: ArrayLike, truth: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """(K, K) counts; row = true class, column = predicted class, from (N,) class indices."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (np.asarray(truth, np.int64), np.asarray(predicted, np.int64)), 1)
+    return matrix
+
+
+def accuracy(matrix: ArrayLike) -> float:
+    """Fraction, 0..1, on the diagonal of a confusion matrix."""
+    counts = np.asarray(matrix, np.float64)
+    return float(np.trace(counts) / counts.sum())
+
+
+def recall(matrix: ArrayLike) -> Doubles:
+    """(K,) fraction of each true class that was found; NaN for a class without samples."""
+    counts = np.asarray(matrix, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.diag(counts) / counts.sum(1))
+
+
+def macro_f1(matrix: ArrayLike) -> float:
+    """Unweighted mean of the classes' F1, 0..1; a class neither present nor predicted is left out."""
+    counts = np.asarray(matrix, np.float64)
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * np.diag(counts) / (counts.sum(0) + counts.sum(1))
+    return float(np.nanmean(f1))
+
+
+def expected_calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
+    """Mean gap, 0..1, between confidence and accuracy (Guo et al., 2017).
+
+    Args:
+        probabilities: (N, K), rows sum to 1.
+        truth: (N,) class indices.
+        bins: Equal-width bins of the highest probability; each weighs as many as fall into it.
+    """
+    rows = np.asarray(probabilities, np.float64)
+    confidence, right = rows.max(1), rows.argmax(1) == np.asarray(truth)
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(rows))

@@ -1,0 +1,236 @@
+"""The lifter around tiny stand-ins for networks whose answers can be computed by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from posemo_ros.camera import Camera
+from posemo_ros.errors import InputError
+from posemo_ros.inference.manifest import LiftSpec
+from posemo_ros.inference.session import TensorSpec
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.lift.lifter import Lifter
+from posemo_ros.types import Frame, People2D
+
+WIDTH, HEIGHT = 200, 100
+SCREEN = LiftSpec(frames=5, normalisation="screen", channels=3)
+MIDDLE = 2
+
+
+class Recorder:
+    """A session that keeps its input and answers with the middle frame's x, y, score."""
+
+    runtime, precision = "onnxruntime", "fp32"
+    inputs = (TensorSpec("in", (-1, 5, 17, 3), "float32"),)
+    outputs = (TensorSpec("out", (-1, 1, 17, 3), "float32"),)
+
+    def __init__(self) -> None:
+        self.batches: list[np.ndarray] = []
+
+    def run(self, feeds):
+        batch = feeds["in"]
+        self.batches.append(batch)
+        return {"out": np.pad(batch[:, MIDDLE], ((0, 0), (0, 0), (0, 3 - batch.shape[-1])))[:, None]}
+
+
+def _frame(index: int, fps: float = 10.0, camera: Camera | None = None) -> Frame:
+    return Frame(np.zeros((HEIGHT, WIDTH, 3), np.uint8), stamp_ns=round(index / fps * 1e9), camera=camera)
+
+
+def _people(**xs: float) -> People2D:
+    keypoints = np.zeros((len(xs), 17, 3), np.float32)
+    keypoints[..., 0] = np.array(list(xs.values()))[:, None] + np.arange(17)
+    keypoints[..., 1] = 50 + 2 * np.arange(17)
+    keypoints[..., 2] = 1
+    return People2D(tuple(xs), np.zeros((len(xs), 4), np.float32), np.ones(len(xs), np.float32), keypoints)
+
+
+def _x(batch: np.ndarray, person: int = 0) -> np.ndarray:
+    """Pixel x of the first keypoint in each frame of a window."""
+    return (batch[person, :, 0, 0] + 1) * WIDTH / 2
+
+
+def test_without_delay_the_future_is_the_newest_frame() -> None:
+    session = Recorder()
+    lifter = Lifter(session, SCREEN)
+    for i in range(4):
+        skeletons = lifter.update(_people(p1=10.0 * i), _frame(i))
+        assert skeletons.stamp_ns == _frame(i).stamp_ns
+    np.testing.assert_allclose(_x(session.batches[0]), [0, 0, 0, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(_x(session.batches[3]), [10, 20, 30, 30, 30], atol=1e-4)
+
+
+def test_with_delay_the_skeleton_bears_the_stamp_it_is_true_for() -> None:
+    session = Recorder()
+    lifter = Lifter(session, SCREEN, delay_frames=2)
+    answers = [lifter.update(_people(p1=10.0 * i), _frame(i)) for i in range(5)]
+    assert answers[:2] == [None, None]
+    assert [a.stamp_ns for a in answers[2:]] == [_frame(i).stamp_ns for i in range(3)]
+    np.testing.assert_allclose(_x(session.batches[2]), [0, 10, 20, 30, 40], atol=1e-4)
+    late = lifter.flush()
+    assert [a.stamp_ns for a in late] == [_frame(3).stamp_ns, _frame(4).stamp_ns]
+    np.testing.assert_allclose(_x(session.batches[4]), [20, 30, 40, 40, 40], atol=1e-4)
+    assert lifter.flush() == []
+
+
+@pytest.mark.parametrize("delay", [-1, 3])
+def test_impossible_delays_are_refused(delay: int) -> None:
+    with pytest.raises(InputError, match=r"0 \.\. 2"):
+        Lifter(Recorder(), SCREEN, delay_frames=delay)
+
+
+def test_everybody_in_one_batch() -> None:
+    session = Recorder()
+    lifter = Lifter(session, SCREEN)
+    lifter.update(_people(a=10.0, b=60.0), _frame(0))
+    skeletons = lifter.update(_people(b=70.0, c=90.0, a=20.0), _frame(1))
+    assert len(session.batches) == 2
+    assert skeletons.ids == ("b", "c", "a")
+    np.testing.assert_allclose(
+        [_x(session.batches[1], i)[1:3] for i in range(3)], [[60, 70], [90, 90], [10, 20]], atol=1e-4
+    )
+
+
+def test_people_who_left_still_get_their_delayed_frames() -> None:
+    lifter = Lifter(Recorder(), SCREEN, delay_frames=2)
+    lifter.update(_people(a=10.0, b=50.0), _frame(0))
+    lifter.update(_people(a=10.0, b=50.0), _frame(1))
+    assert lifter.update(_people(a=10.0), _frame(2)).ids == ("a", "b")
+    assert lifter.update(_people(), _frame(3)).ids == ("a", "b")
+    assert lifter.update(_people(), _frame(4)).ids == ("a",)
+    assert lifter.update(_people(), _frame(5)).ids == ()
+
+
+def test_nobody_gives_an_empty_answer_and_runs_nothing() -> None:
+    session = Recorder()
+    skeletons = Lifter(session, SCREEN).update(People2D(), _frame(3))
+    assert len(skeletons) == 0
+    assert skeletons.relative.shape == (0, 17, 3)
+    assert skeletons.stamp_ns == _frame(3).stamp_ns
+    assert session.batches == []
+
+
+def test_missing_keypoints_are_filled_and_scored_zero() -> None:
+    session = Recorder()
+    lifter = Lifter(session, SCREEN)
+    lifter.update(_people(a=10.0), _frame(0))
+    people = _people(a=20.0)
+    people.keypoints[0, 0, :2] = np.nan
+    people.keypoints[0, 1] = (150, 90, 0.05)
+    skeletons = lifter.update(people, _frame(1))
+    window = session.batches[1][0]
+    np.testing.assert_allclose((window[MIDDLE, :2, 0] + 1) * 100, [10, 11], atol=1e-4)
+    np.testing.assert_array_equal(window[MIDDLE, :3, 2], [0, 0, 1])
+    assert np.isfinite(skeletons.relative).all()
+    assert skeletons.scores[0, 9] == 0  # the nose
+    assert skeletons.scores[0, 16] == 1
+
+
+def test_a_person_never_really_seen_is_unknown() -> None:
+    people = _people(a=20.0, b=80.0)
+    people.keypoints[0, :, 2] = 0.01
+    skeletons = Lifter(Recorder(), SCREEN).update(people, _frame(0))
+    assert np.isnan(skeletons.relative[0]).all()
+    assert np.isnan(skeletons.roots[0]).all()
+    assert np.isfinite(skeletons.relative[1]).all()
+
+
+def test_a_stamp_before_the_last_forgets_everybody() -> None:
+    session = Recorder()
+    lifter = Lifter(session, SCREEN, delay_frames=1)
+    lifter.update(_people(a=10.0), _frame(7))
+    lifter.update(_people(a=20.0), _frame(8))
+    assert lifter.update(_people(a=50.0), _frame(0)) is None
+    lifter.update(_people(a=60.0), _frame(1))
+    np.testing.assert_allclose(_x(session.batches[-1]), [50, 50, 50, 60, 60], atol=1e-4)
+
+
+@pytest.mark.parametrize("fps", [5.0, 10.0, 20.0, 29.97])
+def test_windows_span_the_same_time_at_any_stream_rate(fps: float) -> None:
+    """The network was trained at 10 Hz; a person moving 30 px/s must look the same to it."""
+    session = Recorder()
+    lifter = Lifter(session, dataclasses.replace(SCREEN, rate_hz=10.0))
+    for i in range(int(fps) + 1):
+        lifter.update(_people(a=30.0 * i / fps), _frame(i, fps))
+    end = 30.0 * int(fps) / fps
+    np.testing.assert_allclose(_x(session.batches[-1]), [end - 6, end - 3, end, end, end], atol=1e-3)
+
+
+def test_memory_is_bounded() -> None:
+    lifter = Lifter(Recorder(), dataclasses.replace(SCREEN, rate_hz=10.0), delay_frames=2)
+    for i in range(200):
+        lifter.update(_people(**{f"p{i // 3}": 10.0, "always": 50.0}), _frame(i, 30.0))
+    assert len(lifter._tracks) < 8
+    assert max(len(t) for t in lifter._tracks.values()) <= 3 + 6 + 2 + 2
+    assert len(lifter._waiting) == 2
+
+
+def test_stamps_that_stand_still_do_not_fill_the_memory() -> None:
+    lifter = Lifter(Recorder(), dataclasses.replace(SCREEN, rate_hz=10.0))
+    for i in range(50):
+        assert np.isfinite(lifter.update(_people(a=float(i)), _frame(0)).relative).all()
+    assert len(lifter._tracks["a"]) == 1
+
+
+def test_h36m_input_of_coco_keypoints() -> None:
+    session = Recorder()
+    spec = LiftSpec(frames=5, input_joints="h36m17", normalisation="screen", channels=2)
+    Lifter(session, spec).update(_people(a=10.0), _frame(0))
+    assert session.batches[0].shape == (1, 5, 17, 2)
+    assert _x(session.batches[0])[0] == pytest.approx(10 + 11.5)  # pelvis: middle of the hips
+
+
+def test_the_answer_is_turned_back_and_placed(tmp_path: Path) -> None:
+    """A network that always answers with one known pose, for a person at the edge of the image."""
+    rng = np.random.default_rng(0)
+    pose = rng.normal(scale=(0.2, 0.5, 0.2), size=(17, 3))
+    pose[0] = 0
+    session = open_session(_constant_model(tmp_path / "lifter.onnx", pose + 0.3), runtime="onnxruntime")
+    camera = Camera.from_fov(640, 480, 70.0)
+    keypoints, truth = _seen_at_the_edge(pose, camera)
+    people = People2D(("a",), np.zeros((1, 4), np.float32), np.ones(1, np.float32), keypoints)
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), camera=camera)
+    skeletons = Lifter(session, LiftSpec(frames=5, channels=3)).update(people, frame)
+    np.testing.assert_allclose(skeletons.joints[0], truth, atol=0.03)
+
+
+def _seen_at_the_edge(pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints and true joints of ``pose`` as a camera that looks straight at it would hold it."""
+    from posemo_ros.lift.place import LIMBS
+
+    direction = camera.rays([560.0, 300.0])
+    direction /= np.linalg.norm(direction)
+    right = np.cross([0, 1, 0], direction)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(direction, right), direction])
+    torso = pose[[11, 14, 1, 4]].mean(0)
+    truth = (pose - torso) @ axes + 60.0 * direction  # far away: the torso's mean ray is its centre's
+    keypoints = np.zeros((1, 17, 3), np.float32)
+    keypoints[0, LIMBS[:, 1], :2] = camera.project(truth[LIMBS[:, 0]])
+    keypoints[0, LIMBS[:, 1], 2] = 1
+    return keypoints, truth
+
+
+def _constant_model(path: Path, pose: np.ndarray) -> Path:
+    """(N, 5, 17, 3) -> (N, 1, 17, 3): the mean input times zero, plus a constant pose."""
+    constants = [
+        helper.make_tensor("pose", TensorProto.FLOAT, (1, 1, 17, 3), pose.astype(np.float32).ravel()),
+        helper.make_tensor("zero", TensorProto.FLOAT, (1,), [0.0]),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "pose"], ["y"]),
+    ]
+    shapes = {"x": ["N", 5, 17, 3], "y": ["N", 1, 17, 3]}
+    tensors = {n: helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()}
+    graph = helper.make_graph(nodes, "constant", [tensors["x"]], [tensors["y"]], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(path))
+    return path
