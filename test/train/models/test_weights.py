@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from posemo_ros.errors import ModelError  # noqa: E402
+from train.models.weights import load_weights, read_state  # noqa: E402
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("code from the file ran",))
+
+
+@pytest.fixture
+def network():
+    return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+
+
+def test_the_forms_released_checkpoints_come_in(tmp_path, network):
+    state = {k: torch.randn_like(v) for k, v in network.state_dict().items()}
+    parallel = {f"module.{k}": v for k, v in state.items()}
+    poseformer = {"epoch": 3, "lr": 1e-4, "optimizer": None, "model_pos": parallel}
+    poseformer["random_state"] = np.random.RandomState(1)
+    for form in (state, parallel, {"state_dict": state}, {"model": parallel}, poseformer):
+        torch.save(form, tmp_path / "w.bin")
+        load_weights(network, tmp_path / "w.bin")
+        assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
+
+
+def test_code_in_a_checkpoint_is_refused(tmp_path, capsys):
+    torch.save({"state_dict": {}, "extra": Evil()}, tmp_path / "w.pth")
+    with pytest.raises(ModelError, match=r"w\.pth"):
+        read_state(tmp_path / "w.pth")
+    assert capsys.readouterr().out == ""
+
+
+def test_damaged_and_empty_files(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"no checkpoint")
+    with pytest.raises(ModelError, match="cannot read"):
+        read_state(tmp_path / "w.pth")
+    torch.save({"epoch": 1}, tmp_path / "e.pth")
+    with pytest.raises(ModelError, match="holds no weights"):
+        read_state(tmp_path / "e.pth")
+
+
+def test_misfits_are_named(tmp_path, network):
+    state = network.state_dict()
+    del state["0.bias"]
+    state["2.weight"] = torch.zeros(1)
+    state["1.weight"] = torch.zeros(1, 4)
+    torch.save(state, tmp_path / "w.pth")
+    expected = r"missing: 0\.bias; unknown: 2\.weight; shapes: 1\.weight is \(1, 4\), expected \(1, 3\)"
+    with pytest.raises(ModelError, match=expected):
+        load_weights(network, tmp_path / "w.pth")
+
+
+def test_what_may_be_missing_keeps_its_start(tmp_path, network):
+    torch.save({k: v + 1 for k, v in network.state_dict().items() if k.startswith("0.")}, tmp_path / "w.pth")
+    before = network[1].weight.clone()
+    load_weights(network, tmp_path / "w.pth", may_miss=["1.*"])
+    assert torch.equal(network[1].weight, before)
+    with pytest.raises(ModelError, match=r"missing: 1\.weight"):
+        load_weights(network, tmp_path / "w.pth", may_miss=["1.bias"])

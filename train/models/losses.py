@@ -1,0 +1,86 @@
+"""The losses of both papers. Symbols: B samples, J joints, F frames."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def heatmap_targets(keypoints: Tensor, size: tuple[int, int], sigma: float = 2.0) -> tuple[Tensor, Tensor]:
+    """Gaussians around the true keypoints (paper B, eq. 8), as the HRNet code draws them.
+
+    The centre is the nearest cell, the peak 1 (not normalised), the radius 3 sigma. The paper's
+    sigma, "automatically decided as an identity matrix", is the released code's 2 cells here.
+
+    Args:
+        keypoints: (B, J, 2) x, y in cells of the heatmap.
+        size: Height and width of the heatmap.
+        sigma: In cells.
+
+    Returns:
+        Targets (B, J, H, W) and weights (B, J): 0 where the Gaussian lies wholly outside.
+    """
+    height, width = size
+    centre = torch.floor(keypoints + 0.5)  # (B, J, 2)
+    x = torch.arange(width, device=keypoints.device) - centre[..., :1]  # (B, J, W)
+    y = torch.arange(height, device=keypoints.device) - centre[..., 1:]  # (B, J, H)
+    radius = int(3 * sigma)
+    along_x = torch.exp(-(x**2) / (2 * sigma**2)) * (x.abs() <= radius)
+    along_y = torch.exp(-(y**2) / (2 * sigma**2)) * (y.abs() <= radius)
+    targets = along_y[..., :, None] * along_x[..., None, :]  # (B, J, H, W)
+    limit = torch.tensor([width, height], device=keypoints.device)
+    inside = ((centre + radius >= 0) & (centre - radius < limit)).all(dim=-1)  # (B, J)
+    return targets, inside.to(targets.dtype)
+
+
+def heatmap_loss(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean squared error of the heatmaps (paper B, eq. 9; the released code halves it).
+
+    Args:
+        predicted, target: (B, J, H, W).
+        weight: (B, J), multiplies both, so joints with 0 count as perfect.
+
+    Returns:
+        Scalar: half the mean over samples, joints and cells.
+    """
+    return 0.5 * ((predicted - target) * weight[..., None, None]).square().mean()
+
+
+def position_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean distance per joint (MPJPE), eq. 10 and 11 divided by their number of terms.
+
+    Args:
+        predicted, target: (..., J, 3).
+
+    Returns:
+        Scalar, in their unit.
+    """
+    return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+
+
+def lifting_loss(
+    sequence: Tensor,
+    centre: Tensor,
+    target: Tensor,
+    *,
+    sequence_weight: float = 1.0,
+    centre_weight: float = 1.0,
+) -> Tensor:
+    """Paper B, eq. 12: L = lambda_s L_s + lambda_t L_t.
+
+    The paper does not say over which poses the two sums run. As in P-STMO: all frames, and the
+    centre frame once more, both with weight 1.
+
+    Args:
+        sequence: (B, F, J, 3), a pose per frame.
+        centre: (B, 1, J, 3), the pose of the centre frame; ``sequence[:, F//2 : F//2 + 1]`` for a
+            network that has no separate answer.
+        target: (B, F, J, 3).
+
+    Returns:
+        Scalar.
+    """
+    middle = target.shape[1] // 2
+    return sequence_weight * position_error(sequence, target) + centre_weight * position_error(
+        centre, target[:, middle : middle + 1]
+    )

@@ -1,0 +1,103 @@
+"""Loading of released checkpoints by their own parameter names.
+
+Files are read without running code from them: PyTorch's restricted unpickler, which here also
+knows NumPy's random states (PoseFormer's checkpoints carry one) and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posemo_ros.errors import ModelError
+
+# Where the known repositories keep the weights inside a checkpoint.
+STATE_KEYS = ("model_pos", "state_dict", "model")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The parameters in a checkpoint, without the ``module.`` of DataParallel.
+
+    Args:
+        path: A file of ``torch.save``: a plain state dict, or one under one of ``STATE_KEYS``.
+
+    Raises:
+        ModelError: The file cannot be read, holds objects that are not allowed, or no weights.
+    """
+    try:
+        with _numpy_random_states():
+            data = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ModelError(f"cannot read the checkpoint {path}: {error}") from error
+    state = next((data[k] for k in STATE_KEYS if isinstance(data, Mapping) and k in data), data)
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ModelError(f"{path} holds no weights: expected tensors by name, or those under {STATE_KEYS}")
+    return {str(k).removeprefix("module."): v for k, v in state.items()}
+
+
+def load_weights(network: nn.Module, path: Path, *, may_miss: Iterable[str] = ()) -> None:
+    """Fill a network from a checkpoint; every name has to be there and to fit.
+
+    Args:
+        network: Changed in place.
+        path: See ``read_state``.
+        may_miss: Patterns of parameters that the checkpoint need not have and that keep their
+            start: ``*.attention.*`` for paper B's HRNet from released weights, ``final_layer.*``
+            from ImageNet weights. For P-STMO after its pre-training: ``Transformer_reduce.*``
+            and ``fcn*``.
+
+    Raises:
+        ModelError: Names are missing or unknown, or shapes differ; it lists them.
+    """
+    fill(network, read_state(path), str(path), may_miss=may_miss)
+
+
+def fill(
+    network: nn.Module, state: Mapping[str, Tensor], source: str, *, may_miss: Iterable[str] = ()
+) -> None:
+    """As ``load_weights``, from parameters that were read already."""
+    patterns = tuple(may_miss)
+    own = network.state_dict()
+    result = network.load_state_dict(
+        {k: v for k, v in state.items() if k not in own or own[k].shape == v.shape}, strict=False
+    )
+    wrong = [
+        f"{k} is {tuple(v.shape)}, expected {tuple(own[k].shape)}"
+        for k, v in state.items()
+        if k in own and own[k].shape != v.shape
+    ]
+    misfits = {k.split(" ")[0] for k in wrong}
+    missing = [
+        k for k in result.missing_keys if k not in misfits and not any(fnmatch(k, p) for p in patterns)
+    ]
+    problems = {"missing": missing, "unknown": result.unexpected_keys, "shapes": wrong}
+    if any(problems.values()):
+        text = "; ".join(f"{kind}: {_some(names)}" for kind, names in problems.items() if names)
+        raise ModelError(f"{source} does not fit {type(network).__name__}: {text}")
+
+
+def _some(names: list[str], limit: int = 8) -> str:
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def _numpy_random_states() -> AbstractContextManager[Any]:
+    """Allow what a pickled ``numpy.random.RandomState`` is made of, under old and new names."""
+    import numpy.random._pickle as pickled
+
+    array = np.zeros(1)
+    rebuild = array.__reduce__()[0]
+    allowed: list[Any] = [
+        (rebuild, f"numpy.{package}.multiarray._reconstruct") for package in ("core", "_core")
+    ]
+    allowed += [np.ndarray, np.dtype, type(np.dtype(np.uint32)), type(np.dtype(np.int64))]
+    allowed += [np.random.RandomState, np.random.MT19937]
+    allowed += [getattr(pickled, name) for name in ("__randomstate_ctor", "__bit_generator_ctor")]
+    return torch.serialization.safe_globals(allowed)
