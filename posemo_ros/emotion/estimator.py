@@ -1,0 +1,150 @@
+"""The emotion station: movement (and context) in, probabilities of six emotions out.
+
+The probabilities are estimates of what a movement expresses, by a network trained on such
+expressions. They say nothing certain about what a person feels.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.manifest import EmotionSpec
+from ..inference.session import Session
+from ..types import EMOTIONS, Context, Emotions, EmotionStatus, Floats, Skeletons3D
+from .window import MAX_GAP_S, Movement, upright
+
+MIN_SCORE = 0.3
+
+
+class EmotionEstimator:
+    """Movement windows of all persons, judged in one batch.
+
+    Args:
+        session: Of the emotion network. Its first input is the movement (N, T, 17, 3); a second
+            one, if the network looks at context, is (N, Tc, tokens, width).
+        spec: Its manifest entry.
+        min_score: A window whose mean joint score is lower is not judged.
+        min_confidence: Highest probability below which the answer is "not enough evidence";
+            None takes the model's own.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        spec: EmotionSpec,
+        *,
+        min_score: float = MIN_SCORE,
+        min_confidence: float | None = None,
+    ) -> None:
+        self._session, self._spec = session, spec
+        self._min_score = min_score
+        self._min_confidence = spec.min_confidence if min_confidence is None else min_confidence
+        self._offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz
+        self._order = [spec.labels.index(name) for name in EMOTIONS]
+        self.reset()
+
+    @property
+    def span_s(self) -> float:
+        """Seconds of movement the network looks at."""
+        return -float(self._offsets[0])
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._movements: dict[str, Movement] = {}
+        self._contexts: deque[Context] = deque()
+        self._first_ns: int | None = None
+        self._last_ns = 0
+
+    def update(self, skeletons: Skeletons3D, context: Context | None = None) -> Emotions:
+        """Take the skeletons of one image and judge everybody's movement up to it.
+
+        A stamp before the last one (a bag started again) forgets everybody first.
+
+        Args:
+            skeletons: N persons.
+            context: The newest encoding of the scene, if there is one.
+        """
+        if self._first_ns is None or skeletons.stamp_ns < self._last_ns:
+            self.reset()
+            self._first_ns = skeletons.stamp_ns
+        self._last_ns = skeletons.stamp_ns
+        now = (skeletons.stamp_ns - self._first_ns) * 1e-9
+        self._remember(now, skeletons)
+        self._remember_context(skeletons.stamp_ns, context)
+        movements = [self._movements[person] for person in skeletons.ids]
+        status = [self._status(m, now) for m in movements]
+        probabilities = self._judge(movements, status, now)
+        age_s = np.nan if context is None else (skeletons.stamp_ns - context.stamp_ns) * 1e-9
+        return Emotions(
+            stamp_ns=skeletons.stamp_ns,
+            ids=skeletons.ids,
+            probabilities=probabilities,
+            status=tuple(status),
+            windows_s=np.array([min(m.length_s, self.span_s) for m in movements], np.float32),
+            context_ages_s=np.full(len(movements), age_s, np.float32),
+        )
+
+    def _remember(self, now: float, skeletons: Skeletons3D) -> None:
+        self._movements = {k: m for k, m in self._movements.items() if now - m.newest <= MAX_GAP_S}
+        for i, person in enumerate(skeletons.ids):
+            movement = self._movements.setdefault(person, Movement(self.span_s))
+            movement.append(now, skeletons.relative[i], skeletons.scores[i])
+
+    def _remember_context(self, now_ns: int, context: Context | None) -> None:
+        if not self._spec.context_frames or context is None:
+            return
+        if not self._contexts or context.stamp_ns != self._contexts[-1].stamp_ns:
+            self._contexts.append(context)
+        oldest = now_ns - int(self.span_s * 1e9)
+        while len(self._contexts) > 1 and self._contexts[1].stamp_ns <= oldest:
+            self._contexts.popleft()
+
+    def _status(self, movement: Movement, now: float) -> EmotionStatus:
+        """What speaks against judging a movement; VALID when nothing does."""
+        half_a_step = 0.5 / self._spec.rate_hz
+        if movement.newest < now or movement.length_s < self.span_s - half_a_step:
+            return EmotionStatus.TOO_FEW_FRAMES
+        if movement.score < self._min_score:
+            return EmotionStatus.LOW_KEYPOINT_SCORES
+        if self._spec.context_frames and not self._contexts:
+            return EmotionStatus.NO_CONTEXT
+        return EmotionStatus.VALID
+
+    def _judge(self, movements: list[Movement], status: list[EmotionStatus], now: float) -> Floats:
+        """(N, 6) probabilities; turns the status of unsure answers into NOT_ENOUGH_EVIDENCE."""
+        probabilities = np.full((len(movements), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
+        judged = [i for i, s in enumerate(status) if s is EmotionStatus.VALID]
+        if not judged:
+            return probabilities
+        rows = self._infer(np.stack([movements[i].at(now + self._offsets) for i in judged]))
+        for i, row in zip(judged, rows, strict=True):
+            if row.max() < self._min_confidence:
+                status[i] = EmotionStatus.NOT_ENOUGH_EVIDENCE
+            else:
+                probabilities[i] = row
+        return probabilities
+
+    def _infer(self, poses: Floats) -> Floats:
+        """(N, T, 17, 3) in the camera's axes to (N, 6) probabilities in the order of EMOTIONS."""
+        inputs = self._session.inputs
+        feeds: dict[str, NDArray[np.generic]] = {
+            inputs[0].name: upright(poses) if self._spec.axes == "upright" else poses
+        }
+        if self._spec.context_frames:
+            tokens = self._context_tokens()
+            feeds[inputs[1].name] = np.broadcast_to(tokens, (len(poses), *tokens.shape)).copy()
+        logits = np.asarray(self._session.run(feeds)[self._session.outputs[0].name], np.float64)
+        scaled = logits[:, self._order] / self._spec.temperature
+        odds = np.exp(scaled - scaled.max(1, keepdims=True))
+        return np.asarray(odds / odds.sum(1, keepdims=True), np.float32)
+
+    def _context_tokens(self) -> Floats:
+        """(Tc, tokens, width): at evenly spaced times of the window the newest encoding known then."""
+        ends = np.linspace(-self.span_s, 0.0, self._spec.context_frames)
+        stamps = np.array([c.stamp_ns for c in self._contexts], np.int64)
+        wanted = self._last_ns + (ends * 1e9).astype(np.int64)
+        chosen = np.maximum(np.searchsorted(stamps, wanted, side="right") - 1, 0)
+        return np.stack([self._contexts[int(i)].tokens for i in chosen])
