@@ -1,5 +1,79 @@
-"""2D people of a stream of frames: detect, follow, track, keypoints.
+"""2D people of a stream of frames: detect, follow, track, keypoints."""
 
-The detector runs on every k-th frame, and on every frame while nobody is in view; in between,
-a person's box follows from their last keypoints (../docs/performance.md shows what that saves).
-"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+
+from .detect.detector import Detector
+from .detect.scheduler import BoxSchedule
+from .detect.tracker import PersonTracker
+from .keypoints.estimator import KeypointEstimator
+from .types import Detections, Frame, People2D
+
+Clock = Callable[[str], AbstractContextManager[None]]
+
+
+class PeopleFinder:
+    """Composes the stations from the image to 2D people.
+
+    Attributes:
+        detector, schedule, tracker, keypoints: The stations.
+        max_people: Only that many of the best boxes are kept.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        schedule: BoxSchedule,
+        tracker: PersonTracker,
+        keypoints: KeypointEstimator,
+        *,
+        max_people: int = 8,
+    ) -> None:
+        self.detector = detector
+        self.schedule = schedule
+        self.tracker = tracker
+        self.keypoints = keypoints
+        self.max_people = max_people
+        self._people = People2D()
+        self._stamp_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._people = People2D()
+        self._stamp_ns = None
+        self.schedule.reset()
+        self.tracker.reset()
+
+    def find(self, frame: Frame, clock: Clock | None = None) -> People2D:
+        """The people of the next frame; a stamp that jumps back resets everything.
+
+        Args:
+            frame: The image.
+            clock: Called with a station's name around its work, to measure it.
+        """
+        clock = clock or (lambda _: nullcontext())
+        if self._stamp_ns is not None and frame.stamp_ns < self._stamp_ns:
+            self.reset()
+        self._stamp_ns = frame.stamp_ns
+
+        def detect() -> Detections:
+            with clock("detect"):
+                return self.detector.detect(frame)
+
+        boxes = self._best(self.schedule.boxes(self._people, frame.stamp_ns, detect))
+        with clock("track"):
+            ids, boxes = self.tracker.update(boxes, frame.stamp_ns)
+        with clock("keypoints"):
+            keypoints = self.keypoints.estimate(frame, boxes.boxes)
+        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints)
+        return self._people
+
+    def _best(self, found: Detections) -> Detections:
+        if len(found) <= self.max_people:
+            return found
+        best = np.sort(np.argsort(-found.scores, kind="stable")[: self.max_people])
+        return Detections(found.boxes[best], found.scores[best])

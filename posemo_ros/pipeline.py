@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar, cast
 
 from .camera import DEFAULT_HFOV_DEG, Camera
 from .detect.detector import Detector
+from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .emotion.context import ContextEncoder
 from .emotion.estimator import EmotionEstimator
@@ -78,7 +80,7 @@ def build_people(models: Models, store: ModelStore, settings: Settings) -> Peopl
     session, detect = _load(models, store, models.detector, DetectSpec)
     detector = Detector(session, detect)
     session, keypoints = _load(models, store, models.keypoints, KeypointSpec)
-    finder = PeopleFinder(detector, PersonTracker(), KeypointEstimator(session, keypoints))
+    finder = PeopleFinder(detector, BoxSchedule(), PersonTracker(), KeypointEstimator(session, keypoints))
     apply_people(finder, settings)
     return finder
 
@@ -89,9 +91,9 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     detector.score_threshold = (
         detector.spec.score_threshold if settings.detector_threshold is None else settings.detector_threshold
     )
-    finder.detect_every = settings.detect_every
+    finder.schedule.detect_every = settings.detect_every
+    finder.schedule.min_score = settings.keypoint_threshold
     finder.max_people = settings.max_people
-    finder.min_score = settings.keypoint_threshold
 
 
 def build_lifter(models: Models, store: ModelStore) -> Lifter | None:
@@ -197,7 +199,12 @@ def with_camera(frame: Frame, hfov_deg: float) -> Frame:
     """The frame itself, or with an assumed camera where nobody gave one."""
     if frame.camera is not None:
         return frame
-    return replace(frame, camera=Camera.from_fov(frame.width, frame.height, hfov_deg))
+    return replace(frame, camera=_assumed(frame.width, frame.height, hfov_deg))
+
+
+@lru_cache(maxsize=8)
+def _assumed(width: int, height: int, hfov_deg: float) -> Camera:
+    return Camera.from_fov(width, height, hfov_deg)
 
 
 def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tuple[Session, Spec]:

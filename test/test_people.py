@@ -1,0 +1,102 @@
+"""Composition of detector, schedule, tracker and keypoints, with networks that know the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posemo_ros.detect.scheduler import BoxSchedule
+from posemo_ros.detect.tracker import PersonTracker
+from posemo_ros.people import PeopleFinder
+from posemo_ros.types import Detections, Frame
+
+LIMITS = (0, 0, 640, 480)
+
+
+class World:
+    """People as boxes that move to the right; plays detector and keypoint network."""
+
+    score_threshold = 0.5
+
+    def __init__(self, people: int, speed: float = 3.0) -> None:
+        self.people, self.speed = people, speed
+        self.detections = 0
+
+    def boxes(self, frame: Frame) -> np.ndarray:
+        step = frame.stamp_ns / 1e8
+        x = 40 + 120 * np.arange(self.people) + self.speed * step
+        return np.stack([x, np.full_like(x, 100), x + 60, np.full_like(x, 300)], axis=1).astype(np.float32)
+
+    def detect(self, frame: Frame) -> Detections:
+        self.detections += 1
+        boxes = self.boxes(frame)
+        return Detections(boxes, np.linspace(0.9, 0.6, len(boxes)).astype(np.float32))
+
+    def estimate(self, frame: Frame, boxes: np.ndarray) -> np.ndarray:
+        """Keypoints spread over the true person nearest to each box."""
+        out = np.zeros((len(boxes), 17, 3), np.float32)
+        if not len(boxes) or not self.people:
+            return out
+        truth = self.boxes(frame)
+        nearest = np.abs(truth[None, :, 0] - boxes[:, None, 0]).argmin(axis=1)
+        grid = np.linspace(0.05, 0.95, 17)
+        for row, person in enumerate(truth[nearest]):
+            out[row, :, 0] = person[0] + grid[::-1] * (person[2] - person[0])
+            out[row, :, 1] = person[1] + grid * (person[3] - person[1])
+            out[row, :, 2] = 0.9
+        return out
+
+
+def finder(world: World, **options: int) -> PeopleFinder:
+    return PeopleFinder(world, BoxSchedule(detect_every=5), PersonTracker(), world, **options)  # type: ignore[arg-type]
+
+
+def frame(index: int) -> Frame:
+    return Frame(np.zeros((480, 640, 3), np.uint8), stamp_ns=index * 100_000_000)
+
+
+def test_follows_with_the_detector_resting() -> None:
+    world = World(2)
+    station = finder(world)
+    results = [station.find(frame(i)) for i in range(20)]
+    assert {r.ids for r in results} == {("p1", "p2")}
+    assert world.detections == 4
+    for i, result in enumerate(results):
+        true = world.boxes(frame(i))
+        assert (np.abs(result.boxes - true) < 30).all()
+
+
+def test_an_empty_scene_is_an_empty_result_and_looked_at_every_time() -> None:
+    world = World(0)
+    station = finder(world)
+    for i in range(6):
+        people = station.find(frame(i))
+        assert len(people) == 0
+        assert people.keypoints.shape == (0, 17, 3)
+    assert world.detections == 6
+
+
+def test_whoever_leaves_is_gone_soon() -> None:
+    world = World(1)
+    station = finder(world)
+    for i in range(5):
+        station.find(frame(i))
+    world.people = 0
+    counts = [len(station.find(frame(i))) for i in range(5, 20)]
+    assert counts[-5:] == [0] * 5
+
+
+def test_only_the_best_are_kept() -> None:
+    station = finder(World(4), max_people=2)
+    people = station.find(frame(0))
+    np.testing.assert_allclose(people.scores, [0.9, 0.8])
+
+
+def test_time_that_jumps_back_starts_anew() -> None:
+    world = World(1)
+    station = finder(world)
+    for i in (10, 11, 12):
+        station.find(frame(i))
+    runs = world.detections
+    people = station.find(frame(0))
+    assert world.detections == runs + 1
+    assert people.ids == ("p2",)
