@@ -112,20 +112,20 @@ class ModelStore:
         if not spec.url:
             raise ModelError(f"model {name!r} has no 'url' to pull from, and its file is missing")
         target = self.location(name)
-        fetched = target.with_suffix(".download")
-        download(spec.url, fetched, progress=progress)
-        unpacked = _unpack(fetched, spec) if spec.member else fetched
-        digest = sha256_of(unpacked)
-        if spec.sha256 and digest != spec.sha256:
-            unpacked.unlink()
+        fetched, member = target.with_suffix(".download"), target.with_suffix(".member")
+        try:
+            download(spec.url, fetched, progress=progress)
+            found = _unpack(fetched, member, spec) if spec.member else fetched
+            digest = sha256_of(found)
+            _compare(digest, spec, found, f"what {spec.url} serves is not what the manifest expects")
+            found.replace(target)
+        finally:
             fetched.unlink(missing_ok=True)
-        _compare(digest, spec, unpacked, f"what {spec.url} serves is not what the manifest expects")
+            member.unlink(missing_ok=True)
         if not spec.sha256:
             _log.warning(
                 "%s: the manifest has no SHA-256; what came has %s (add it to the entry)", name, digest
             )
-        unpacked.replace(target)
-        fetched.unlink(missing_ok=True)
         return target
 
 
@@ -146,19 +146,18 @@ def _compare(digest: str, spec: ModelSpec, path: Path, advice: str) -> None:
         )
 
 
-def _unpack(archive: Path, spec: ModelSpec) -> Path:
-    """The member of a zip archive, as a file beside it."""
-    target = archive.with_suffix(".member")
+def _unpack(archive: Path, target: Path, spec: ModelSpec) -> Path:
+    """Write the member of a zip archive to ``target``."""
     try:
-        with zipfile.ZipFile(archive) as zipped:
-            info = zipped.getinfo(_find(zipped, spec))
-            with zipped.open(info) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file, 1 << 20)
+        with (
+            zipfile.ZipFile(archive) as zipped,
+            zipped.open(_find(zipped, spec)) as source,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(source, file, 1 << 20)
     except (zipfile.BadZipFile, EOFError) as error:
-        archive.unlink()
         raise ModelError(f"what came from {spec.url} is no sound zip archive: {error}") from error
     except OSError as error:
-        target.unlink(missing_ok=True)
         raise ModelError(f"cannot unpack {spec.url} to {target.parent}: {error}") from error
     return target
 
