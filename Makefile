@@ -1,0 +1,35 @@
+# `make help` lists the targets. Everything is made in ./.venv, ./build, ./install and ./out.
+PYTHON ?= python3
+SOURCE ?=
+OUT ?= out/demo
+PYTEST_ARGS ?= -n 2
+
+VENV := .venv
+# The environment of a ROS workspace: the wheels' (or the machine's) ROS below, this package on top.
+ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
+
+.PHONY: help demo test lint typecheck build clean
+
+help:  ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build  ## Run the chain on a clip over DDS; SOURCE=video, image folder, bag or camera number; OUT=folder
+	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)")
+
+build:  ## Make .venv and install/ (at once when nothing changed)
+	@$(PYTHON) tools/bootstrap.py
+
+test:  ## Install what the tests need and run them; PYTEST_ARGS=…
+	@$(PYTHON) tools/bootstrap.py --tests
+	@$(ENTER) python -m pytest $(PYTEST_ARGS)
+
+lint:  ## Style and formatting
+	@$(PYTHON) tools/bootstrap.py --tests
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+typecheck:  ## mypy --strict on the core
+	@$(PYTHON) tools/bootstrap.py --tests
+	@$(VENV)/bin/mypy
+
+clean:  ## Remove everything that was made here, .venv included
+	rm -rf $(VENV) build install log out
