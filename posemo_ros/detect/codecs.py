@@ -49,7 +49,7 @@ def suppress(boxes: Floats, scores: Floats, iou_threshold: float) -> NDArray[np.
     if not len(boxes):
         return np.zeros(0, np.int64)
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), -1.0, iou_threshold)
+    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, iou_threshold)
     return np.asarray(kept, np.int64).reshape(-1)
 
 

@@ -1,0 +1,160 @@
+"""Scenes with known people, played through the tracker at several frame rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+
+from posemo_ros.detect.tracker import PersonTracker
+from posemo_ros.types import Detections
+
+S = 1_000_000_000
+HEIGHT = 200.0  # px, a person of 1.7 m: walking at 1.4 m/s is 165 px/s
+WALK = 165.0
+RATES = [5, 10, 30, 60]
+
+Scene = Callable[[float], dict[str, float]]  # time in s -> who is seen, with the centre's x in px
+
+
+def detections(places: Iterable[tuple[float, float]]) -> Detections:
+    """Standing boxes around (x, y) centres."""
+    centres = np.array(list(places), np.float32).reshape(-1, 2)
+    half = np.array([0.35 * HEIGHT / 2, HEIGHT / 2], np.float32)
+    return Detections(
+        np.concatenate([centres - half, centres + half], axis=1), np.full(len(centres), 0.9, np.float32)
+    )
+
+
+def play(
+    tracker: PersonTracker, scene: Scene, rate_hz: float, length_s: float, *, noise_px: float = 3.0
+) -> dict[str, list[str]]:
+    """The distinct ids of every person, in the order in which they were given."""
+    rng = np.random.default_rng(0)
+    names: dict[str, list[str]] = {}
+    for i in range(int(length_s * rate_hz)):
+        seen = scene(i / rate_hz)
+        order = rng.permutation(sorted(seen))  # detectors give people in any order
+        places = [(seen[p] + rng.normal(0, noise_px), 300 + rng.normal(0, noise_px)) for p in order]
+        ids, kept = tracker.update(detections(places), round(i / rate_hz * S))
+        assert len(ids) == len(set(ids)) == len(kept) == len(order)
+        for person, name in zip(order, ids, strict=True):
+            if name not in names.setdefault(person, [])[-1:]:
+                names[person].append(name)
+    return names
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_a_walker_has_one_id_from_the_first_frame(rate_hz: float) -> None:
+    assert play(PersonTracker(), lambda t: {"ann": 50 + WALK * t}, rate_hz, 4) == {"ann": ["p1"]}
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_a_runner_keeps_the_id_from_the_first_step(rate_hz: float) -> None:
+    names = play(PersonTracker(), lambda t: {"ann": 50 + 3.5 * WALK * t}, rate_hz, 2)  # 4.9 m/s
+    assert len(names["ann"]) == 1
+
+
+def crossing(t: float) -> dict[str, float]:
+    """Two walk towards each other and pass after 2 s; whoever is behind is hidden meanwhile."""
+    ann, bob = 100 + WALK * t, 100 + WALK * (4 - t)
+    return {"ann": ann} if abs(ann - bob) < 40 else {"ann": ann, "bob": bob}
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_crossing_people_keep_their_ids(rate_hz: float) -> None:
+    names = play(PersonTracker(), crossing, rate_hz, 4)
+    assert sorted(names.values()) == [["p1"], ["p2"]]
+
+
+def hidden(t: float) -> dict[str, float]:
+    """Bob stands; Ann walks behind a column for 1 s."""
+    out = {"bob": 600.0}
+    if not 1 < t < 2:
+        out["ann"] = 100 + WALK * t
+    return out
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_short_occlusion_keeps_the_id(rate_hz: float) -> None:
+    assert sorted(play(PersonTracker(), hidden, rate_hz, 3).values()) == [["p1"], ["p2"]]
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_whoever_comes_back_later_is_somebody_new(rate_hz: float) -> None:
+    scene = lambda t: {} if 1 < t < 4 else {"ann": 100.0}  # noqa: E731
+    assert play(PersonTracker(max_lost_s=2.0), scene, rate_hz, 5) == {"ann": ["p1", "p2"]}
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_dropouts_do_not_cost_ids(rate_hz: float) -> None:
+    rng = np.random.default_rng(5)
+    scene = lambda t: {k: v for k, v in crossing(t).items() if rng.random() > 0.3}  # noqa: E731
+    names = play(PersonTracker(), scene, rate_hz, 1.5)  # until they meet
+    assert sorted(names.values()) == [["p1"], ["p2"]]
+
+
+def test_flicker_at_one_place_is_one_id() -> None:
+    scene = lambda t: {"bob": 600.0, **({"poster": 100.0} if round(t * 30) % 20 == 0 else {})}  # noqa: E731
+    assert sorted(play(PersonTracker(), scene, 30, 6).values()) == [["p1"], ["p2"]]
+
+
+def test_a_box_that_shrinks_to_the_upper_body_is_the_same_person() -> None:
+    tracker = PersonTracker()
+    tracker.update(Detections(np.array([[0, 0, 70, 200]], np.float32), np.ones(1, np.float32)), 0)
+    ids, _ = tracker.update(
+        Detections(np.array([[0, 0, 70, 90]], np.float32), np.ones(1, np.float32)), S // 30
+    )
+    assert ids == ("p1",)
+
+
+def test_far_away_is_somebody_else_at_once() -> None:
+    tracker = PersonTracker()
+    assert tracker.update(detections([(100, 300)]), 0)[0] == ("p1",)
+    assert tracker.update(detections([(500, 300)]), S // 10)[0] == ("p2",)
+
+
+def test_time_that_jumps_back_resets_and_no_id_comes_twice() -> None:
+    tracker = PersonTracker()
+    tracker.update(detections([(100, 300)]), 10 * S)
+    assert tracker.update(detections([(100, 300)]), 5 * S)[0] == ("p2",)
+    tracker.reset()
+    assert tracker.update(detections([(100, 300)]), 5 * S + 1)[0] == ("p3",)
+
+
+def test_a_repeated_stamp_is_harmless() -> None:
+    tracker = PersonTracker()
+    for _ in range(3):
+        assert tracker.update(detections([(100, 300)]), 7)[0] == ("p1",)
+
+
+def test_nobody_and_boxes_that_are_not_finite() -> None:
+    tracker = PersonTracker()
+    ids, kept = tracker.update(Detections(), 0)
+    assert ids == ()
+    assert len(kept) == 0
+    boxes = np.array([[np.nan] * 4, [0, 0, 10, 20]], np.float32)
+    ids, kept = tracker.update(Detections(boxes, np.array([0.0, 0.9], np.float32)), 1)
+    assert ids == ("p1",)
+    np.testing.assert_allclose(kept.boxes, [[0, 0, 10, 20]])
+
+
+@pytest.mark.parametrize("scene", [crossing, hidden], ids=["crossing", "hidden"])
+@pytest.mark.parametrize("rate_hz", [10, 30])
+def test_no_more_ids_than_a_published_tracker(scene: Scene, rate_hz: float) -> None:
+    """The same boxes through Roboflow's ByteTrack, where it is installed."""
+    trackers = pytest.importorskip("trackers")
+    supervision = pytest.importorskip("supervision")
+    peer = trackers.ByteTrackTracker(lost_track_buffer=60, frame_rate=rate_hz, minimum_consecutive_frames=1)
+    rng = np.random.default_rng(0)
+    ours, theirs = set(), set()
+    tracker = PersonTracker()
+    for i in range(int(3 * rate_hz)):
+        found = detections([(x + rng.normal(0, 3), 300.0) for x in scene(i / rate_hz).values()])
+        ours.update(tracker.update(found, round(i / rate_hz * S))[0])
+        named = peer.update(
+            supervision.Detections(xyxy=found.boxes, confidence=found.scores), timestamp=i / rate_hz
+        )
+        theirs.update(int(n) for n in named.tracker_id if n >= 0)
+    assert 2 == len(ours) <= len(theirs)
