@@ -1,0 +1,103 @@
+"""Intrinsics of a ``sensor_msgs/CameraInfo`` for the images that really arrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import DEFAULT_HFOV_DEG, DISTORTION_MODELS, Camera
+
+_COEFFICIENTS = {
+    "": (0,),
+    "plumb_bob": (0, 4, 5),
+    "rational_polynomial": (0, 8, 12, 14),
+    "equidistant": (0, 4),
+}
+
+
+def camera_from_info(
+    info: Any | None, width: int, height: int, *, hfov_deg: float = DEFAULT_HFOV_DEG
+) -> tuple[Camera, str]:
+    """Camera of the image that belongs to a CameraInfo message.
+
+    Region of interest and binning are applied as in image_geometry; an image that still differs
+    from that size is taken as the calibrated one scaled, pixel centres as in ``cv2.resize``.
+
+    Args:
+        info: ``sensor_msgs/CameraInfo`` (any object with its fields), or None when there is none.
+        width, height: Of the image, pixels.
+        hfov_deg: Horizontal field of view to assume for a camera that nobody calibrated, degrees.
+
+    Returns:
+        The camera, and what was assumed in one sentence ("" when nothing was).
+    """
+    if info is None:
+        return _assumed(width, height, hfov_deg, "there is no CameraInfo")
+    matrix = np.asarray(info.k, np.float64).reshape(3, 3)
+    if not _is_calibrated(matrix):
+        what = "all zeros" if not matrix.any() else "no camera matrix"
+        return _assumed(width, height, hfov_deg, f"K in CameraInfo is {what} (not calibrated)")
+    matrix, expected = _windowed(info, matrix)
+    matrix, note = _scaled(matrix, expected, (width, height))
+    distortion, model, problem = _distortion(info)
+    return Camera(width, height, matrix, distortion, model), "; ".join(filter(None, (note, problem)))
+
+
+def _assumed(width: int, height: int, hfov_deg: float, why: str) -> tuple[Camera, str]:
+    note = (
+        f"{why}: assuming a horizontal field of view of {hfov_deg:g} degrees and no distortion, "
+        "so distances and sizes are only roughly right"
+    )
+    return Camera.from_fov(width, height, hfov_deg), note
+
+
+def _is_calibrated(matrix: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0)
+
+
+def _windowed(info: Any, matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """K and image size after the camera's region of interest and binning."""
+    roi, binning = info.roi, (max(1, info.binning_x), max(1, info.binning_y))
+    matrix = matrix.copy()
+    matrix[0, 2] -= roi.x_offset
+    matrix[1, 2] -= roi.y_offset
+    matrix[0] /= binning[0]
+    matrix[1] /= binning[1]
+    width, height = (roi.width or info.width), (roi.height or info.height)
+    return matrix, (width // binning[0], height // binning[1])
+
+
+def _scaled(
+    matrix: NDArray[np.float64], expected: tuple[int, int], actual: tuple[int, int]
+) -> tuple[NDArray[np.float64], str]:
+    """K for an image of another size than the calibrated one."""
+    if expected == actual:
+        return matrix, ""
+    if 0 in expected:
+        return matrix, "CameraInfo has no size: assuming that of the image"
+    scale = np.divide(actual, expected)
+    scaled = matrix.copy()
+    scaled[:2, :2] *= scale[:, None]
+    scaled[:2, 2] = (matrix[:2, 2] + 0.5) * scale - 0.5
+    note = (
+        f"CameraInfo is for {expected[0]} x {expected[1]} pixels, the image has {actual[0]} x {actual[1]}: "
+        "assuming the image was scaled"
+    )
+    if abs(scale[0] / scale[1] - 1) > 0.01:
+        note += " (but the proportions differ; if it was cropped instead, positions are wrong)"
+    return scaled, note
+
+
+def _distortion(info: Any) -> tuple[NDArray[np.float64], str, str]:
+    """(coefficients, model, problem); a distortion nobody can use is left out."""
+    coefficients, model = np.asarray(info.d, np.float64), str(info.distortion_model)
+    if not coefficients.any():
+        return np.zeros(0), "", ""
+    if model not in DISTORTION_MODELS:
+        return np.zeros(0), "", f"distortion model {model!r} is unknown: assuming no distortion"
+    if len(coefficients) not in _COEFFICIENTS[model] or not np.isfinite(coefficients).all():
+        problem = f"{len(coefficients)} coefficients do not fit the distortion model {model!r}"
+        return np.zeros(0), "", f"{problem}: assuming no distortion"
+    return coefficients, model, ""

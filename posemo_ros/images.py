@@ -1,0 +1,269 @@
+"""Pictures of ROS messages as frames, without ROS.
+
+``bgr8``, ``rgb8`` and ``mono8`` become views on the message's own buffer. Every other encoding is
+converted: colour by cv_bridge where it is installed and by rosbags-image where it is not (both
+call the same OpenCV conversion), everything they disagree on here, so that the results are equal:
+padded rows, byte order, 16 to 8 bits (cv_bridge rounds, rosbags-image cuts off), float pictures
+and NV12/NV21 (unknown to cv_bridge).
+
+Encodings are those of ``sensor_msgs/image_encodings.hpp`` and the V4L2 names some drivers use.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+from .errors import InputError
+from .types import Frame, PixelOrder
+
+_log = logging.getLogger(__name__)
+
+_VIEWS = {
+    "bgr8": (3, PixelOrder.BGR),
+    "8UC3": (3, PixelOrder.BGR),
+    "rgb8": (3, PixelOrder.RGB),
+    "mono8": (1, PixelOrder.GRAY),
+    "8UC1": (1, PixelOrder.GRAY),
+    "8U": (1, PixelOrder.GRAY),
+}
+_BAYER = [f"bayer_{order}{bits}" for order in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)]
+# encoding: (NumPy type, channels, name for the converter, what to convert it to or "" for as it is)
+_CONVERTED: dict[str, tuple[type[np.generic], int, str, str]] = {
+    "bgra8": (np.uint8, 4, "bgra8", "bgr8"),
+    "8UC4": (np.uint8, 4, "bgra8", "bgr8"),
+    "rgba8": (np.uint8, 4, "rgba8", "bgr8"),
+    "bgr16": (np.uint16, 3, "bgr16", ""),
+    "16UC3": (np.uint16, 3, "bgr16", ""),
+    "rgb16": (np.uint16, 3, "rgb16", "bgr16"),
+    "bgra16": (np.uint16, 4, "bgra16", "bgr16"),
+    "rgba16": (np.uint16, 4, "rgba16", "bgr16"),
+    "mono16": (np.uint16, 1, "mono16", ""),
+    "16UC1": (np.uint16, 1, "mono16", ""),
+    "16U": (np.uint16, 1, "mono16", ""),
+    "32FC1": (np.float32, 1, "32FC1", ""),
+    "32F": (np.float32, 1, "32FC1", ""),
+    "32FC3": (np.float32, 3, "32FC3", ""),
+    "64FC1": (np.float64, 1, "64FC1", ""),
+    "64FC3": (np.float64, 3, "64FC3", ""),
+    "yuv422": (np.uint8, 2, "yuv422", "bgr8"),
+    "uyvy": (np.uint8, 2, "yuv422", "bgr8"),
+    "yuv422_yuy2": (np.uint8, 2, "yuv422_yuy2", "bgr8"),
+    "yuyv": (np.uint8, 2, "yuv422_yuy2", "bgr8"),
+    **{name: (np.uint8, 1, name, "bgr8") for name in _BAYER if name.endswith("8")},
+    **{name: (np.uint16, 1, name, "bgr16") for name in _BAYER if name.endswith("16")},
+}
+_SEMI_PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
+
+ENCODINGS = (*_VIEWS, *_CONVERTED, *_SEMI_PLANAR)
+"""All encodings that ``frame_from_raw`` understands."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawImage:
+    """The fields of ``sensor_msgs/Image`` that converters read; rows packed, native byte order."""
+
+    encoding: str
+    height: int
+    width: int
+    step: int
+    is_bigendian: int
+    data: NDArray[np.uint8]
+
+
+Converter = Callable[[RawImage, str], NDArray[Any]]
+"""Converts an image to another encoding ("" for none); raises any exception when it cannot."""
+
+
+def rosbags_converter(image: RawImage, target: str) -> NDArray[Any]:
+    """``Converter`` of rosbags-image."""
+    from rosbags.image import image_to_cvimage
+
+    return np.asarray(image_to_cvimage(image, target or None))  # type: ignore[arg-type]
+
+
+def cv_bridge_converter() -> Converter:
+    """``Converter`` of cv_bridge.
+
+    Raises:
+        ImportError: cv_bridge is not installed (or fits another NumPy).
+    """
+    from cv_bridge import CvBridge
+
+    bridge = CvBridge()
+    return lambda image, target: np.asarray(bridge.imgmsg_to_cv2(image, target or "passthrough"))
+
+
+@lru_cache(maxsize=1)
+def best_converter() -> Converter:
+    """cv_bridge where it is installed and works, else rosbags-image."""
+    try:
+        return cv_bridge_converter()
+    except ImportError:
+        return rosbags_converter
+    except Exception as error:  # a cv_bridge built for another NumPy fails in many ways
+        _log.warning("cv_bridge is installed but broken (%s); using rosbags-image", error)
+        return rosbags_converter
+
+
+def frame_from_raw(
+    encoding: str,
+    height: int,
+    width: int,
+    step: int,
+    is_bigendian: bool,
+    data: Any,
+    stamp_ns: int = 0,
+    frame_id: str = "",
+    camera: Camera | None = None,
+    *,
+    convert: Converter | None = None,
+) -> Frame:
+    """Frame of the fields of a ``sensor_msgs/Image``.
+
+    The image of ``bgr8``, ``rgb8`` and ``mono8`` is a read-only view on ``data``; with padded rows
+    it is strided, which OpenCV takes as it is. 16-bit values are scaled by 255 / 65535 and
+    rounded; float pictures are taken as 0 to 1 (OpenCV's convention), NaN as 0.
+
+    Args:
+        encoding: One of ``ENCODINGS``.
+        height, width: Pixels.
+        step: Bytes per row.
+        is_bigendian: Byte order of 16-bit and wider values.
+        data: Any object with the buffer protocol, ``step * height`` bytes or more.
+        stamp_ns, frame_id, camera: See ``Frame``.
+        convert: For other than the zero-copy encodings; ``best_converter()`` when None.
+
+    Raises:
+        InputError: The encoding is unknown, the image has no pixels, ``step`` or ``data`` is too
+            small, or the conversion failed.
+    """
+    pixels, row = _layout(encoding, height, width)
+    _check(encoding, height, width, step, row, pixels, data)
+    if encoding in _VIEWS:
+        channels, order = _VIEWS[encoding]
+        image = _view(data, (height, width, channels), (step, channels, 1))
+        return Frame(image if channels == 3 else image[..., 0], stamp_ns, frame_id, camera, order)
+    if encoding in _SEMI_PLANAR:
+        planes = np.ascontiguousarray(_view(data, (pixels, width), (step, 1)))
+        image = np.asarray(cv2.cvtColor(planes, _SEMI_PLANAR[encoding]), np.uint8)
+        return Frame(image, stamp_ns, frame_id, camera)
+    packed = _packed(encoding, height, width, row, _view(data, (height, row), (step, 1)), is_bigendian)
+    image = _to_8bit(_converted(packed, encoding, convert or best_converter()))
+    order = PixelOrder.GRAY if image.ndim == 2 else PixelOrder.BGR
+    return Frame(image, stamp_ns, frame_id, camera, order)
+
+
+def _layout(encoding: str, height: int, width: int) -> tuple[int, int]:
+    """(rows, bytes per row) of an encoding; NV12 and NV21 have half as many rows again."""
+    if encoding in _SEMI_PLANAR:
+        if width % 2 or height % 2:
+            raise InputError(f"image of {width} x {height} in {encoding}: width and height must be even")
+        return height * 3 // 2, width
+    if encoding in _VIEWS:
+        return height, width * _VIEWS[encoding][0]
+    if encoding in _CONVERTED:
+        kind, channels, _, _ = _CONVERTED[encoding]
+        if channels == 2 and width % 2:
+            raise InputError(f"image of {width} x {height} in {encoding}: the width must be even")
+        return height, width * channels * np.dtype(kind).itemsize
+    raise InputError(f"image encoding {encoding!r} is unknown (known: {', '.join(ENCODINGS)})")
+
+
+def _check(encoding: str, height: int, width: int, step: int, row: int, rows: int, data: Any) -> None:
+    if height < 1 or width < 1:
+        raise InputError(f"image of {width} x {height} pixels ({encoding}): expected at least 1 x 1")
+    if step < row:
+        raise InputError(
+            f"image step is {step} bytes; a row of {width} pixels in {encoding} has {row}: "
+            "the sender fills in 'step' or 'encoding' wrongly"
+        )
+    size = memoryview(data).nbytes
+    if size < step * rows:
+        raise InputError(
+            f"image data has {size} bytes; expected step x rows = {step} x {rows} = {step * rows} "
+            f"for {width} x {height} in {encoding}"
+        )
+
+
+def _view(data: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read-only view on the bytes of ``data``."""
+    view: NDArray[np.uint8] = np.ndarray(shape, np.uint8, memoryview(data).cast("B"), strides=strides)
+    view.flags.writeable = False
+    return view
+
+
+def _packed(
+    encoding: str, height: int, width: int, row: int, rows: NDArray[np.uint8], is_bigendian: bool
+) -> RawImage:
+    kind, _, name, _ = _CONVERTED[encoding]
+    native_is_big = sys.byteorder == "big"
+    data = np.ascontiguousarray(rows).reshape(-1)
+    if np.dtype(kind).itemsize > 1 and bool(is_bigendian) != native_is_big:
+        data = data.view(kind).byteswap().view(np.uint8)
+    return RawImage(name, height, width, row, int(native_is_big), data)
+
+
+def _converted(image: RawImage, encoding: str, convert: Converter) -> NDArray[Any]:
+    try:
+        return convert(image, _CONVERTED[encoding][3])
+    except Exception as error:  # converters raise what they like
+        raise InputError(
+            f"image of {image.width} x {image.height} in {encoding} could not be converted: {error}"
+        ) from error
+
+
+def _to_8bit(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pictures of any depth as uint8."""
+    if image.dtype == np.uint16:
+        return np.asarray(cv2.convertScaleAbs(image, alpha=255 / 65535), np.uint8)
+    if image.dtype.kind == "f":
+        finite = np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
+        return np.asarray(np.rint(np.clip(finite, 0, 1) * 255), np.uint8)
+    return np.asarray(image, np.uint8)
+
+
+def frame_from_compressed(
+    format: str, data: Any, stamp_ns: int = 0, frame_id: str = "", camera: Camera | None = None
+) -> Frame:
+    """Frame of the fields of a ``sensor_msgs/CompressedImage``.
+
+    Args:
+        format: ``jpeg``, ``png``, or the form of compressed_image_transport, ``ENCODING; jpeg
+            compressed ORDER``. As there, an ORDER of rgb means that red and blue were swapped
+            before compressing.
+        data: The compressed bytes.
+        stamp_ns, frame_id, camera: See ``Frame``.
+
+    Raises:
+        InputError: It is a depth image, or cannot be decoded.
+    """
+    if "compressedDepth" in format:
+        raise InputError(
+            f"compressed image has the format {format!r}: that is a depth image; "
+            "choose the camera's colour topic (its compressed form ends in /compressed)"
+        )
+    buffer = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    if image is None:
+        raise InputError(
+            f"compressed image (format {format!r}, {buffer.size} bytes) cannot be decoded; "
+            "expected a whole JPEG or PNG file"
+        )
+    pixels = _to_8bit(image)
+    if pixels.ndim == 2:
+        return Frame(pixels, stamp_ns, frame_id, camera, PixelOrder.GRAY)
+    if pixels.shape[2] == 4:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR), np.uint8)
+    swapped = re.search(r";.*compressed rgb", format) is not None
+    return Frame(pixels, stamp_ns, frame_id, camera, PixelOrder.RGB if swapped else PixelOrder.BGR)

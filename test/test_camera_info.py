@@ -1,0 +1,100 @@
+"""Intrinsics for the images that arrive, worked out by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posemo_ros.camera_info import camera_from_info
+
+K = [600.0, 0, 319.5, 0, 610.0, 239.5, 0, 0, 1]
+
+
+def info(**fields: Any) -> Any:
+    roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    defaults = {"width": 640, "height": 480, "k": K, "d": [], "distortion_model": "plumb_bob"}
+    return SimpleNamespace(**{**defaults, "binning_x": 0, "binning_y": 0, "roi": roi, **fields})
+
+
+def test_calibrated() -> None:
+    camera, note = camera_from_info(info(d=[0.1, -0.2, 0, 0, 0]), 640, 480)
+    np.testing.assert_array_equal(camera.matrix.ravel(), K)
+    np.testing.assert_array_equal(camera.distortion, [0.1, -0.2, 0, 0, 0])
+    assert (camera.width, camera.height, camera.model, camera.assumed) == (640, 480, "plumb_bob", False)
+    assert note == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (None, "there is no CameraInfo"),
+        (info(k=[0.0] * 9), "all zeros"),
+        (info(k=np.zeros((3, 3))), "all zeros"),
+        (info(k=[0.0, 0, 320, 0, 0, 240, 0, 0, 1]), "no camera matrix"),
+        (info(k=[np.nan] * 9), "no camera matrix"),
+    ],
+)
+def test_not_calibrated(message: Any, why: str) -> None:
+    camera, note = camera_from_info(message, 640, 480)
+    assert camera.assumed
+    assert camera.matrix[0, 0] == pytest.approx(320 / np.tan(np.radians(30)))
+    assert why in note
+    assert "assuming a horizontal field of view of 60 degrees" in note
+
+
+def test_other_field_of_view() -> None:
+    camera, note = camera_from_info(None, 640, 480, hfov_deg=90)
+    assert camera.matrix[0, 0] == pytest.approx(320)
+    assert "90 degrees" in note
+
+
+def test_image_was_scaled() -> None:
+    camera, note = camera_from_info(info(), 320, 240)
+    np.testing.assert_allclose(camera.matrix, [[300, 0, 159.5], [0, 305, 119.5], [0, 0, 1]])
+    assert (camera.width, camera.height) == (320, 240)
+    assert (
+        note == "CameraInfo is for 640 x 480 pixels, the image has 320 x 240: assuming the image was scaled"
+    )
+
+
+def test_other_proportions() -> None:
+    camera, note = camera_from_info(info(), 640, 360)
+    assert camera.matrix[1, 1] == pytest.approx(610 * 360 / 480)
+    assert "proportions differ" in note
+
+
+def test_no_size() -> None:
+    camera, note = camera_from_info(info(width=0, height=0), 320, 240)
+    np.testing.assert_array_equal(camera.matrix.ravel(), K)
+    assert "no size" in note
+
+
+def test_binning_and_region() -> None:
+    """A window of the sensor from (100, 40), 400 x 300, binned 2 x 2."""
+    roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300)
+    camera, note = camera_from_info(info(binning_x=2, binning_y=2, roi=roi), 200, 150)
+    np.testing.assert_allclose(camera.matrix, [[300, 0, 109.75], [0, 305, 99.75], [0, 0, 1]])
+    assert note == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"d": [0.1] * 5, "distortion_model": "mei"}, "distortion model 'mei' is unknown"),
+        ({"d": [0.1] * 3}, "3 coefficients do not fit the distortion model 'plumb_bob'"),
+        ({"d": [np.nan] * 5}, "5 coefficients"),
+    ],
+)
+def test_unusable_distortion(fields: dict[str, Any], why: str) -> None:
+    camera, note = camera_from_info(info(**fields), 640, 480)
+    assert camera.distortion.size == 0
+    assert why in note
+    assert "assuming no distortion" in note
+
+
+def test_all_is_told_together() -> None:
+    _, note = camera_from_info(info(d=[0.1] * 3), 320, 240)
+    assert "scaled; 3 coefficients" in note
