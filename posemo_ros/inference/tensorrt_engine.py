@@ -85,7 +85,7 @@ def load_engine(
             return engine
         if not cuda.gpu_name():
             raise ModelError(
-                f"the TensorRT engine of {path.name} is built ({file}), but there is no GPU here"
+                f"the TensorRT engine of {path.name} is built ({file}); there is no GPU to run it"
             )
         _log.warning("%s: the TensorRT engine %s is broken, building it again", path.name, file)
     raise ModelError(f"TensorRT cannot load the engine it has just built from {path}; see the log above")
@@ -157,7 +157,8 @@ def build_engine(
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise ModelError(
-            f"TensorRT {trt.__version__} cannot build {path.name}: {'; '.join(logger.errors) or 'see the log'}"
+            f"TensorRT {trt.__version__} cannot build {path.name}: "
+            f"{'; '.join(logger.errors) or 'see the log'}"
         )
     return memoryview(engine)
 
@@ -187,8 +188,8 @@ def _profile(builder: Any, network: Any, path: Path, shapes: Sequence[tuple[int,
         shape = _resolve(tuple(tensor.shape), shapes[i] if shapes and i < len(shapes) else None)
         if -1 in shape[1:]:
             raise ModelError(
-                f"{path.name}: input {tensor.name!r} has the shape {shape_text(tuple(tensor.shape))}; TensorRT "
-                "needs to know all sizes but the batch: open it with its manifest entry"
+                f"{path.name}: input {tensor.name!r} has the shape {shape_text(tuple(tensor.shape))}; "
+                "TensorRT needs to know all sizes but the batch: open it with its manifest entry"
             )
         batches = BATCHES if shape[:1] == (-1,) else (shape[0],) * 3 if shape else ()
         profile.set_shape(tensor.name, *((n, *shape[1:]) for n in batches))
