@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from .camera import DEFAULT_HFOV_DEG, Camera
 from .detect.detector import Detector
@@ -153,7 +153,7 @@ class Pipeline:
     @property
     def sessions(self) -> dict[str, Session]:
         """The loaded networks by station."""
-        stations = {
+        stations: dict[str, _HasSession | None] = {
             "detect": self._people.detector,
             "keypoints": self._people.keypoints,
             "lift": self._lifter,
@@ -216,6 +216,10 @@ def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tup
         )
     session = open_session(store.path(name), runtime=models.runtime, threads=models.threads)
     return session, cast(Spec, entry.spec)
+
+
+class _HasSession(Protocol):
+    session: Session
 
 
 class _Clock:

@@ -20,16 +20,21 @@ class ContextEncoder:
         spec: Its manifest entry.
         name: Of the encoder in the manifest; travels with the features.
         rate_hz: Encodings per second; 0 encodes every image.
+
+    Attributes:
+        session: The network.
+        rate_hz: May change at any time.
+        latest: The newest encoding, None before the first.
     """
 
     def __init__(self, session: Session, spec: ContextSpec, name: str, *, rate_hz: float = 2.0) -> None:
-        self._session, self._spec, self._name = session, spec, name
-        self._period_ns = int(1e9 / rate_hz) if rate_hz > 0 else 0
-        self._latest: Context | None = None
+        self.session, self.rate_hz = session, rate_hz
+        self._spec, self._name = spec, name
+        self.latest: Context | None = None
 
     def reset(self) -> None:
         """Forget the last encoding."""
-        self._latest = None
+        self.latest = None
 
     def update(self, frame: Frame) -> Context | None:
         """Encode the image if the last encoding is older than the rate allows, or in the future.
@@ -40,16 +45,17 @@ class ContextEncoder:
         Raises:
             ModelError: The network's answer is not (1, tokens, width) as the manifest says.
         """
-        if self._latest is not None and 0 <= frame.stamp_ns - self._latest.stamp_ns < self._period_ns:
-            return self._latest
+        period_ns = int(1e9 / self.rate_hz) if self.rate_hz > 0 else 0
+        if self.latest is not None and 0 <= frame.stamp_ns - self.latest.stamp_ns < period_ns:
+            return self.latest
         tensor = centre_square(frame.image, frame.pixel_order, self._spec.input)
-        answer = self._session.run({self._session.inputs[0].name: tensor})
-        tokens = np.asarray(answer[self._session.outputs[0].name], np.float32)
+        answer = self.session.run({self.session.inputs[0].name: tensor})
+        tokens = np.asarray(answer[self.session.outputs[0].name], np.float32)
         expected = (1, self._spec.tokens, self._spec.width)
         if tokens.shape != expected:
             raise ModelError(f"context encoder {self._name!r} gave {tokens.shape}, its entry says {expected}")
-        self._latest = Context(frame.stamp_ns, tokens[0], self._name)
-        return self._latest
+        self.latest = Context(frame.stamp_ns, tokens[0], self._name)
+        return self.latest
 
 
 def centre_square(image: NDArray[np.uint8], order: PixelOrder, wanted: ImageInput) -> Floats:

@@ -39,7 +39,7 @@ class EmotionEstimator:
         min_score: float = MIN_SCORE,
         min_confidence: float | None = None,
     ) -> None:
-        self._session, self._spec = session, spec
+        self.session, self._spec = session, spec
         self._min_score = min_score
         self._min_confidence = spec.min_confidence if min_confidence is None else min_confidence
         self._offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz
@@ -129,14 +129,14 @@ class EmotionEstimator:
 
     def _infer(self, poses: Floats) -> Floats:
         """(N, T, 17, 3) in the camera's axes to (N, 6) probabilities in the order of EMOTIONS."""
-        inputs = self._session.inputs
+        inputs = self.session.inputs
         feeds: dict[str, NDArray[np.generic]] = {
             inputs[0].name: upright(poses) if self._spec.axes == "upright" else poses
         }
         if self._spec.context_frames:
             tokens = self._context_tokens()
             feeds[inputs[1].name] = np.broadcast_to(tokens, (len(poses), *tokens.shape)).copy()
-        logits = np.asarray(self._session.run(feeds)[self._session.outputs[0].name], np.float64)
+        logits = np.asarray(self.session.run(feeds)[self.session.outputs[0].name], np.float64)
         scaled = logits[:, self._order] / self._spec.temperature
         odds = np.exp(scaled - scaled.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True), np.float32)

@@ -1,4 +1,4 @@
-"""Where the package's own files (parameters, manifest, starter weights) lie on this machine."""
+"""Where the package's own files lie on this machine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ..errors import ModelError
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def share_dir(kind: Literal["config", "models"]) -> Path:
+def share_dir(kind: Literal["config", "models", "msg", "demo"]) -> Path:
     """Folder of the shipped files of one kind.
+
+    These are ``config`` (parameters, model manifest), ``models`` (starter weights and cards),
+    ``msg`` (message definitions, for bags written without ROS) and ``demo`` (clip and truth).
 
     Looked for in this order: beside the Python package (installed with pip), in the repository
     the package is run from (checkout or editable install), in the ``share`` folder of a ROS

@@ -57,7 +57,7 @@ class Lifter:
         half = (spec.frames - 1) // 2
         if not 0 <= delay_frames <= half:
             raise InputError(f"delay_frames: {delay_frames} is outside 0 .. {half}, half the model's window")
-        self._session, self._spec = session, spec
+        self.session, self._spec = session, spec
         self._delay, self._min_score = delay_frames, min_score
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
@@ -139,7 +139,7 @@ class Lifter:
     def _infer(self, points: Floats, scores: Floats) -> Floats:
         """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3); NaN for people hardly ever seen."""
         batch, rotation = encode(points, scores, self._spec)
-        answer = self._session.run({self._session.inputs[0].name: batch})[self._session.outputs[0].name]
+        answer = self.session.run({self.session.inputs[0].name: batch})[self.session.outputs[0].name]
         relative = np.asarray(answer, np.float32).reshape(len(points), len(H36M17), 3)
         relative = relative - relative[:, :1]
         if rotation is not None:
@@ -154,7 +154,7 @@ class Lifter:
             track.forget_before(oldest)
 
 
-def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDArray[np.float64] | None]:
+def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDArray[np.floating] | None]:
     """The network's input; shared with training.
 
     Args:
