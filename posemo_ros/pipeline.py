@@ -168,7 +168,7 @@ class Pipeline:
         A stamp that jumps back (a replayed bag) resets the chain.
         """
         frame = with_camera(frame, self._settings.hfov_deg)
-        clock = _Clock()
+        clock = StageClock()
         people = self._people.find(frame, clock)
         skeletons = emotions = context = None
         if self._context:
@@ -222,8 +222,12 @@ class _HasSession(Protocol):
     session: Session
 
 
-class _Clock:
-    """Collects wall time per station."""
+class StageClock:
+    """Collects wall time per station: ``with clock("detect"): ...``.
+
+    Attributes:
+        timings_ms: Milliseconds by station, in the order they ran.
+    """
 
     def __init__(self) -> None:
         self.timings_ms: dict[str, float] = {}
