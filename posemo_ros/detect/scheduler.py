@@ -8,20 +8,22 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..types import Detections, People2D
-from .boxes import iou
+from .boxes import inside, iou
 from .codecs import suppress
 from .follow import boxes_from_keypoints
 
 SAME_PERSON_IOU = 0.3
 DUPLICATE_IOU = 0.7
+PART_OF = 0.7  # a followed box that lies so much in a detected one is part of that person
 
 
 class BoxSchedule:
     """Runs the detector on every k-th frame and follows people by their keypoints in between.
 
-    It also runs while nobody is followed, and while somebody is followed whom it did not see
-    when it last ran: either it sees them soon again, or they are dropped, since a keypoint
-    network may well find a body in an empty place.
+    It also runs at once when nobody is there, when somebody cannot be followed (they would be seen
+    on every k-th frame only), and while somebody is followed whom it did not see when it last ran:
+    either it sees them soon again, or they are dropped, since a keypoint network may well find a
+    body in an empty place.
 
     Attributes:
         detect_every: k; 1 for the detector on every frame.
@@ -51,7 +53,8 @@ class BoxSchedule:
         ids, followed = self._follow(people)
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
         self._rested += 1
-        if ids and self._rested < self.detect_every and not self._missed_since:
+        all_followed = 0 < len(ids) == len(people)
+        if all_followed and not self._missed_since and self._rested < self.detect_every:
             return followed
         self._rested = 0
         detected = detect()
@@ -62,9 +65,14 @@ class BoxSchedule:
         )
 
     def _follow(self, people: People2D) -> tuple[tuple[str, ...], Detections]:
-        """Those who can be followed; of two who share a place, the better seen one."""
+        """Those who can be followed; of two who share a place, the better seen one.
+
+        Keypoints that do not fill the box in which they were looked for are guesses, as for
+        somebody of whom only the head has entered the image: the detector must look again.
+        """
         found = boxes_from_keypoints(people.keypoints, min_score=self.min_score)
-        able = np.flatnonzero(found.scores > 0)
+        fill = np.diagonal(iou(found.boxes, people.boxes))
+        able = np.flatnonzero((found.scores > 0) & (fill >= SAME_PERSON_IOU))
         able = able[np.argsort(-found.scores[able], kind="stable")]
         able = able[suppress(found.boxes[able], found.scores[able], DUPLICATE_IOU)]
         return tuple(people.ids[i] for i in able), Detections(found.boxes[able], found.scores[able])
@@ -76,9 +84,10 @@ class BoxSchedule:
         overlap = iou(followed.boxes, detected.boxes)
         rows, cols = linear_sum_assignment(overlap, maximize=True)
         seen = {int(r) for r, c in zip(rows, cols, strict=True) if overlap[r, c] >= SAME_PERSON_IOU}
+        part = set(np.nonzero(inside(followed.boxes, detected.boxes) >= PART_OF)[0].tolist())
         kept = []
         for row, person in enumerate(ids):
-            if row in seen:
+            if row in seen or row in part:
                 self._missed_since.pop(person, None)
                 continue
             since = self._missed_since.setdefault(person, stamp_ns)

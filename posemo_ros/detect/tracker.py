@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..types import Detections, Floats
-from .boxes import iou
+from .boxes import inside, iou
 
 MAX_SPEED = 3.0  # body heights per second that nobody's unforeseen motion exceeds: about 5 m/s
 REACH = 0.3  # body heights a box may be off at no distance in time
@@ -144,5 +144,8 @@ def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArr
     offset = np.linalg.norm(_centre(predicted)[:, None] - _centre(seen)[None], axis=2)
     distance = offset / np.sqrt(sizes * seen_sizes) + 0.5 * np.abs(np.log(seen_sizes / sizes))
     reach = np.minimum(REACH + MAX_SPEED * gaps, MAX_REACH)[:, None]
-    overlap = iou(predicted.astype(np.float32), boxes).astype(np.float64)
+    known = predicted.astype(np.float32)
+    # Somebody who comes into the image grows out of their first box: half counts for being inside.
+    grown = 0.5 * np.maximum(inside(known, boxes), inside(boxes, known).T)
+    overlap = np.maximum(iou(known, boxes), grown)
     return np.asarray(overlap + np.clip(1 - distance / reach, 0, None), np.float64)

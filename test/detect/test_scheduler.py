@@ -88,13 +88,34 @@ def test_confirmation_comes_back() -> None:
 
 
 def test_two_on_one_place_are_one() -> None:
-    schedule, detect = BoxSchedule(detect_every=5), CountingDetector()
+    """And the detector looks at once where the other one went."""
+    schedule, detect = BoxSchedule(detect_every=5), CountingDetector(A, B)
     found = schedule.boxes(people(p1=A, p2=(1.0, 0.0, 41.0, 120.0)), 0, detect)
-    assert len(found) == 1
+    np.testing.assert_allclose(found.boxes, [A, B])
+    assert detect.runs == 1
+
+
+def with_keypoints(*keypoints: NDArray[np.float32]) -> People2D:
+    """A and B, with these keypoints."""
+    boxes = np.array([A, B], np.float32)[: len(keypoints)]
+    return People2D(("p1", "p2")[: len(boxes)], boxes, np.ones(len(boxes)), np.stack(keypoints))
 
 
 def test_lost_keypoints_call_the_detector() -> None:
-    schedule, detect = BoxSchedule(detect_every=5), CountingDetector(A)
-    lost = People2D(("p1",), np.zeros((1, 4), np.float32), np.ones(1), keypoints_in(A, 0.1)[None])
-    assert len(schedule.boxes(lost, 0, detect)) == 1
+    schedule, detect = BoxSchedule(detect_every=5), CountingDetector(A, B)
+    found = schedule.boxes(with_keypoints(keypoints_in(A), keypoints_in(B, 0.1)), 0, detect)
+    np.testing.assert_allclose(found.boxes, [A, B])
     assert detect.runs == 1
+
+
+def test_keypoints_that_do_not_fill_their_box_call_the_detector() -> None:
+    schedule, detect = BoxSchedule(detect_every=5), CountingDetector()
+    assert len(schedule.boxes(with_keypoints(keypoints_in((10, 10, 30, 40))), 0, detect)) == 0
+    assert detect.runs == 1
+
+
+def test_a_part_of_a_detected_person_is_nobody_else() -> None:
+    """The legs left the box of the keypoints; the detector sees the whole person."""
+    schedule, detect = BoxSchedule(detect_every=1), CountingDetector((-20.0, -10.0, 60.0, 300.0))
+    found = schedule.boxes(people(p1=A), 0, detect)
+    np.testing.assert_allclose(found.boxes, [(-20, -10, 60, 300)])

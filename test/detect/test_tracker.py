@@ -109,6 +109,14 @@ def test_a_box_that_shrinks_to_the_upper_body_is_the_same_person() -> None:
     assert ids == ("p1",)
 
 
+def test_somebody_who_comes_in_grows_out_of_the_first_box() -> None:
+    """Boxes of a published detector: a head at the lower edge, then head and shoulders at 10 Hz."""
+    tracker = PersonTracker()
+    for i, box in enumerate([[178, 371, 262, 435], [159, 287, 350, 431], [190, 223, 398, 430]]):
+        found = Detections(np.array([box], np.float32), np.ones(1, np.float32))
+        assert tracker.update(found, i * S // 10)[0] == ("p1",)
+
+
 def test_far_away_is_somebody_else_at_once() -> None:
     tracker = PersonTracker()
     assert tracker.update(detections([(100, 300)]), 0)[0] == ("p1",)

@@ -1,0 +1,25 @@
+"""Overlaps worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posemo_ros.detect.boxes import areas, inside, iou
+
+A = np.array([[0, 0, 10, 10], [0, 0, 4, 5]], np.float32)
+B = np.array([[5, 0, 15, 10], [20, 20, 30, 30], [0, 0, 10, 10]], np.float32)
+
+
+def test_overlaps() -> None:
+    np.testing.assert_allclose(iou(A, B), [[50 / 150, 0, 1], [0, 0, 0.2]])
+    np.testing.assert_allclose(inside(A, B), [[0.5, 0, 1], [0, 0, 1]])
+
+
+def test_areas_of_boxes_that_are_inside_out() -> None:
+    assert areas(np.array([[0, 0, 3, 4], [3, 0, 0, 4], [2, 2, 2, 9]], np.float32)).tolist() == [12, 0, 0]
+
+
+def test_nobody() -> None:
+    none = np.zeros((0, 4), np.float32)
+    assert iou(none, B).shape == (0, 3)
+    assert inside(A, none).shape == (2, 0)
