@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..types import Floats
 
-Doubles = NDArray[np.float64]
+Reals = NDArray[np.floating]  # computed in the precision of the input
 TORSO = {"coco17": (5, 6, 11, 12), "h36m17": (11, 14, 1, 4)}  # shoulders and hips
 _TINY = 1e-9
 
@@ -29,11 +29,11 @@ class PersonView:
     Attributes:
         xy: (..., F, J, 2) float32; the keypoints spread around 0 with a root mean square of 1
             per axis; 0 where a keypoint is missing.
-        rotation: (..., 3, 3) float64; camera axes to the virtual camera's axes.
+        rotation: (..., 3, 3); camera axes to the virtual camera's axes.
     """
 
     xy: Floats
-    rotation: Doubles
+    rotation: Reals
 
 
 def encode_person(rays: NDArray[np.floating], scores: NDArray[np.floating], joints: str) -> PersonView:
@@ -45,21 +45,21 @@ def encode_person(rays: NDArray[np.floating], scores: NDArray[np.floating], join
         scores: (..., F, J); only keypoints above 0 decide where the camera looks and how it zooms.
         joints: Name of the joint set, ``coco17`` or ``h36m17``.
     """
-    xy = np.asarray(rays, np.float64)[..., :2]
+    xy = np.asarray(rays)[..., :2]
     known = np.asarray(np.isfinite(xy).all(-1))
-    xy = np.where(known[..., None], xy, 0.0)
-    trusted = (known & (np.asarray(scores) > 0)).astype(np.float64)
+    xy = np.where(known[..., None], xy, xy.dtype.type(0))
+    trusted = (known & (np.asarray(scores) > 0)).astype(xy.dtype)
     rotation = _look_at(_aim(xy, trusted, TORSO[joints]))
     seen, in_front = _through(xy, rotation)
     trusted = trusted * in_front
     weight = trusted.sum((-1, -2))
-    square = (trusted[..., None] * seen**2).sum((-1, -2, -3)) / np.maximum(2 * weight, _TINY)
+    square = (trusted[..., None] * np.square(seen)).sum((-1, -2, -3)) / np.maximum(2 * weight, _TINY)
     size = np.sqrt(np.maximum(square, _TINY))[..., None, None, None]
     out = np.where((known & in_front)[..., None], seen / size, 0.0)
     return PersonView(out.astype(np.float32), rotation)
 
 
-def decode_person(relative: NDArray[np.floating], rotation: Doubles) -> Floats:
+def decode_person(relative: NDArray[np.floating], rotation: Reals) -> Floats:
     """Turn root-relative joints from the virtual camera's axes back into the camera's.
 
     Args:
@@ -84,7 +84,7 @@ def decode_screen(points: NDArray[np.floating], width: int, height: int) -> Floa
     return np.asarray(shifted * (width / 2.0), np.float32)
 
 
-def _aim(xy: Doubles, trusted: Doubles, torso: tuple[int, ...]) -> Doubles:
+def _aim(xy: Reals, trusted: Reals, torso: tuple[int, ...]) -> Reals:
     """(..., 2) where to look: mean of the trusted torso keypoints, of all keypoints if there are none."""
     on_torso = np.zeros_like(trusted)
     on_torso[..., torso] = trusted[..., torso]
@@ -94,7 +94,7 @@ def _aim(xy: Doubles, trusted: Doubles, torso: tuple[int, ...]) -> Doubles:
     return np.asarray((weight[..., None] * xy).sum((-2, -3)) / total[..., None])
 
 
-def _look_at(aim: Doubles) -> Doubles:
+def _look_at(aim: Reals) -> Reals:
     """(..., 3, 3) rows = axes (right, down, forward) of a camera that looks at ray ``aim``, no roll."""
     forward = np.concatenate([aim, np.ones_like(aim[..., :1])], -1)
     forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
@@ -103,10 +103,10 @@ def _look_at(aim: Doubles) -> Doubles:
     return np.stack([right, np.cross(forward, right), forward], -2)
 
 
-def _through(xy: Doubles, rotation: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
+def _through(xy: Reals, rotation: Reals) -> tuple[Reals, NDArray[np.bool_]]:
     """Rays at z = 1 seen by the turned camera: (..., F, J, 2), and which lie in front of it."""
     r = rotation[..., None, None, :, :]
     turned = r[..., :, 0] * xy[..., :1] + r[..., :, 1] * xy[..., 1:] + r[..., :, 2]
     in_front = turned[..., 2] > 0.1
-    depth = np.where(in_front, turned[..., 2], 1.0)
+    depth = np.where(in_front, turned[..., 2], turned.dtype.type(1))
     return turned[..., :2] / depth[..., None], in_front

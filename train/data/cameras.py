@@ -1,0 +1,57 @@
+"""Random cameras around a person."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .body import Floats, rotation_matrix
+
+# World (x forward, y left, z up) to a level camera that looks along +x (x right, y down, z forward).
+_LEVEL = np.float32([[0, -1, 0], [0, 0, -1], [1, 0, 0]])
+
+
+def random_poses(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+    """Where cameras stand and look.
+
+    All directions around the person, from 25 degrees below to 50 above (mostly a little above),
+    1.8 to 8 m away; the person is up to 30 degrees off the axis; roll of a few degrees.
+
+    Returns:
+        rotation: (B, 3, 3) world to camera axes.
+        position: (B, 3) of the camera, metres from the person's pelvis.
+    """
+    yaw = rng.uniform(-np.pi, np.pi, count)
+    above = np.radians(np.clip(rng.normal(8, 14, count), -25, 50))
+    distance = np.exp(rng.uniform(np.log(1.8), np.log(8.0), count))
+    zero = np.zeros(count)
+    about_z = rotation_matrix(np.stack([zero, zero, yaw], -1))
+    about_y = rotation_matrix(np.stack([zero, above, zero], -1))
+    looking = about_z @ about_y  # turns +x into the viewing direction, downwards for cameras above
+    position = -looking[:, :, 0] * distance[:, None].astype(np.float32)
+    off_axis = rotation_matrix(
+        np.stack(
+            [
+                np.radians(np.clip(rng.normal(0, 8, count), -20, 20)),
+                np.radians(rng.uniform(-30, 30, count)),
+                np.radians(rng.normal(0, 3, count)),
+            ],
+            -1,
+        )
+    )
+    return off_axis @ _LEVEL @ np.swapaxes(looking, -1, -2), position.astype(np.float32)
+
+
+def see(points: Floats, rotation: Floats, position: Floats) -> Floats:
+    """World points in the camera's frame.
+
+    Args:
+        points: (B, ..., 3).
+        rotation: (B, 3, 3).
+        position: (B, 3).
+
+    Returns:
+        (B, ..., 3) metres, x right, y down, z forward.
+    """
+    between = (1,) * (points.ndim - 2)
+    moved = points - position.reshape(-1, *between, 3)
+    return moved @ np.swapaxes(rotation, -1, -2).reshape(-1, *between[:-1], 3, 3)

@@ -1,0 +1,120 @@
+"""CMU motion capture clips: loading, and sampling of movement windows.
+
+The file ``cmu_mocap/cmu_h36m17.npz`` is described in the data folder's README. Frames marked as
+damaged are never read: a clip is cut into segments of consecutive good frames.
+"The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with
+funding from NSF EIA-0196217."
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.errors import InputError
+
+from .body import Floats
+
+FILE = Path("cmu_mocap") / "cmu_h36m17.npz"
+STATURE = 1.70 / 1.65  # all clips share one skeleton, 1.65 m tall; ours is 1.70 m
+_CROWN = 2.0  # the source's joint 10 is the middle of the head; twice as far is the crown
+
+# Nose, eyes, ears from the middle of the head: metres forward, left, up. Rough anthropometry.
+_FACE_M = np.float32(
+    [[0.105, 0, -0.035], [0.085, 0.032, 0.0], [0.085, -0.032, 0.0], [0.0, 0.075, -0.01], [0.0, -0.075, -0.01]]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Clips of one split.
+
+    Attributes:
+        body: (N, 22, 3) float32 metres, z up; see ``body.NAMES``.
+        starts, ends: (S,) first frame, and frame after the last, of every segment.
+        actions: S names.
+        clips: S names of the clips.
+        fps: Frames per second.
+    """
+
+    body: Floats
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    actions: tuple[str, ...]
+    clips: tuple[str, ...]
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def load(data: Path, split: str, *, min_frames: int = 24) -> Motion:
+    """Read the clips of a split, ``train`` or ``test``; segments shorter than ``min_frames`` are left out.
+
+    Raises:
+        InputError: The file is not there.
+    """
+    path = data / FILE
+    if not path.exists():
+        raise InputError(f"{path} not found; expected the development data's folder, see its README")
+    with np.load(path, allow_pickle=False) as file:
+        bounds, fps = file["clip_start"], float(file["fps"])
+        chosen = np.flatnonzero(file["split"] == split)
+        ok = file["frame_ok"]
+        segments = [(c, *run) for c in chosen for run in _runs(ok, bounds[c], bounds[c + 1])]
+        segments = [s for s in segments if s[2] - s[1] >= min_frames]
+        return Motion(
+            body=_with_face(file["positions"], file["head_forward"], file["head_left"]) * np.float32(STATURE),
+            starts=np.array([s[1] for s in segments]),
+            ends=np.array([s[2] for s in segments]),
+            actions=tuple(str(file["action"][s[0]]) for s in segments),
+            clips=tuple(str(file["clip_names"][s[0]]) for s in segments),
+            fps=fps,
+        )
+
+
+def _runs(ok: NDArray[np.bool_], start: int, end: int) -> list[tuple[int, int]]:
+    """(start, end) of consecutive good frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ok[start:end], [False]]).astype(int)))
+    return [(int(start + a), int(start + b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _with_face(joints: Floats, forward: Floats, left: Floats) -> Floats:
+    axes = np.stack([forward, left, np.cross(forward, left)], 1)  # (N, 3, 3) rows
+    face = joints[:, None, 10] + _FACE_M @ axes
+    body = np.concatenate([joints, face], 1).astype(np.float32)
+    body[:, 10] = joints[:, 9] + _CROWN * (joints[:, 10] - joints[:, 9])
+    return body
+
+
+def sample(motion: Motion, rng: np.random.Generator, count: int, offsets: Floats) -> Floats:
+    """Random windows; rare actions are drawn more often than their share of the frames.
+
+    Args:
+        motion: Where to draw from.
+        rng: Source of chance.
+        count: B.
+        offsets: (F,) or (B, F) seconds from each window's own instant.
+
+    Returns:
+        (B, F, 22, 3); at the ends of a segment the first or last pose stands still.
+    """
+    lengths = (motion.ends - motion.starts).astype(float)
+    names, action = np.unique(motion.actions, return_inverse=True)
+    per_action = np.bincount(action, lengths, len(names))
+    weight = lengths / np.sqrt(per_action[action])
+    chosen = rng.choice(len(motion), count, p=weight / weight.sum())
+    instant = motion.starts[chosen] + rng.random(count) * lengths[chosen]
+    return read(motion, chosen, instant[:, None] + np.asarray(offsets) * motion.fps)
+
+
+def read(motion: Motion, segments: NDArray[np.int64], frames: NDArray[np.floating]) -> Floats:
+    """(B, F, 22, 3) at fractional frame numbers (B, F), straight lines between frames."""
+    first, last = motion.starts[segments, None], motion.ends[segments, None] - 1
+    at = np.clip(frames, first, last)
+    low = np.minimum(at.astype(np.int64), last - 1)
+    part = (at - low).astype(np.float32)[..., None, None]
+    return motion.body[low] * (1 - part) + motion.body[low + 1] * part
