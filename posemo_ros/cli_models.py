@@ -22,7 +22,8 @@ def add_parser(subparsers: Any) -> None:
 
     Exit codes: 0 all went well, 1 something failed (said on stderr).
     """
-    parser = subparsers.add_parser("models", help="list, pull and check the models", description=__doc__)
+    text = "list, pull and check model files, build TensorRT engines"
+    parser = subparsers.add_parser("models", help=text, description=text)
     parser.add_argument(
         "--manifest",
         action="append",

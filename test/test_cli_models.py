@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 from pathlib import Path
 
@@ -75,8 +74,10 @@ def test_mistyped_name(manifest: list[str], capsys: pytest.CaptureFixture[str]) 
     assert "no model 'godo'" in err
 
 
-def test_pull_failure(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    os.environ["no_proxy"] = "127.0.0.1"
+def test_pull_failure(
+    manifest: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert run(*manifest, "pull", "remote") == 1
     assert "posemo models: remote: cannot download http://127.0.0.1:9/net.onnx" in capsys.readouterr().err
 

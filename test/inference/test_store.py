@@ -92,6 +92,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between tries; no manifests of the person who runs the tests."""
     monkeypatch.setattr(download_module.time, "sleep", lambda seconds: None)
     monkeypatch.delenv("POSEMO_MODELS", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 def _entry(**keys: object) -> dict[str, object]:
