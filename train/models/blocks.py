@@ -5,7 +5,6 @@ Symbols: B samples, N tokens, D width, h heads.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -87,7 +86,7 @@ class CrossAttention(nn.Module):
 
 def drop_path_rates(last: float, depth: int) -> list[float]:
     """Rates that rise linearly from 0 at the first block to ``last`` at the last one."""
-    return [float(r) for r in torch.linspace(0, last, depth)]
+    return [last * i / max(depth - 1, 1) for i in range(depth)]
 
 
 def choose(name: str, value: str, known: tuple[str, ...]) -> str:

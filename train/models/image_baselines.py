@@ -1,0 +1,48 @@
+"""Paper A's baselines that see pixels only: ResNet-50 and ViT, on one image or the mean of several.
+
+Paper A names them without details; the networks are timm's, ViT is B/16. Its other three rows are
+not built here: WSCNet (its released code is for another framework version and wants image-level
+sentiment data), PDANet (trained on continuous valence/arousal labels) and ABAW (a challenge with
+licensed face videos, not one network). They would need those data sets and labels to mean anything.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .blocks import choose
+from .moemo import EMOTION_CLASSES
+from .vision_libraries import import_vision_library
+
+BACKBONES = {"resnet50": "resnet50", "vit": "vit_base_patch16_224"}
+
+
+class ImageBaseline(nn.Module):
+    """Backbone per frame, mean over the frames, linear layer.
+
+    Args:
+        name: One of ``BACKBONES``.
+        pretrained: Let timm fetch its ImageNet weights.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+    """
+
+    def __init__(self, name: str = "resnet50", *, pretrained: bool = False) -> None:
+        super().__init__()
+        timm = import_vision_library("timm", f"the baseline {name}")
+        model = BACKBONES[choose("name", name, tuple(BACKBONES))]
+        self.backbone = timm.create_model(model, pretrained=pretrained, num_classes=0)
+        self.head = nn.Linear(self.backbone.num_features, EMOTION_CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            images: (B, T, 3, 224, 224), ImageNet normalisation; T = 1 is the paper's image form.
+
+        Returns:
+            (B, 6).
+        """
+        features = self.backbone(images.flatten(0, 1))  # (B*T, C)
+        return self.head(features.unflatten(0, (-1, images.shape[1])).mean(dim=1))
