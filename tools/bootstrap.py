@@ -194,7 +194,12 @@ def build() -> None:
         environment[name] = ":".join(filter(None, [str(VENV), environment.get(name, "")]))
     command = [str(VENV / "bin" / "colcon"), "build", "--symlink-install", "--merge-install"]
     command += ["--event-handlers", "console_direct+"]
-    command += ["--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", "-DBUILD_TESTING=OFF", "--no-warn-unused-cli"]
+    command += [
+        "--cmake-args",
+        f"-DPython3_EXECUTABLE={PYTHON}",
+        "-DBUILD_TESTING=OFF",
+        "--no-warn-unused-cli",
+    ]
     command += [f"-DPython3_NumPy_INCLUDE_DIR={link_numpy_headers()}"]
     run(command, environment=environment, shown=re.compile(r"^\[\s*(\d+%)\]"))
     (INSTALL / "stamp").write_text(key)

@@ -1,0 +1,178 @@
+"""A camera for demos and tests: plays a video, image folder, bag or webcam."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import cv2
+import numpy as np
+from posemo_msgs.msg import Person2DArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ..errors import InputError
+from ..replay.sources import open_source
+from ..topics import COMPRESSED, PEOPLE
+from ..types import Frame
+from . import qos
+from .conversion import header_of, image_to_message, info_from_camera, jpeg_to_message, stamp_ns
+from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from .station import Station, run
+
+JPEG_QUALITY = 90
+RESULT_TIMEOUT_S = 10.0
+POLL_S = 0.05
+
+
+class CameraNode(Station):
+    """-> image_raw, image_raw/compressed (while somebody subscribes), camera_info.
+
+    The stamp of an image is the time of its publication.
+    """
+
+    kind = "camera"
+
+    def load(self) -> None:
+        """Open the source."""
+        if not self.values["source"]:
+            raise InputError(
+                "parameter source is empty; it must name a video, image folder, bag or camera number"
+            )
+        self._source = open_source(self.values["source"], rate_hz=self.values["rate"] or None)
+        self._image = self.publisher(Image, IMAGE_TOPIC)
+        self._compressed = self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED)
+        self._info = self.publisher(CameraInfo, CAMERA_INFO_TOPIC)
+        self.monitor.fact("source", self._source.name)
+
+    def unload(self) -> None:
+        """Close the source."""
+        source = self.__dict__.pop("_source", None)
+        if source is not None:
+            source.close()
+
+    def start(self) -> None:
+        """Play."""
+        self._stopping = threading.Event()
+        self._results = _Results()
+        self._subscription = None
+        if self.values["lockstep"]:
+            self._subscription = self.create_subscription(
+                Person2DArray,
+                PEOPLE,
+                lambda message: self._results.take(stamp_ns(message.header.stamp)),
+                qos.results(),
+            )
+        self._player = threading.Thread(target=self._play, name="posemo camera", daemon=True)
+        self._player.start()
+
+    def stop(self) -> None:
+        """Stop playing."""
+        self._stopping.set()
+        self._player.join()
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+
+    def _play(self) -> None:
+        start, published = time.monotonic(), 0
+        try:
+            self._await_subscribers()
+            start = time.monotonic()
+            for frame in self._paced_frames():
+                self._publish(frame)
+                published += 1
+        except InputError as error:
+            self.report("source", str(error))
+            self.finish(1)
+            return
+        if not self._stopping.is_set():
+            seconds = time.monotonic() - start
+            self.get_logger().info(
+                f"finished: {published} images of {self._source.name} published in {seconds:.1f} s"
+            )
+            self.finish(0)
+
+    def _await_subscribers(self) -> None:
+        wanted = self.values["wait_for"]
+        publishers = (self._image, self._compressed)
+        while sum(p.get_subscription_count() for p in publishers) < wanted and not self._stopping.is_set():
+            self._stopping.wait(POLL_S)
+
+    def _paced_frames(self) -> Iterator[Frame]:
+        """Frames when they are due; where lockstep held one back, the later ones move with it."""
+        due = time.monotonic()
+        for _ in range(1) if not self.values["loop"] or self._source.live else count():
+            last_ns: int | None = None
+            for frame in self._source:
+                due += 0 if last_ns is None else self._period_s(frame.stamp_ns - last_ns)
+                last_ns = frame.stamp_ns
+                if not self._source.live:
+                    self._stopping.wait(max(0.0, due - time.monotonic()))
+                if self._stopping.is_set():
+                    return
+                yield frame
+                if self._subscription is not None:
+                    self._await_result()
+                    due = max(due, time.monotonic() - 1 / self._source.rate_hz)
+            due += 1 / self._source.rate_hz
+
+    def _period_s(self, between_ns: int) -> float:
+        rate = self.values["rate"]
+        return 1 / rate if rate else between_ns / 1e9
+
+    def _publish(self, frame: Frame) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        header = header_of(now_ns, frame.frame_id)
+        bgr = frame.bgr()
+        self._results.expect(now_ns)
+        self._info.publish(info_from_camera(frame.camera, header, frame.width, frame.height))
+        self._image.publish(image_to_message(bgr, header))
+        if self._compressed.get_subscription_count():
+            _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            self._compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+        self.monitor.count("published")
+
+    def _await_result(self) -> None:
+        if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):
+            self.monitor.count("dropped")
+            topic = self.resolve_topic_name(PEOPLE)
+            self.get_logger().warning(
+                f"no result on {topic} within {RESULT_TIMEOUT_S:g} s of the image; going on without"
+            )
+
+
+class _Results:
+    """Waits until the result of the newest image is back."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._expected_ns = self._newest_ns = 0
+
+    def expect(self, stamp: int) -> None:
+        with self._changed:
+            self._expected_ns = stamp
+
+    def take(self, stamp: int) -> None:
+        with self._changed:
+            self._newest_ns = stamp
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float, stopping: threading.Event) -> bool:
+        end = time.monotonic() + timeout_s
+        with self._changed:
+            while self._newest_ns < self._expected_ns and not stopping.is_set():
+                if time.monotonic() > end:
+                    return False
+                self._changed.wait(POLL_S)
+        return True
+
+
+def main() -> int:
+    """Entry of ``ros2 run posemo_ros camera``."""
+    return run(CameraNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

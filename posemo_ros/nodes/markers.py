@@ -1,0 +1,130 @@
+"""Draws results for RViz: skeletons and probabilities as markers, and an image with an overlay."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import Any
+
+import cv2
+import numpy as np
+from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import MarkerArray
+
+from ..draw.overlay import overlay
+from ..topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
+from ..types import Emotions, People2D
+from . import qos
+from .conversion import (
+    emotions_from_message,
+    frame_from_message,
+    header_of,
+    image_to_message,
+    jpeg_to_message,
+    people_from_message,
+    skeletons_from_message,
+    stamp_ns,
+)
+from .image_input import IMAGE_TOPIC
+from .marker_shapes import skeleton_markers
+from .result_input import ResultInput
+from .station import Station, run
+
+KEPT = 30
+
+
+class MarkersNode(Station):
+    """people, skeletons, emotions, image_raw -> markers, overlay, overlay/compressed.
+
+    Images are only subscribed while somebody subscribes the overlay.
+    """
+
+    kind = "markers"
+
+    def load(self) -> None:
+        """Make the publishers."""
+        self._markers = self.publisher(MarkerArray, MARKERS)
+        self._overlay = self.publisher(Image, OVERLAY)
+        self._compressed = self.publisher(CompressedImage, self.resolve_topic_name(OVERLAY) + COMPRESSED)
+
+    def start(self) -> None:
+        """Subscribe results."""
+        self._emotions: Emotions | None = None
+        self._images: OrderedDict[int, Image] = OrderedDict()
+        self._people: OrderedDict[int, People2D] = OrderedDict()
+        self._image_input: ResultInput | None = None
+        topics: dict[str, Any] = {
+            EMOTIONS: (EmotionArray, self._take_emotions),
+            SKELETONS: (Skeleton3DArray, self._draw_markers),
+            PEOPLE: (Person2DArray, self._take_people),
+            IMAGE_TOPIC: (Image, self._take_image),
+        }
+        self._input = ResultInput(self, topics, optional={IMAGE_TOPIC: qos.newest(5)})
+        self.tick()
+
+    def stop(self) -> None:
+        """Unsubscribe."""
+        self._input.close()
+
+    def tick(self) -> None:
+        """Subscribe or leave the image, as the overlay is wanted or not."""
+        if self.state == "active":
+            self._input.want(IMAGE_TOPIC, self._overlay_wanted())
+
+    def _overlay_wanted(self) -> bool:
+        return any(p.get_subscription_count() for p in (self._overlay, self._compressed))
+
+    def _take_emotions(self, message: EmotionArray) -> None:
+        self._emotions = emotions_from_message(message)
+
+    def _draw_markers(self, message: Skeleton3DArray) -> None:
+        markers = skeleton_markers(
+            message.header,
+            skeletons_from_message(message),
+            self._emotions,
+            min_score=self.values["score_threshold"],
+            lifetime_s=self.values["lifetime_s"],
+        )
+        self._markers.publish(MarkerArray(markers=markers))
+        self.monitor.count("published")
+
+    def _take_people(self, message: Person2DArray) -> None:
+        if self._overlay_wanted():
+            _keep(self._people, stamp_ns(message.header.stamp), people_from_message(message)[0])
+            self._draw_overlays()
+
+    def _take_image(self, message: Image) -> None:
+        _keep(self._images, stamp_ns(message.header.stamp), message)
+        self._draw_overlays()
+
+    def _draw_overlays(self) -> None:
+        for stamp in sorted(self._images.keys() & self._people.keys()):
+            self._draw_overlay(self._images.pop(stamp), self._people.pop(stamp))
+
+    def _draw_overlay(self, message: Image, people: People2D) -> None:
+        frame = frame_from_message(message)
+        drawn = overlay(frame.bgr(), people, self._emotions, min_score=self.values["score_threshold"])
+        header = header_of(frame.stamp_ns, frame.frame_id)
+        if self._overlay.get_subscription_count():
+            self._overlay.publish(image_to_message(drawn, header))
+        if self._compressed.get_subscription_count():
+            _, jpeg = cv2.imencode(".jpg", drawn)
+            self._compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+        self.monitor.clear("work")
+        self.monitor.took({"latency": self.latency_ms(frame.stamp_ns)})
+
+
+def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:
+    store[stamp] = value
+    while len(store) > KEPT:
+        store.popitem(last=False)
+
+
+def main() -> int:
+    """Entry of ``ros2 run posemo_ros markers``."""
+    return run(MarkersNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

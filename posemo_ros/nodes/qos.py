@@ -1,0 +1,71 @@
+"""Qualities of service, and what to say when two sides do not match."""
+
+from __future__ import annotations
+
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+
+def newest(depth: int = 1) -> QoSProfile:
+    """For images: sensor-data quality, the newest counts."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def results(depth: int = 10) -> QoSProfile:
+    """For what this package publishes and passes on: reliable, so that every subscriber fits."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def overridable() -> QoSOverridingOptions:
+    """Users may override history, depth and reliability with the parameters `qos_overrides…`."""
+    return QoSOverridingOptions.with_default_policies()
+
+
+def log_incompatible(node: Node, topic: str, asked: QoSProfile) -> SubscriptionEventCallbacks:
+    """Callbacks that log both sides of a connection that cannot come about."""
+    full = node.resolve_topic_name(topic)
+
+    def on_incompatible(event: QoSRequestedIncompatibleQoSInfo) -> None:
+        try:
+            policy = QoSPolicyKind(event.last_policy_kind).name.lower()
+        except ValueError:
+            policy = str(event.last_policy_kind)
+        node.get_logger().warning(
+            f"incompatible QoS on {full}: policy {policy}; this node asks for {describe(asked)}; "
+            f"publishers: {describe_publishers(node, full) or 'none seen any more'}. "
+            f"Change the publisher, or the parameter qos_overrides.{full}.subscription.{policy}"
+        )
+
+    return SubscriptionEventCallbacks(incompatible_qos=on_incompatible, use_default_callbacks=False)
+
+
+def describe_publishers(node: Node, topic: str) -> str:
+    """The publishers of a topic with their quality; empty when there are none."""
+    return ", ".join(
+        f"{info.node_namespace.rstrip('/')}/{info.node_name} "
+        f"({info.topic_type}, {describe(info.qos_profile)})"
+        for info in node.get_publishers_info_by_topic(topic)
+    )
+
+
+def describe(profile: QoSProfile) -> str:
+    """``reliable, volatile``."""
+    return f"{profile.reliability.name.lower()}, {profile.durability.name.lower()}"
