@@ -20,7 +20,15 @@ from .detect.tracker import PersonTracker
 from .emotion.context import ContextEncoder
 from .emotion.estimator import EmotionEstimator
 from .errors import ModelError
-from .inference.manifest import ContextSpec, DetectSpec, EmotionSpec, KeypointSpec, LiftSpec, TaskSpec
+from .inference.manifest import (
+    ContextSpec,
+    DetectSpec,
+    EmotionSpec,
+    KeypointSpec,
+    LiftSpec,
+    TaskSpec,
+    input_shapes,
+)
 from .inference.session import Session
 from .inference.sessions import open_session
 from .inference.store import ModelStore
@@ -214,7 +222,9 @@ def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tup
             f"model {name!r} is for the task '{entry.task}'; a model for "
             f"{kind.__name__.removesuffix('Spec').lower()} is needed here (see `posemo models list`)"
         )
-    session = open_session(store.path(name), runtime=models.runtime, threads=models.threads)
+    session = open_session(
+        store.path(name), runtime=models.runtime, threads=models.threads, shapes=input_shapes(entry.spec)
+    )
     return session, cast(Spec, entry.spec)
 
 
