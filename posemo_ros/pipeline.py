@@ -244,6 +244,7 @@ class StageClock:
 
     @contextmanager
     def __call__(self, station: str) -> Iterator[None]:
+        """Measure what happens inside the ``with`` block."""
         start = time.perf_counter()
         yield
         self.timings_ms[station] = (time.perf_counter() - start) * 1e3

@@ -37,6 +37,7 @@ MAX_REACH = 1.0  # body heights, after a long time
 SMOOTHING_S = 0.25  # time constant of the velocity
 COASTING_S = 0.5  # a lost person goes on at their velocity, which fades with this time constant
 MIN_SIMILARITY = 0.2
+FRESH_S = 0.25  # shorter gaps are dropouts of the detector; longer ones mean that somebody is hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +113,8 @@ class PersonTracker:
     def _associate(self, tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> list[_Track | None]:
         """The track of every box, None for somebody new."""
         owners: list[_Track | None] = [None] * len(boxes)
-        fresh = [t for t in tracks if t.stamp_ns == self._last_ns]
-        lost = [t for t in tracks if t.stamp_ns != self._last_ns]
+        fresh = [t for t in tracks if self._is_fresh(t, stamp_ns)]
+        lost = [t for t in tracks if not self._is_fresh(t, stamp_ns)]
         for candidates in (fresh, lost):
             free = [i for i, owner in enumerate(owners) if owner is None]
             if not candidates or not free:
@@ -124,6 +125,9 @@ class PersonTracker:
                 if similarity[row, col] >= MIN_SIMILARITY:
                     owners[free[col]] = candidates[row]
         return owners
+
+    def _is_fresh(self, track: _Track, stamp_ns: int) -> bool:
+        return track.stamp_ns == self._last_ns or stamp_ns - track.stamp_ns <= FRESH_S * 1e9
 
     def _new(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
         self._count += 1
