@@ -43,7 +43,7 @@ ROS_WHEELS = (
     "ros-jazzy-python-cmake-module",
 )
 # ament's install step still calls `setup.py install_scripts`, which setuptools 80 removed.
-BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "empy<4", "lark", "setuptools>=64,<80", "wheel")
+BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64,<80", "wheel")
 # What the messages and the list of installed files depend on; Python files are symlinked.
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "resource", "msg")
 LISTED_INPUTS = ("posemo_ros", "launch", "config", "models")

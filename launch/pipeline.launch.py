@@ -1,0 +1,167 @@
+"""Start the chain: people's keypoints, 3D skeletons and emotions from a camera's images.
+
+ros2 launch posemo_ros pipeline.launch.py image_topic:=/camera/color/image_raw
+ros2 launch posemo_ros pipeline.launch.py source:=clip.mp4 rviz:=true
+ros2 launch posemo_ros pipeline.launch.py --show-args
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from lifecycle_msgs.msg import Transition
+
+SHARE = Path(get_package_share_directory("posemo_ros"))
+PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+YES_NO = ["true", "false"]
+
+ARGUMENTS = [
+    DeclareLaunchArgument("image_topic", default_value="/camera/image_raw", description="Image to look at."),
+    DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        choices=["", "raw", "compressed"],
+        description="How images come; compressed subscribes <image_topic>/compressed. "
+        "Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "camera_info_topic", default_value="/camera/camera_info", description="Intrinsics of that camera."
+    ),
+    DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of nodes and results."),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(SHARE / "config" / "pipeline.yaml"),
+        description="Parameters of all nodes.",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time", default_value="false", choices=YES_NO, description="Time from /clock, for bags."
+    ),
+    DeclareLaunchArgument(
+        "runtime",
+        default_value="",
+        choices=["", "auto", "onnxruntime", "openvino", "tensorrt"],
+        description="What runs the networks. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "context",
+        default_value="",
+        description="Context encoder, a name in the model manifest. Empty: as in params_file; "
+        "composition:=stations starts the node context only where this is given.",
+    ),
+    DeclareLaunchArgument(
+        "composition",
+        default_value="single",
+        choices=["single", "stations"],
+        description="The whole chain in one process, or a process per station.",
+    ),
+    DeclareLaunchArgument(
+        "markers", default_value="true", choices=YES_NO, description="Publish markers and overlay for RViz."
+    ),
+    DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="Least severe messages to log.",
+    ),
+    DeclareLaunchArgument(
+        "source",
+        default_value="",
+        description="Start a camera that plays this: video, image folder, rosbag2 or camera number. "
+        "It publishes image_topic and camera_info_topic. Empty: there is a camera already.",
+    ),
+    DeclareLaunchArgument(
+        "loop", default_value="false", choices=YES_NO, description="Play the source again and again."
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    entities: list[LaunchDescriptionEntity] = [*ARGUMENTS]
+    if PROFILES not in os.environ:
+        entities.append(SetEnvironmentVariable(PROFILES, str(SHARE / "config" / "fastdds.xml")))
+    return LaunchDescription([*entities, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes that the arguments ask for."""
+    given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    names = stations(given) + (["markers"] if given["markers"] == "true" else [])
+    entities = [entity for name in names for entity in managed(node(name, given))]
+    # The camera last, and up by the same means: its first images then find somebody who listens.
+    if given["source"]:
+        entities += managed(node("camera", given))
+    if given["rviz"] == "true":
+        entities.append(rviz(given))
+    return entities
+
+
+def stations(given: dict[str, str]) -> list[str]:
+    """Names of the nodes of the chain."""
+    if given["composition"] == "single":
+        return ["pipeline"]
+    return ["keypoints", "lifter", *(["context"] if given["context"] else []), "emotion"]
+
+
+def node(name: str, given: dict[str, str]) -> LifecycleNode:
+    """A lifecycle node of this package."""
+    # What the command line says wins over the file.
+    parameters: dict[str, object] = {
+        key: given[key] for key in ("image_transport", "runtime", "context") if given[key]
+    }
+    parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": False}
+    if name == "camera":
+        parameters |= {"source": given["source"], "loop": given["loop"] == "true", "wait_for": 1}
+    return LifecycleNode(
+        package="posemo_ros",
+        executable=name,
+        name=name,
+        namespace=given["namespace"],
+        parameters=[given["params_file"], parameters],
+        remappings=[("image_raw", given["image_topic"]), ("camera_info", given["camera_info_topic"])],
+        ros_arguments=["--log-level", given["log_level"]],
+        output="screen",
+    )
+
+
+def managed(node: LifecycleNode) -> list[LaunchDescriptionEntity]:
+    """The node, configured and activated as soon as it is up."""
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(
+            event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
+        )
+
+    activate = OnStateTransition(
+        target_lifecycle_node=node,
+        start_state="configuring",
+        goal_state="inactive",
+        entities=[change(Transition.TRANSITION_ACTIVATE)],
+    )
+    # The handler before the node: a state reached quickly must not be missed.
+    return [RegisterEventHandler(activate), node, change(Transition.TRANSITION_CONFIGURE)]
+
+
+def rviz(given: dict[str, str]) -> Node:
+    """RViz with this package's displays."""
+    results = ("people", "skeletons", "emotions", "markers", "overlay")
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(SHARE / "config" / "posemo.rviz")],
+        parameters=[{"use_sim_time": given["use_sim_time"] == "true"}],
+        remappings=[(f"/posemo/{name}", f"/{given['namespace'].strip('/')}/{name}") for name in results],
+    )
