@@ -57,16 +57,16 @@ def vary(body: Floats, rng: np.random.Generator) -> Floats:
     somebody who sits, bends or waves. (B, F, 22, 3) to the same.
     """
     count = len(body)
-    body = _borrow_arms(body, rng)
-    _sit(body, rng.random(count) < 0.08, rng)
-    _bend(body, rng)
+    body = borrow_arms(body, rng)
+    sit(body, rng.random(count) < 0.08, rng)
+    bend(body, rng)
     _stand_still(body, rng.random(count) < 0.3)
     factors = np.exp(rng.normal(0, 0.07, (count, 9))).astype(np.float32)
     body = scale_bones(body, factors)
     return np.where((rng.random(count) < 0.5)[:, None, None, None], mirror(body), body)
 
 
-def _borrow_arms(body: Floats, rng: np.random.Generator) -> Floats:
+def borrow_arms(body: Floats, rng: np.random.Generator) -> Floats:
     """Arms of another sample, held to the chest as they were to the other's."""
     out = body.copy()
     takes = np.flatnonzero(rng.random(len(body)) < 0.4)
@@ -80,7 +80,7 @@ def _borrow_arms(body: Floats, rng: np.random.Generator) -> Floats:
     return out
 
 
-def _sit(body: Floats, who: np.ndarray, rng: np.random.Generator) -> None:
+def sit(body: Floats, who: np.ndarray, rng: np.random.Generator) -> None:
     """Thighs forward, shins down, legs at rest; in place."""
     some = body[who]
     if not len(some):
@@ -117,12 +117,12 @@ _TURNS = {
 }
 
 
-def _bend(body: Floats, rng: np.random.Generator) -> None:
-    """Turn parts of half of the bodies by random angles; in place."""
+def bend(body: Floats, rng: np.random.Generator, *, size: float = 1.0) -> None:
+    """Turn parts of half of the bodies by random angles, ``size`` times as far; in place."""
     count = len(body)
     axes = heading(body)
     for part, (spread, pitch) in _TURNS.items():
-        angles = rng.standard_t(5, (count, 3)) * spread + (0, pitch, 0)
+        angles = size * (rng.standard_t(5, (count, 3)) * spread + (0, pitch, 0))
         angles *= (rng.random(count) < 0.5)[:, None]
         turn(body, part, np.radians(np.clip(angles, -100, 100)).astype(np.float32), axes)
 

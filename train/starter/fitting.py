@@ -43,7 +43,7 @@ class Plan:
     def rate_at(self, step: int) -> float:
         """Learning rate of a step."""
         warm = min(1.0, (step + 1) / self.warmup)
-        return self.rate * warm * 0.5 * (1 + np.cos(np.pi * step / self.steps))
+        return float(self.rate * warm * 0.5 * (1 + np.cos(np.pi * step / self.steps)))
 
 
 def fit(

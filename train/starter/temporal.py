@@ -61,3 +61,19 @@ class LifterNet(TemporalNet):
         """(B, F, 17, C) -> (B, 1, 17, 3)."""
         joints = super().forward(x).unflatten(1, (1, 17, 3))
         return joints - joints[:, :, :1]
+
+
+class EmotionNet(nn.Module):
+    """(B, T, 17, 3) upright poses in metres to (B, 6) logits in the order of ``EMOTIONS``.
+
+    A frame's numbers are the pose and how it changed since the frame before.
+    """
+
+    def __init__(self, frames: int = 27, *, width: int = 160, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.net = TemporalNet(frames, 17 * 6, 6, width=width, dropout=dropout)
+
+    def forward(self, poses: Tensor) -> Tensor:
+        """(B, T, 17, 3) -> (B, 6)."""
+        change = torch.cat([torch.zeros_like(poses[:, :1]), poses[:, 1:] - poses[:, :-1]], dim=1)
+        return self.net(torch.cat([2 * poses, 8 * change], dim=-1))

@@ -1,0 +1,82 @@
+"""Training samples for the emotion model: made-up expression, seen by a camera, lifted with errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posemo_ros.emotion.window import upright
+from posemo_ros.inference.manifest import EmotionSpec
+from posemo_ros.types import EMOTIONS
+
+from .body import Floats, mirror, scale_bones
+from .cameras import random_poses, see
+from .cmu import Motion, sample
+from .expression import express, random_styles
+from .lifting import bend, borrow_arms, sit
+
+_LEG_JOINTS = (2, 3, 5, 6)
+
+
+@dataclass(frozen=True, eq=False)
+class Movements:
+    """B movements and what they express.
+
+    Attributes:
+        poses: (B, T, 17, 3) float32 metres, pelvis at the origin, in the axes of the model.
+        emotions: (B,) indices into ``EMOTIONS``; meaningless where the intensity is 0.
+        intensity: (B,) 0 (neutral) .. 1.
+    """
+
+    poses: Floats
+    emotions: np.ndarray
+    intensity: np.ndarray
+
+
+def movements(
+    motion: Motion, spec: EmotionSpec, rng: np.random.Generator, count: int, *, neutral: float = 0.25
+) -> Movements:
+    """Random movements; a share of them neutral, the others at intensities from 0.35 to 1."""
+    emotions = rng.integers(0, len(EMOTIONS), count)
+    intensity = np.where(rng.random(count) < neutral, 0.0, rng.uniform(0.35, 1.0, count))
+    style = random_styles(emotions, intensity, rng)
+    tempo = np.exp(style["tempo"] + rng.normal(0, 0.12, count))
+    offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz * tempo[:, None]
+    body = borrow_arms(sample(motion, rng, count, offsets), rng)
+    sit(body, rng.random(count) < 0.1, rng)
+    bend(body, rng, size=0.4)
+    body = express(body, style, spec.rate_hz, rng)
+    body = scale_bones(body, np.exp(rng.normal(0, 0.05, (count, 9))).astype(np.float32))
+    body = np.where((rng.random(count) < 0.5)[:, None, None, None], mirror(body), body)
+    return Movements(_as_lifted(body, spec, rng), emotions, intensity)
+
+
+def _as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floats:
+    """What the lifter would say, in the camera's axes, then in the model's."""
+    middle = body[:, body.shape[1] // 2, None, None, 0]
+    seen = see(body - middle, *random_poses(rng, len(body)))[:, :, :17]
+    seen = seen - seen[:, :, :1] + lifting_errors(seen.shape[:3], rng)
+    seen = seen - seen[:, :, :1]
+    return upright(seen) if spec.axes == "upright" else seen.astype(np.float32)
+
+
+def lifting_errors(shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
+    """(B, T, 17, 3) metres in the camera's axes: constant, wandering and fresh errors, most in depth.
+
+    About the size of the starter lifter's (models/lifter.md); legs outside the image are worse.
+    """
+    b, t, j = shape
+    strength = rng.uniform(0.3, 1.3, (b, 1, 1, 1))
+    joint = np.where(np.isin(np.arange(j), (3, 6, 13, 16)), 1.5, 1.0)[:, None]
+    unseen_legs = np.isin(np.arange(j), _LEG_JOINTS) & (rng.random((b, 1)) < 0.2)
+    joint = joint * np.where(unseen_legs, 4.0, 1.0)[:, None, :, None]
+    steps = rng.standard_normal((b, t, j, 3), np.float32)
+    wander = np.empty_like(steps)
+    wander[:, 0] = steps[:, 0]
+    for i in range(1, t):
+        wander[:, i] = 0.7 * wander[:, i - 1] + 0.714 * steps[:, i]  # variance stays 1
+    constant = rng.standard_normal((b, 1, j, 3), np.float32)
+    fresh = rng.standard_normal((b, t, j, 3), np.float32)
+    errors = 0.030 * constant + 0.014 * wander + 0.006 * fresh
+    return (strength * joint * errors * np.float32([0.7, 0.7, 1.5])).astype(np.float32)
