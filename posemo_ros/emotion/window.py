@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..interpolate import at_times
 from ..types import Floats
 
 Doubles = NDArray[np.float64]
@@ -63,9 +64,7 @@ class Movement:
 
     def at(self, times: Doubles) -> Floats:
         """(T, 17, 3) poses at ``times``; straight lines between, at rest before the first."""
-        flat = np.stack(self._poses).reshape(len(self._poses), -1)
-        columns = [np.interp(times, self._times, column) for column in flat.T]
-        return np.stack(columns, -1).reshape(len(times), -1, 3).astype(np.float32)
+        return at_times(np.asarray(self._times), np.stack(self._poses), times)
 
     def _cut(self, count: int) -> None:
         if count > 0:

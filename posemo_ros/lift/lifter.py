@@ -12,7 +12,7 @@ from ..camera import Camera
 from ..errors import InputError
 from ..inference.manifest import LiftSpec
 from ..inference.session import Session
-from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
+from ..skeleton import COCO17, H36M17, h36m_from_coco
 from ..types import Floats, Frame, People2D, Skeletons3D
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
@@ -91,7 +91,7 @@ class Lifter:
         time = (frame.stamp_ns - self._first_ns) * 1e-9 if self._spec.rate_hz else float(self._count)
         self._count += 1
         camera = frame.camera or Camera.from_fov(frame.width, frame.height)
-        self._remember(time, people, camera)
+        self._remember(time, people, self._points(people.keypoints, camera, frame))
         self._waiting.append(_Moment(frame.stamp_ns, time, people, camera))
         return self._lift(self._waiting.popleft()) if len(self._waiting) > self._delay else None
 
@@ -101,20 +101,20 @@ class Lifter:
         self.reset()
         return late
 
-    def _remember(self, time: float, people: People2D, camera: Camera) -> None:
-        points, scores = self._points(people.keypoints, camera)
+    def _remember(self, time: float, people: People2D, seen: tuple[Floats, Floats]) -> None:
+        points, scores = seen
         for i, person in enumerate(people.ids):
             track = self._tracks.setdefault(person, Track(self._max_gap))
             track.append(time, points[i], scores[i])
 
-    def _points(self, keypoints: Floats, camera: Camera) -> tuple[Floats, Floats]:
+    def _points(self, keypoints: Floats, camera: Camera, frame: Frame) -> tuple[Floats, Floats]:
         """(N, J, 2) viewing rays or screen coordinates, NaN where missing; (N, J) scores."""
         joints = keypoints if self._spec.input_joints == COCO17.name else h36m_from_coco(keypoints)
         missing = ~np.isfinite(joints).all(-1) | (joints[..., 2] < self._min_score)
         if self._spec.normalisation == "person":
             points = camera.rays(joints[..., :2])[..., :2].astype(np.float32)
         else:
-            points = encode_screen(joints[..., :2], camera.width, camera.height)
+            points = encode_screen(joints[..., :2], frame.width, frame.height)
         points[missing] = np.nan
         return points, np.where(missing, np.float32(0), joints[..., 2]).astype(np.float32)
 
@@ -168,7 +168,7 @@ def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDAr
     """
     rotation = None
     if spec.normalisation == "person":
-        view = encode_person(points, scores, JOINT_SETS[spec.input_joints].name)
+        view = encode_person(points, scores, spec.input_joints)
         points, rotation = view.xy, view.rotation
     channels = [np.nan_to_num(points)]
     if spec.channels == 3:

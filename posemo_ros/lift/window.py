@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interpolate import at_times, fill
 from ..types import Floats
 
 Doubles = NDArray[np.float64]
@@ -68,11 +69,7 @@ class Track:
         stamps = np.asarray(self._times)
         points, scores = np.stack(self._points), np.stack(self._scores)
         seen = np.asarray(np.isfinite(points).all(-1))
-        out = np.full((len(times), points.shape[1], 2), np.nan, np.float32)
-        for joint in np.flatnonzero(seen.any(0)):
-            known = seen[:, joint]
-            for axis in (0, 1):
-                out[:, joint, axis] = np.interp(times, stamps[known], points[known, joint, axis])
+        out = at_times(stamps, fill(stamps, points, seen), times)
         nearest = _nearest(stamps, times)
         trusted = seen[nearest] & ~_in_gap(stamps, times, self._max_gap)[:, None]
         return out, np.where(trusted, scores[nearest], np.float32(0)).astype(np.float32)

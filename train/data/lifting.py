@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from posemo_ros.inference.manifest import LiftSpec
+from posemo_ros.interpolate import fill
 from posemo_ros.lift.lifter import MIN_SCORE, encode
 
 from .body import Floats, chest_axes, coco_keypoints, heading, mirror, scale_bones, turn
 from .cameras import random_poses, see
 from .cmu import Motion, sample
-from .noise import Noise, corrupt, fill
+from .noise import Noise, corrupt
 
 _NEAREST_M = 0.3
 _ARMS = (12, 13, 15, 16)
@@ -37,7 +38,7 @@ def training_batch(
     index = _visible_frames(spec.frames, count, rng)[..., None]
     scores = np.take_along_axis(scores, index, 1)
     known = scores >= MIN_SCORE
-    noisy = fill(np.take_along_axis(noisy, index[..., None], 1), known)
+    noisy = fill(np.arange(spec.frames), np.take_along_axis(noisy, index[..., None], 1), known)
     inputs, rotation = encode(noisy, np.where(known, scores, np.float32(0)), spec)
     joints = seen[:, half, :17] - seen[:, half, :1]
     target = joints if rotation is None else joints @ np.swapaxes(rotation, -1, -2)

@@ -74,29 +74,6 @@ def corrupt(xy: Floats, noise: Noise, rng: np.random.Generator) -> tuple[Floats,
     return moved.astype(np.float32), scores
 
 
-def fill(xy: Floats, known: Flags) -> Floats:
-    """Missing keypoints on straight lines between the frames before and after, as ``lift.window`` does.
-
-    Args:
-        xy: (B, F, J, 2).
-        known: (B, F, J).
-
-    Returns:
-        (B, F, J, 2); NaN for keypoints never known.
-    """
-    count = known.shape[1]
-    index = np.arange(count)[None, :, None]
-    before = np.maximum.accumulate(np.where(known, index, -1), axis=1)
-    after = np.minimum.accumulate(np.where(known, index, count)[:, ::-1], axis=1)[:, ::-1]
-    low = np.where(before < 0, after, before)
-    high = np.where(after == count, before, after)
-    part = np.where(high > low, (index - low) / np.maximum(high - low, 1), 0).astype(np.float32)[..., None]
-    a = np.take_along_axis(xy, np.clip(low, 0, count - 1)[..., None], 1)
-    b = np.take_along_axis(xy, np.clip(high, 0, count - 1)[..., None], 1)
-    never = ~known.any(1, keepdims=True)[..., None]
-    return np.where(never, np.float32(np.nan), a + part * (b - a))
-
-
 def _jitter(shape: tuple[int, int, int], noise: Noise, rng: np.random.Generator) -> Floats:
     """(B, F, 17, 2): a constant part, one that wanders, and one new in every frame."""
     b, f, j = shape

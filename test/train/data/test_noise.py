@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posemo_ros.lift.window import Track
-from train.data.noise import PERFECT, Noise, corrupt, fill
+from train.data.noise import PERFECT, Noise, corrupt
 
 
 def _keypoints(count: int = 64, frames: int = 27) -> np.ndarray:
@@ -43,17 +42,3 @@ def test_the_same_seed_gives_the_same_noise() -> None:
     a, b = (corrupt(_keypoints(), Noise(), np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(a[0], b[0])
     np.testing.assert_array_equal(a[1], b[1])
-
-
-def test_filling_equals_what_the_lifting_station_does() -> None:
-    rng = np.random.default_rng(4)
-    xy = rng.normal(size=(3, 9, 17, 2)).astype(np.float32)
-    known = rng.random((3, 9, 17)) < 0.5
-    known[0, :, 4] = False
-    filled = fill(xy, known)
-    for i in range(3):
-        track = Track()
-        for f in range(9):
-            points = np.where(known[i, f, :, None], xy[i, f], np.nan).astype(np.float32)
-            track.append(f / 30, points, known[i, f].astype(np.float32))
-        np.testing.assert_allclose(track.at(np.arange(9) / 30)[0], filled[i], atol=1e-5)
