@@ -76,7 +76,8 @@ class WindowAttention(nn.Module):
         else:
             q, k, v = self.qkv(x).chunk(3, dim=-1)  # (B, N, D)
         bias = self.relative_position_bias_table[self.relative_position_index, 0]  # (N, N)
-        return self.proj(F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
+        q, k, v = (t[:, None] for t in (q, k, v))  # (B, 1, N, D): the ONNX exporter wants the head
+        return self.proj(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)[:, 0])
 
 
 def relative_positions(rows: int, columns: int) -> Tensor:

@@ -1,0 +1,165 @@
+"""The networks that can be exported, by name: how each is built, fed and described.
+
+``build("hrnet", width=48)`` gives the network together with example inputs and the part of its
+manifest entry that follows from its options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from posemo_ros.types import EMOTIONS
+
+from .blocks import choose
+from .context import CLIP_SHAPES, ClipEncoder
+from .crossformer import FRAMES as CROSSFORMER_FRAMES
+from .crossformer import CrossFormer
+from .hrnet import Attention, HRNet
+from .moemo import MoEmoOfficial, MoEmoX
+from .motionagformer import MotionAGFormer
+from .poseformer import PoseFormer
+from .pstmo import PSTMO
+
+CLIP_MEAN = [122.7709, 116.7460, 104.0937]
+CLIP_STD = [68.5005, 66.6322, 70.3232]
+# The released MoEmo takes every fourth frame of videos of about 30 frames per second.
+MOEMO_RATE_HZ = 7.5
+MOEMO_LABELS = ["anger", "joy", "sadness", "fear", "surprise", "disgust"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network and what its users need to know.
+
+    Attributes:
+        network: As it is trained and loaded.
+        inputs: Name -> example with a batch of 2, in the order of ``forward``.
+        outputs: Names; more outputs of the network are for training alone.
+        task: Key of the manifest's task.
+        settings: The task's settings, as far as the network fixes them.
+    """
+
+    network: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: tuple[str, ...]
+    task: str
+    settings: dict[str, Any]
+
+
+def build(name: str, **options: Any) -> Entry:
+    """A network of ``NETWORKS`` with the options of its class.
+
+    Raises:
+        ValueError: The name or a switch is unknown; the message lists the known ones.
+        TypeError: The network has no such option.
+    """
+    return NETWORKS[choose("network", name, tuple(NETWORKS))](**options)
+
+
+def centre_frame(poses: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """The pose of the middle frame (B, 1, 17, 3) from whatever a lifter gives."""
+    first = poses[0] if isinstance(poses, tuple) else poses
+    middle = first.shape[1] // 2
+    return first[:, middle : middle + 1]
+
+
+def _hrnet(
+    width: int = 32,
+    *,
+    crop_width: int = 192,
+    crop_height: int = 256,
+    blocks: int = 4,
+    modules: tuple[int, int, int] = (1, 4, 3),
+    **attention: Any,
+) -> Entry:
+    network = HRNet(width, blocks=blocks, modules=modules, attention=Attention(**attention))
+    settings = {"input": {"width": crop_width, "height": crop_height}, "codec": "quarter"}
+    image = torch.randn(2, 3, crop_height, crop_width)
+    return Entry(network, {"image": image}, ("heatmaps",), "keypoints", settings)
+
+
+def _lifter(network: nn.Module, frames: int, channels: int) -> Entry:
+    settings = {
+        "frames": frames,
+        "channels": channels,
+        "input_joints": "h36m17",
+        "normalisation": "screen",
+    }
+    keypoints = torch.randn(2, frames, 17, channels)
+    return Entry(network, {"keypoints": keypoints}, ("poses",), "lift", settings)
+
+
+def _poseformer(frames: int = 81, *, channels: int = 2, **options: Any) -> Entry:
+    return _lifter(PoseFormer(frames, channels=channels, **options), frames, channels)
+
+
+def _crossformer(**options: Any) -> Entry:
+    return _lifter(CrossFormer(**options), CROSSFORMER_FRAMES, 2)
+
+
+def _pstmo(frames: int = 243, *, channels: int = 2, **options: Any) -> Entry:
+    return _lifter(PSTMO(frames, channels=channels, **options), frames, channels)
+
+
+def _motionagformer(frames: int = 27, *, channels: int = 3, **options: Any) -> Entry:
+    return _lifter(MotionAGFormer(frames, channels=channels, **options), frames, channels)
+
+
+def _moemo_official() -> Entry:
+    inputs = {"poses": torch.randn(2, 16, 17, 3), "context": torch.randn(2, 16, 50, 768)}
+    settings = {
+        "frames": 16,
+        "rate_hz": MOEMO_RATE_HZ,
+        "context_frames": 16,
+        "context_model": "clip-vit-b32",
+        "labels": MOEMO_LABELS,
+    }
+    return Entry(MoEmoOfficial(), inputs, ("logits",), "emotion", settings)
+
+
+def _moemo_x(
+    frames: int = 16,
+    *,
+    fusion: str = "cross",
+    context_frames: int = 16,
+    context_tokens: int = 50,
+    context_width: int = 768,
+    **options: Any,
+) -> Entry:
+    sizes = {
+        "context_frames": context_frames,
+        "context_tokens": context_tokens,
+        "context_width": context_width,
+    }
+    network = MoEmoX(frames, fusion=fusion, **sizes, **options)
+    inputs = {"poses": torch.randn(2, frames, 17, 3)}
+    settings: dict[str, Any] = {"frames": frames, "rate_hz": MOEMO_RATE_HZ, "labels": list(EMOTIONS)}
+    if fusion != "pose":
+        inputs["context"] = torch.randn(2, context_frames, context_tokens, context_width)
+        settings |= {"context_frames": context_frames, "context_model": "clip-vit-b32"}
+    return Entry(network, inputs, ("logits",), "emotion", settings)
+
+
+def _clip(name: str = "ViT-B-32", *, pretrained: str = "") -> Entry:
+    tokens, width, _ = CLIP_SHAPES[choose("name", name, tuple(CLIP_SHAPES))]
+    image = {"width": 224, "height": 224, "mean": CLIP_MEAN, "std": CLIP_STD}
+    settings = {"input": image, "tokens": tokens, "width": width}
+    inputs = {"image": torch.randn(2, 3, 224, 224)}
+    return Entry(ClipEncoder(name, pretrained), inputs, ("tokens", "pooled"), "context", settings)
+
+
+NETWORKS: dict[str, Callable[..., Entry]] = {
+    "hrnet": _hrnet,
+    "poseformer": _poseformer,
+    "crossformer": _crossformer,
+    "pstmo": _pstmo,
+    "motionagformer": _motionagformer,
+    "moemo_official": _moemo_official,
+    "moemo_x": _moemo_x,
+    "clip": _clip,
+}
