@@ -11,11 +11,19 @@ of these, and the rest is the small part below; a test runs the same scenes thro
 where that is installed and asks for no more identity switches.
 
 **What it does.** Every track has a last box and a smoothed velocity, in pixels per second. A
-frame's boxes go to the predicted tracks in two rounds, first to those of the frame before, then to
-the lost ones (cascade of DeepSORT; Wojke et al., 2017), by overlap plus nearness. How far a box may
-lie from the prediction grows with the time since it was seen, in body heights: people, not pixels,
-set the scale. Whoever stays unmatched is a new person at once; a flicker at one place is the same
-lost track again, so it does not use up ids.
+frame's boxes go to the predicted tracks, those of the frame before and the lost ones alike, so that
+overlap plus nearness is largest in all. How far a box may lie from the prediction grows with the
+time since it was seen, in body heights: people, not pixels, set the scale. Whoever stays unmatched
+is a new person at once; a flicker at one place is the same lost track again, so it does not use up
+ids.
+
+**How good it is.** 16 made-up scenes of 20 s with 5 walkers who pass before and behind each other
+and turn around at random, a tenth of the boxes missing (``walkers`` in its test); mean identity
+switches and ids per scene, with the timestamps given to both:
+
+    rate                5 Hz          10 Hz         30 Hz         60 Hz
+    this tracker         9.3, 6.6      6.3, 6.4      4.8, 6.1      5.5, 6.2
+    ByteTrack (2.6.1)   19.3, 16.1    10.3, 9.5      8.2, 7.3     13.2, 9.8
 """
 
 from __future__ import annotations
@@ -37,7 +45,8 @@ MAX_REACH = 1.0  # body heights, after a long time
 SMOOTHING_S = 0.25  # time constant of the velocity
 COASTING_S = 0.5  # a lost person goes on at their velocity, which fades with this time constant
 MIN_SIMILARITY = 0.2
-FRESH_S = 0.25  # shorter gaps are dropouts of the detector; longer ones mean that somebody is hidden
+HANDICAP = 0.3  # of similarity, for a track that was not seen
+HANDICAP_S = 0.2  # for this long or longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +122,17 @@ class PersonTracker:
     def _associate(self, tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> list[_Track | None]:
         """The track of every box, None for somebody new."""
         owners: list[_Track | None] = [None] * len(boxes)
-        fresh = [t for t in tracks if self._is_fresh(t, stamp_ns)]
-        lost = [t for t in tracks if not self._is_fresh(t, stamp_ns)]
-        for candidates in (fresh, lost):
-            free = [i for i, owner in enumerate(owners) if owner is None]
-            if not candidates or not free:
-                continue
-            similarity = _similarity(candidates, boxes[free], stamp_ns)
-            rows, cols = linear_sum_assignment(similarity, maximize=True)
-            for row, col in zip(rows, cols, strict=True):
-                if similarity[row, col] >= MIN_SIMILARITY:
-                    owners[free[col]] = candidates[row]
+        if not tracks or not len(boxes):
+            return owners
+        gaps = np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks])
+        similarity = _similarity(tracks, boxes, stamp_ns, gaps)
+        # A tie goes to whoever was there just now, not to the one hidden behind.
+        handicap = HANDICAP * np.minimum(gaps / HANDICAP_S, 1)
+        rows, cols = linear_sum_assignment(similarity - handicap[:, None], maximize=True)
+        for row, col in zip(rows, cols, strict=True):
+            if similarity[row, col] >= MIN_SIMILARITY:
+                owners[col] = tracks[row]
         return owners
-
-    def _is_fresh(self, track: _Track, stamp_ns: int) -> bool:
-        return track.stamp_ns == self._last_ns or stamp_ns - track.stamp_ns <= FRESH_S * 1e9
 
     def _new(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
         self._count += 1
@@ -138,18 +143,23 @@ def _centre(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((boxes[..., :2] + boxes[..., 2:]) / 2, np.float64)
 
 
-def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArray[np.float64]:
-    """(tracks, boxes) overlap plus nearness, 0 to 2; 0 where a box is out of reach."""
+def _similarity(
+    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, gaps: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(tracks, boxes) overlap plus nearness in place and size, 0 to 2."""
     predicted = np.stack([t.predict(stamp_ns) for t in tracks])
-    gaps = np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks])
     seen = boxes.astype(np.float64)
-    sizes = np.maximum((predicted[:, 2:] - predicted[:, :2]).max(axis=1), 1e-6)[:, None]
-    seen_sizes = np.maximum((seen[:, 2:] - seen[:, :2]).max(axis=1), 1e-6)[None]
+    sizes, seen_sizes = _size(predicted)[:, None], _size(seen)[None]
     offset = np.linalg.norm(_centre(predicted)[:, None] - _centre(seen)[None], axis=2)
-    distance = offset / np.sqrt(sizes * seen_sizes) + 0.5 * np.abs(np.log(seen_sizes / sizes))
+    distance = offset / np.sqrt(sizes * seen_sizes) + np.abs(np.log(seen_sizes / sizes))
     reach = np.minimum(REACH + MAX_SPEED * gaps, MAX_REACH)[:, None]
+    nearness = np.where(distance < reach, 1 - distance / MAX_REACH, 0)
     known = predicted.astype(np.float32)
     # Somebody who comes into the image grows out of their first box: half counts for being inside.
     grown = 0.5 * np.maximum(inside(known, boxes), inside(boxes, known).T)
-    overlap = np.maximum(iou(known, boxes), grown)
-    return np.asarray(overlap + np.clip(1 - distance / reach, 0, None), np.float64)
+    return np.asarray(nearness + np.maximum(iou(known, boxes), grown), np.float64)
+
+
+def _size(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) longer side, px."""
+    return np.asarray(np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-6), np.float64)
