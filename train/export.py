@@ -160,8 +160,9 @@ def load_samples(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[
         for name, example in inputs.items():
             shape = tuple(example.shape[1:])
             if name not in data or data[name].shape[1:] != shape or len(data[name]) == 0:
-                have = {k: data[k].shape for k in data}
-                raise InputError(f"{path}: expected an array {name!r} of shape (n, {shape}), it has {have}")
+                have = ", ".join(f"{k} {data[k].shape}" for k in data)
+                wanted = f"(n, {', '.join(map(str, shape))})"
+                raise InputError(f"{path}: expected an array {name!r} of shape {wanted}, it has {have}")
         return {name: np.asarray(data[name], np.float32) for name in inputs}
 
 
