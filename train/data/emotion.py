@@ -24,36 +24,51 @@ class Movements:
     """B movements and what they express.
 
     Attributes:
-        poses: (B, T, 17, 3) float32 metres, pelvis at the origin, in the axes of the model.
+        bodies: (B, T, 22, 3) float32 metres, z up; see ``body.NAMES``.
         emotions: (B,) indices into ``EMOTIONS``; meaningless where the intensity is 0.
         intensity: (B,) 0 (neutral) .. 1.
     """
 
-    poses: Floats
+    bodies: Floats
     emotions: np.ndarray
     intensity: np.ndarray
 
 
 def movements(
-    motion: Motion, spec: EmotionSpec, rng: np.random.Generator, count: int, *, neutral: float = 0.25
+    motion: Motion,
+    frames: int,
+    rate_hz: float,
+    rng: np.random.Generator,
+    count: int,
+    *,
+    neutral: float = 0.25,
 ) -> Movements:
     """Random movements; a share of them neutral, the others at intensities from 0.35 to 1."""
     emotions = rng.integers(0, len(EMOTIONS), count)
     intensity = np.where(rng.random(count) < neutral, 0.0, rng.uniform(0.35, 1.0, count))
     style = random_styles(emotions, intensity, rng)
     tempo = np.exp(style["tempo"] + rng.normal(0, 0.12, count))
-    offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz * tempo[:, None]
+    offsets = np.arange(1 - frames, 1) / rate_hz * tempo[:, None]
     body = borrow_arms(sample(motion, rng, count, offsets), rng)
     sit(body, rng.random(count) < 0.1, rng)
     bend(body, rng, size=0.4)
-    body = express(body, style, spec.rate_hz, rng)
+    body = express(body, style, rate_hz, rng)
     body = scale_bones(body, np.exp(rng.normal(0, 0.05, (count, 9))).astype(np.float32))
     body = np.where((rng.random(count) < 0.5)[:, None, None, None], mirror(body), body)
-    return Movements(_as_lifted(body, spec, rng), emotions, intensity)
+    return Movements(body.astype(np.float32), emotions, intensity)
 
 
-def _as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floats:
-    """What the lifter would say, in the camera's axes, then in the model's."""
+def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floats:
+    """What a lifter would say of bodies seen by random cameras, in the axes of the model.
+
+    Args:
+        body: (B, T, 22, 3) metres, z up.
+        spec: Of the emotion model.
+        rng: Of the cameras and the errors.
+
+    Returns:
+        (B, T, 17, 3) metres, pelvis at the origin.
+    """
     middle = body[:, body.shape[1] // 2, None, None, 0]
     seen = see(body - middle, *random_poses(rng, len(body)))[:, :, :17]
     seen = seen - seen[:, :, :1] + lifting_errors(seen.shape[:3], rng)

@@ -1,11 +1,13 @@
 """The starter emotion model: two seconds of movement to the logits of six emotions.
 
-    python -m train.starter.emotion --data ../shared/data --out models/emotion.onnx
+    python -m train.starter.emotion --data ../shared/data --out models/emotion.onnx \\
+        --lifter models/lifter.onnx
 
 There is no recording of emotional movement to learn from: it learns made-up expression
 (``train.data.expression``) on the train split of the CMU clips, and neutral movement as "all six
 alike". Prints its quality on made-up expression of other clips; that is no measure of how well it
-reads people. ``--evaluate`` only does the last. Loss: cross-entropy.
+reads people. ``--evaluate`` only does the last; with ``--lifter`` also through noisy keypoints, the
+lifting station and the emotion station. Loss: cross-entropy.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +27,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posemo_ros import metrics
+from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.sessions import open_session
-from posemo_ros.types import EMOTIONS
+from posemo_ros.types import EMOTIONS, EmotionStatus
 from train.data import cmu
+from train.data.cameras import random_poses, see
 from train.data.cmu import Motion
-from train.data.emotion import Movements, movements
+from train.data.emotion import Movements, as_lifted, movements
+from train.data.noise import Noise
 
+from . import lifter as lifting
 from .fitting import Batch, Plan, export, fit
 from .temporal import EmotionNet
 
@@ -53,8 +61,8 @@ def train(data: Path, out: Path, run: Path, plan: Plan, *, batch: int, seed: int
     motion = cmu.load(data, "train")
 
     def make_batch(rng: np.random.Generator) -> Batch:
-        samples = movements(motion, SPEC, rng, batch)
-        return samples.poses, targets(samples)
+        samples = movements(motion, SPEC.frames, SPEC.rate_hz, rng, batch)
+        return as_lifted(samples.bodies, SPEC, rng), targets(samples)
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(logits, target, label_smoothing=0.02)
@@ -67,10 +75,11 @@ def train(data: Path, out: Path, run: Path, plan: Plan, *, batch: int, seed: int
 
 def evaluate(data: Path, model: Path, *, count: int = HELD_OUT) -> dict[str, object]:
     """Calibrate on half of the test clips, measure on the other half."""
-    calibration, test = (_held_out(data, half, count) for half in (0, 1))
-    temperature = fit_temperature(_logits(model, calibration), targets(calibration))
-    threshold = _threshold(softmax(_logits(model, calibration) / temperature), calibration)
-    probabilities = softmax(_logits(model, test) / temperature)
+    halves = [held_out(data, half, count, SPEC.frames, SPEC.rate_hz) for half in (0, 1)]
+    (known, calibration), (unknown, test) = [(_logits(model, h), h) for h in halves]
+    temperature = fit_temperature(known, targets(calibration))
+    threshold = _threshold(softmax(known / temperature), calibration)
+    probabilities = softmax(unknown / temperature)
     return {
         "model": model.name,
         "temperature": round(temperature, 3),
@@ -79,7 +88,8 @@ def evaluate(data: Path, model: Path, *, count: int = HELD_OUT) -> dict[str, obj
     }
 
 
-def _held_out(data: Path, half: int, count: int) -> Movements:
+def held_out(data: Path, half: int, count: int, frames: int, rate_hz: float) -> Movements:
+    """Made-up expression of every other test clip; the two halves share no clip."""
     motion = cmu.load(data, "test")
     clips = sorted(set(motion.clips))[half::2]
     chosen = np.isin(motion.clips, clips)
@@ -87,12 +97,13 @@ def _held_out(data: Path, half: int, count: int) -> Movements:
     part: Motion = dataclasses.replace(
         motion, starts=motion.starts[chosen], ends=motion.ends[chosen], actions=names[0], clips=names[1]
     )
-    return movements(part, SPEC, np.random.default_rng(100 + half), count)
+    return movements(part, frames, rate_hz, np.random.default_rng(100 + half), count)
 
 
 def _logits(model: Path, samples: Movements) -> Rows:
     session = open_session(model, runtime="onnxruntime", threads=1)
-    parts = np.array_split(samples.poses, max(len(samples.poses) // 500, 1))
+    poses = as_lifted(samples.bodies, SPEC, np.random.default_rng(7))
+    parts = np.array_split(poses, max(len(poses) // 500, 1))
     return np.concatenate([session.run({"movement": part})["logits"] for part in parts]).astype(float)
 
 
@@ -141,6 +152,35 @@ def _report(probabilities: Rows, samples: Movements, threshold: float) -> dict[s
     }
 
 
+def evaluate_chain(
+    data: Path, model: Path, lifter: Path, calibrated: dict[str, Any], *, count: int = 300
+) -> dict[str, object]:
+    """The same through cameras, noisy keypoints, the lifting station and the emotion station."""
+    rate_hz = lifting.SPEC.rate_hz
+    samples = held_out(data, 1, count, round(rate_hz * 2.7), rate_hz)
+    spec = dataclasses.replace(
+        SPEC, temperature=calibrated["temperature"], min_confidence=calibrated["min_confidence"]
+    )
+    estimator = EmotionEstimator(open_session(model, runtime="onnxruntime", threads=1), spec)
+    station = lifting.Lifter(open_session(lifter, runtime="onnxruntime", threads=1), lifting.SPEC)
+    rng = np.random.default_rng(8)
+    tally: Counter[str] = Counter()
+    for body, emotion, intensity in zip(samples.bodies, samples.emotions, samples.intensity, strict=True):
+        seen = see((body - body[len(body) // 2, 0])[None], *random_poses(rng, 1))[0]
+        people = lifting.noisy_keypoints(seen, Noise(), rng)
+        if not np.isfinite(people).all():
+            continue
+        for skeletons in lifting.lift_video(station, people):
+            last = estimator.update(skeletons)
+        estimator.reset()
+        kind = "neutral" if intensity == 0 else "expressive"
+        tally[kind] += 1
+        if last.status[0] is EmotionStatus.VALID:
+            tally[f"{kind}_answered"] += 1
+            tally["right"] += int(intensity > 0 and last.probabilities[0].argmax() == emotion)
+    return {"model": f"{lifter.name} -> {model.name}", **dict(sorted(tally.items()))}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """See the module's first lines."""
     parser = argparse.ArgumentParser(
@@ -148,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="the development data's folder")
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write, or to evaluate")
+    parser.add_argument("--lifter", type=Path, help="ONNX file of the starter lifter, to evaluate with it")
     parser.add_argument(
         "--run", type=Path, default=Path("runs/emotion"), help="folder for log and checkpoint"
     )
@@ -159,7 +200,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not options.evaluate:
         plan = Plan(options.steps, rate=1e-3)
         train(options.data, options.out, options.run, plan, batch=options.batch, seed=options.seed)
-    print(json.dumps(evaluate(options.data, options.out)))
+    report = evaluate(options.data, options.out)
+    print(json.dumps(report))
+    if options.lifter:
+        print(json.dumps(evaluate_chain(options.data, options.out, options.lifter, report)))
 
 
 if __name__ == "__main__":

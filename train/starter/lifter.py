@@ -23,7 +23,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.lift.lifter import Lifter
-from posemo_ros.types import Frame, People2D
+from posemo_ros.types import Frame, People2D, Skeletons3D
 from train.data import cmu
 from train.data.body import Floats, coco_keypoints
 from train.data.cameras import random_poses, see
@@ -78,26 +78,31 @@ def scenes(data: Path, noise: Noise, *, views: int = VIEWS, seed: int = 1) -> It
         seen = see(body - body[:, len(frames) // 2, None, None, 0], rotation, position)
         for view in seen:
             if view[..., 2].min() > 0.5:
-                yield _keypoints(view, noise, chance), view[:, :17]
+                yield noisy_keypoints(view, noise, chance), view[:, :17]
 
 
-def _keypoints(view: Floats, noise: Noise, rng: np.random.Generator) -> Floats:
+def noisy_keypoints(view: Floats, noise: Noise, rng: np.random.Generator) -> Floats:
+    """(T, 17, 3) pixels of ``CAMERA`` and scores of a body in its frame, (T, 22, 3)."""
     pixels = CAMERA.project(coco_keypoints(view)).astype(np.float32)
     parts = np.array_split(pixels, max(len(pixels) // _STRETCH, 1))
     noisy = [corrupt(part[None], noise, rng) for part in parts]
     return np.concatenate([np.concatenate([xy[0], score[0, ..., None]], -1) for xy, score in noisy])
 
 
-def lift_video(lifter: Lifter, keypoints: Floats) -> tuple[Floats, Floats]:
-    """The station's answers for a video of one person: (T, 17, 3) relative joints, (T, 3) roots."""
+def lift_video(lifter: Lifter, keypoints: Floats) -> list[Skeletons3D]:
+    """The station's answers for a video of one person, (T, 17, 3) keypoints."""
     image = np.zeros((CAMERA.height, CAMERA.width), np.uint8)[..., None].repeat(3, -1)
     answers = []
     for i, row in enumerate(keypoints):
         frame = Frame(image, round(i / SPEC.rate_hz * 1e9), camera=CAMERA)
         people = People2D(("p",), np.zeros((1, 4), np.float32), np.ones(1, np.float32), row[None])
         answers.append(lifter.update(people, frame))
-    answers = [a for a in answers if a is not None] + lifter.flush()
-    lifter.reset()
+    late = lifter.flush()
+    return [a for a in answers if a is not None] + late
+
+
+def _arrays(answers: Sequence[Skeletons3D]) -> tuple[Floats, Floats]:
+    """(T, 17, 3) relative joints, (T, 3) roots."""
     return np.concatenate([a.relative for a in answers]), np.concatenate([a.roots for a in answers])
 
 
@@ -110,7 +115,7 @@ def evaluate(data: Path, model: Path) -> list[dict[str, object]]:
         videos = list(scenes(data, noise))
         for delay in (0, SPEC.frames // 2):
             lifter = Lifter(session, SPEC, delay_frames=delay)
-            answers = [lift_video(lifter, keypoints) for keypoints, _ in videos]
+            answers = [_arrays(lift_video(lifter, keypoints)) for keypoints, _ in videos]
             rows.append({"model": model.name, "keypoints": name, "delay": delay, **_errors(answers, videos)})
     blind = {"zero": np.zeros((17, 3), np.float32), "mean pose": mean_pose}
     for name, pose in blind.items():
