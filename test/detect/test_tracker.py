@@ -219,14 +219,14 @@ def byte_track(rate_hz: float) -> Namer:
 
 @pytest.mark.parametrize(("rate_hz", "most"), [(5, 13), (10, 10), (30, 8), (60, 9)])
 def test_a_crowd_keeps_most_of_its_ids(rate_hz: float, most: int) -> None:
-    counts = np.array([switches(walkers(50 + i, rate_hz), ours()) for i in range(4)])
+    counts = np.array([switches(walkers(100 + i, rate_hz), ours()) for i in range(4)])
     assert counts[:, 0].mean() <= most  # about 15 times in a scene somebody is hidden and comes back
     assert counts[:, 1].mean() <= 8  # 5 people
 
 
 @pytest.mark.parametrize("rate_hz", [5, 10, 30])
 def test_fewer_switches_than_a_published_tracker(rate_hz: float) -> None:
-    scenes = [walkers(50 + i, rate_hz) for i in range(4)]
+    scenes = [walkers(100 + i, rate_hz) for i in range(4)]
     theirs = np.array([switches(scene, byte_track(rate_hz)) for scene in scenes]).mean(axis=0)
     mine = np.array([switches(scene, ours()) for scene in scenes]).mean(axis=0)
     assert (mine < theirs).all()
