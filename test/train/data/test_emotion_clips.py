@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posemo_ros.errors import InputError
+from train.data.emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
+
+
+def _clip(name: str, actor: str, seconds: float = 4.0, motion: str = "") -> EmotionClip:
+    times = np.arange(0, seconds, 1 / 30)
+    poses = np.broadcast_to(times[:, None, None], (len(times), 17, 3)).astype("f4")
+    stamps = np.arange(0, seconds, 0.5)
+    context = np.broadcast_to(stamps[:, None, None], (len(stamps), 2, 3)).astype("f2")
+    return EmotionClip(name, 1, actor, motion or name, times, poses, stamps, context)
+
+
+def test_middle_window_at_the_networks_rate() -> None:
+    batch = EmotionWindows([_clip("a", "x")], 5, 2.0, context_frames=3)[[(0, 0)]]
+    start = (4 - 1 / 30 - 2) / 2
+    np.testing.assert_allclose(batch["poses"][0, :, 4, 1], start + np.arange(5) / 2, atol=1e-5)
+    # the newest context known at the start, the middle and the end of the window
+    np.testing.assert_allclose(batch["context"][0, :, 0, 0], [0.5, 1.5, 2.5])
+    assert batch["label"].tolist() == [1]
+
+
+def test_short_clips_stand_still_at_the_end() -> None:
+    batch = EmotionWindows([_clip("a", "x", 1.0)], 5, 2.0)[[(0, 0)]]
+    assert batch["poses"][0, -1, 0, 0] == pytest.approx(29 / 30)
+
+
+def test_random_starts_repeat() -> None:
+    data = EmotionWindows([_clip("a", "x", 10)], 5, 2.0, random_start=True, seed=1)
+    starts = {float(data[[(e, 0)]]["poses"][0, 0, 0, 0]) for e in range(20)}
+    assert len(starts) == 20
+    assert 0 <= min(starts) < max(starts) <= 8
+    np.testing.assert_array_equal(data[[(3, 0)]]["poses"], data[[(3, 0)]]["poses"])
+
+
+def test_shuffled_context_is_another_clips() -> None:
+    clips = [_clip(str(i), "x", 3 + i) for i in range(8)]
+    data = EmotionWindows(clips, 3, 2.0, context_frames=1, shuffle_context=True, seed=2)
+    assert sorted(data.scene_of.tolist()) == list(range(8))
+    assert (data.scene_of != np.arange(8)).any()
+
+
+def test_occlusion() -> None:
+    poses, rng = np.ones((40, 17, 3), "f4"), np.random.default_rng(0)
+    hidden = np.mean([(Occlusion(joints=0.3).hide(poses, rng)[0] == 0).all(-1).mean() for _ in range(200)])
+    assert hidden == pytest.approx(0.3, abs=0.03)
+    parts = Occlusion(parts=1.0).hide(poses, rng)
+    assert 2 <= (parts[0, :, 0] == 0).sum() <= 6
+    moving = np.arange(40, dtype="f4")[:, None, None] * poses
+    frozen = Occlusion(frames=0.5).hide(moving, rng)
+    repeated = np.diff(frozen[:, 0, 0]) == 0
+    assert 0.3 < repeated.mean() < 0.7
+    np.testing.assert_array_equal(Occlusion().hide(moving, rng), moving)
+
+
+def test_splits_must_not_share_actors_or_recordings() -> None:
+    check_disjoint([_clip("a", "x")], [_clip("b", "y")])
+    with pytest.raises(InputError, match=r"actors in both train and test: \['x'\]"):
+        check_disjoint([_clip("a", "x")], [_clip("b", "x")])
+    with pytest.raises(InputError, match=r"motions in both train and test: \['m1'\]"):
+        check_disjoint([_clip("a", "x", motion="m1")], [_clip("b", "y", motion="m1")])
+
+
+def test_missing_context_is_named() -> None:
+    clip = _clip("a", "x")
+    bare = EmotionClip("bare", 0, "x", "m", clip.times, clip.poses, np.zeros(0), np.zeros((0, 0, 0)))
+    with pytest.raises(InputError, match=r"clips have no context: \['bare'\]"):
+        EmotionWindows([clip, bare], 3, 2.0, context_frames=1)

@@ -1,0 +1,78 @@
+"""CMU clips (see ``cmu``) as videos: random virtual cameras that stand still, noisy COCO-17 keypoints.
+
+The same protocol as for Human3.6M then applies: every frame of every view, screen coordinates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from posemo_ros.camera import Camera
+from posemo_ros.interpolate import fill
+from posemo_ros.lift.normalise import encode_screen
+
+from . import cmu
+from .body import coco_keypoints
+from .cameras import random_poses, see
+from .noise import PERFECT, Noise, corrupt
+from .sequences import Floats, Video
+
+CAMERA = Camera.from_fov(640, 480, 60.0)
+RATE_HZ = 30.0
+_STRETCH = 60  # frames that share one draw of the noise
+_NEAREST_M = 0.5
+
+
+def load_videos(
+    data: Path,
+    split: str,
+    *,
+    views: int = 4,
+    noise: Noise = PERFECT,
+    channels: int = 2,
+    max_videos: int | None = None,
+    seed: int = 0,
+) -> list[Video]:
+    """Every clip seen by ``views`` cameras.
+
+    Args:
+        data: The development data's folder.
+        split: ``train`` or ``test``.
+        views: Cameras per clip; a clip that comes nearer than 0.5 m to one is left out there.
+        noise: Of the 2D keypoints.
+        channels: 2, or 3 with the scores.
+        max_videos: At most so many, evenly taken from all.
+        seed: Of cameras and noise.
+
+    Raises:
+        InputError: The clips are not there.
+    """
+    motion = cmu.load(data, split)
+    chance = np.random.default_rng((seed, split == "test"))
+    videos = []
+    for segment in range(len(motion)):
+        frames = np.arange(motion.starts[segment], motion.ends[segment], motion.fps / RATE_HZ)
+        body = cmu.read(motion, np.full(views, segment), np.broadcast_to(frames, (views, len(frames))))
+        seen = see(body - body[:, len(frames) // 2, None, None, 0], *random_poses(chance, views))
+        for number, view in enumerate(seen):
+            if view[..., 2].min() > _NEAREST_M:
+                name = f"{motion.clips[segment]} from frame {motion.starts[segment]} camera {number}"
+                keypoints = _keypoints(view, noise, chance)[..., :channels]
+                videos.append(Video(name, motion.actions[segment], keypoints, view[:, :17] - view[:, :1]))
+    if max_videos is not None and len(videos) > max_videos:
+        videos = [videos[i] for i in np.linspace(0, len(videos) - 1, max_videos).astype(int)]
+    return videos
+
+
+def _keypoints(view: Floats, noise: Noise, rng: np.random.Generator) -> Floats:
+    """(T, 22, 3) body in the camera's frame to (T, 17, 3) screen coordinates and score."""
+    pixels = CAMERA.project(coco_keypoints(view)).astype(np.float32)
+    out = np.empty((*pixels.shape[:2], 3), np.float32)
+    for part in np.array_split(np.arange(len(pixels)), max(len(pixels) // _STRETCH, 1)):
+        xy, scores = corrupt(pixels[None, part], noise, rng)
+        xy = fill(np.arange(len(part)), xy, scores > 0)[0]
+        out[part, :, :2] = np.nan_to_num(encode_screen(xy, CAMERA.width, CAMERA.height))
+        out[part, :, 2] = scores[0]
+    return out

@@ -1,0 +1,153 @@
+"""Lightning data modules of the fusion task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from posemo_ros.errors import InputError
+
+from . import bvh, video_emotion
+from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
+from .files import need
+from .modules import Data
+
+NOTHING = Occlusion()
+
+
+class EmotionData(Data):
+    """Windows of labelled movement; which clips, say the subclasses.
+
+    Args:
+        hidden, test_hidden: What is hidden in training, and in validation and test.
+        shuffle_context: A control experiment, see ``EmotionWindows``.
+        shared_actors: Allow actors and recordings in both train and test.
+        others: See ``Data``.
+    """
+
+    epochs = True
+
+    def __init__(
+        self,
+        *,
+        hidden: Occlusion = NOTHING,
+        test_hidden: Occlusion = NOTHING,
+        shuffle_context: bool = False,
+        shared_actors: bool = False,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.train_hidden, self.test_hidden = hidden, test_hidden
+        self.shuffle_context, self.shared_actors = shuffle_context, shared_actors
+
+    def clips(self, part: str) -> list[EmotionClip]:
+        """Of ``train``, ``val`` or ``test``."""
+        raise NotImplementedError
+
+    def make(self, part: str) -> EmotionWindows:
+        """Windows as the network wants them."""
+        clips, settings, train = self.clips(part), self.settings, part == "train"
+        if train and not self.shared_actors:
+            for other in ("val", "test"):
+                check_disjoint(clips, self.clips(other))
+        return EmotionWindows(
+            clips,
+            settings["frames"],
+            settings["rate_hz"],
+            axes=settings.get("axes", "camera"),
+            context_frames=settings.get("context_frames", 0),
+            random_start=train,
+            occlusion=self.train_hidden if train else self.test_hidden,
+            shuffle_context=self.shuffle_context,
+            seed=self.seed,
+        )
+
+
+class EmotionVideos(EmotionData):
+    """Folders of acted clips, see ``video_emotion``.
+
+    Args:
+        folder: With ``train``, ``test`` and perhaps ``val``, and ``actors.csv``.
+        val_actors: Actors of ``train`` kept for validation where there is no ``val`` folder.
+        context: Name of the context encoder in the model manifest; empty: movement alone.
+        context_rate_hz: Its encodings per second of video.
+        others: See ``EmotionData``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        val_actors: tuple[str, ...] = (),
+        context: str = "",
+        context_rate_hz: float = 7.5,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.folder, self.val_actors = Path(folder), frozenset(val_actors)
+        self.context, self.context_rate_hz = context, context_rate_hz
+        self.extractor: video_emotion.Extractor | None = None
+        self._read: dict[str, list[EmotionClip]] = {}
+
+    def clips(self, part: str) -> list[EmotionClip]:
+        """See ``EmotionData``."""
+        if part == "test" or (part == "val" and (self.folder / "val").exists()):
+            return self._split(part)
+        clips = self._split("train")
+        if (self.folder / "val").exists():
+            return clips
+        chosen = [c for c in clips if (c.actor in self.val_actors) == (part == "val")]
+        if not chosen:
+            raise InputError(
+                f"{self.folder}: nothing to validate on; add a folder 'val' or name val_actors among "
+                f"{sorted({c.actor for c in clips})}"
+            )
+        return chosen
+
+    def _split(self, split: str) -> list[EmotionClip]:
+        if split not in self._read:
+            need(self.folder, "a folder with train, test and actors.csv", video_emotion.SECTION)
+            self.extractor = self.extractor or video_emotion.chain_extractor(
+                context=self.context, context_rate_hz=self.context_rate_hz
+            )
+            self._read[split] = video_emotion.load_clips(self.folder, split, self.extractor)
+        return self._read[split]
+
+
+class EmotionBvh(EmotionData):
+    """Acted motion capture, see ``bvh``: some actors to test on, some to validate on, the rest to train.
+
+    Args:
+        folder: Of BVH files named like F01A0V1.bvh.
+        val_actors, test_actors: Such as F01.
+        unit_m: Metres per unit of the files.
+        others: See ``EmotionData``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        val_actors: Sequence[str],
+        test_actors: Sequence[str],
+        unit_m: float = 0.01,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.folder, self.unit_m = Path(folder), unit_m
+        self.apart = {"val": frozenset(val_actors), "test": frozenset(test_actors)}
+        self._read: list[EmotionClip] = []
+
+    def clips(self, part: str) -> list[EmotionClip]:
+        """See ``EmotionData``."""
+        self._read = self._read or bvh.load_clips(self.folder, unit_m=self.unit_m)
+        everywhere = self.apart["val"] | self.apart["test"]
+        wanted = self.apart.get(part)
+        clips = [
+            c for c in self._read if (c.actor in wanted if wanted is not None else c.actor not in everywhere)
+        ]
+        if not clips:
+            actors = sorted({c.actor for c in self._read})
+            raise InputError(f"{self.folder}: no clips for '{part}'; the actors are {', '.join(actors)}")
+        return clips

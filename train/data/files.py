@@ -1,0 +1,115 @@
+"""Opening of data set files: what is missing or malformed, what was expected, where to get it.
+
+The published Human3.6M and MPI-INF-3DHP files are NumPy archives with pickled dictionaries of
+arrays. They are read without running code from them: only NumPy's own arrays can be unpickled.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from posemo_ros.errors import InputError
+
+GUIDE = "docs/training.md"
+
+_ALLOWED = {
+    (f"numpy{package}.multiarray", name)
+    for package in (".core", "._core")
+    for name in ("_reconstruct", "scalar")
+} | {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy", "float64"),
+    ("collections", "OrderedDict"),
+    ("_codecs", "encode"),
+}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Knows NumPy arrays and plain containers, nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The class, if it is allowed."""
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed here")
+        return super().find_class(module, name)
+
+
+def need(path: Path, what: str, section: str) -> Path:
+    """The path, if something is there.
+
+    Args:
+        path: File or folder.
+        what: What it would be, for the message.
+        section: Heading of ``GUIDE`` that tells how to get it.
+
+    Raises:
+        InputError: Nothing is there.
+    """
+    if not path.exists():
+        raise InputError(f"{path} not found: expected {what}; how to get it: {GUIDE}, '{section}'")
+    return path
+
+
+def malformed(path: Path, found: object, expected: str, section: str) -> InputError:
+    """The error for data in another form than expected."""
+    return InputError(f"{path}: {found}; expected {expected}; the format: {GUIDE}, '{section}'")
+
+
+def load_pickled(path: Path, keys: Iterable[str], what: str, section: str) -> dict[str, Any]:
+    """Python objects in an ``.npz`` file of the published data sets.
+
+    Args:
+        path: The file.
+        keys: Members to read; each holds one object or an array.
+        what, section: See ``need``.
+
+    Raises:
+        InputError: The file is missing, broken, lacks a key or holds objects that are not allowed.
+    """
+    need(path, what, section)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(n).stem for n in archive.namelist()}
+            missing = [k for k in keys if k not in names]
+            if missing:
+                raise malformed(path, f"no {missing} among {sorted(names)}", what, section)
+            return {key: _member(archive, f"{key}.npy") for key in keys}
+    except (OSError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError, EOFError) as error:
+        raise malformed(path, f"cannot be read ({error})", what, section) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Any:
+    with archive.open(name) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+        if not dtype.hasobject:
+            with archive.open(name) as again:
+                return npy.read_array(again, allow_pickle=False)
+        # Files of Python 2 hold byte strings.
+        array = _ArraysOnly(file, encoding="latin1").load()
+    return array.reshape(shape).item() if shape == () else array
+
+
+def floats(value: object, shape: tuple[int | None, ...], path: Path, name: str, section: str) -> np.ndarray:
+    """An array of numbers of the given shape (None: any size) as float32.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        array = np.asarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        raise malformed(path, f"{name} is no array of numbers ({error})", str(shape), section) from error
+    if array.ndim != len(shape) or any(e not in (None, n) for n, e in zip(array.shape, shape, strict=True)):
+        wanted = tuple("any" if n is None else n for n in shape)
+        raise malformed(path, f"{name} has the shape {array.shape}", f"{wanted}", section)
+    return array

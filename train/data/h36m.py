@@ -1,0 +1,172 @@
+"""Human3.6M in the files of VideoPose3D (Pavllo et al., 2019): 17 joints, 50 frames per second.
+
+A folder with ``data_3d_h36m.npz`` (32 joints, metres, world), one ``data_2d_h36m_<kind>.npz`` per
+kind of 2D keypoints (``gt``, ``cpn_ft_h36m_dbb``, or what our own detector found) and the cameras:
+Human3.6M's own ``metadata.xml``, or ``cameras.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.errors import InputError
+from posemo_ros.lift.normalise import encode_screen
+
+from .files import floats, load_pickled, malformed, need
+from .sequences import Floats, Video
+
+SECTION = "Human3.6M"
+TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
+TEST_SUBJECTS = ("S9", "S11")
+FPS = 50.0
+KEPT = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)  # of the 32 joints
+CAMERA_IDS = ("54138969", "55011271", "58860488", "60457274")  # in the order of the 2D files
+IMAGE_SIZES = ((1000, 1002), (1000, 1000), (1000, 1000), (1000, 1002))
+ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Photo",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Waiting",
+    "WalkDog",
+    "Walking",
+    "WalkTogether",
+)
+_SUBJECTS_IN_METADATA = 11
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Where a camera stands.
+
+    Attributes:
+        rotation: (3, 3) camera axes (x right, y down, z forward) to world axes.
+        position: (3,) metres, world.
+    """
+
+    rotation: NDArray[np.float64]
+    position: NDArray[np.float64]
+
+    def see(self, points: NDArray[np.floating]) -> Floats:
+        """(..., 3) world metres in the camera's frame."""
+        return np.asarray((points - self.position) @ self.rotation, np.float32)
+
+
+def load_cameras(folder: Path) -> dict[tuple[str, int], Pose]:
+    """Cameras by subject ("S1") and number (0 to 3).
+
+    Raises:
+        InputError: Neither ``cameras.json`` nor ``metadata.xml`` is there, or it has another form.
+    """
+    plain, original = folder / "cameras.json", folder / "metadata.xml"
+    if plain.exists():
+        return _from_json(plain)
+    need(original, "Human3.6M's metadata.xml or a cameras.json with R, T per subject and camera", SECTION)
+    return _from_metadata(original)
+
+
+def _from_json(path: Path) -> dict[tuple[str, int], Pose]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        poses = {}
+        for name, entry in entries.items():
+            subject, camera = name.split("_")
+            rotation = np.asarray(entry["R"], np.float64).reshape(3, 3)
+            position = np.asarray(entry["T"], np.float64).reshape(3)
+            poses[subject, CAMERA_IDS.index(camera)] = Pose(rotation, position)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        expected = '{"S1_54138969": {"R": 3x3 camera to world, "T": metres}, ...}'
+        raise malformed(path, repr(error), expected, SECTION) from error
+    return poses
+
+
+def _from_metadata(path: Path) -> dict[tuple[str, int], Pose]:
+    """Human3.6M's own file: three angles and a position in millimetres per camera and subject."""
+    try:
+        root = ElementTree.parse(path).getroot()
+        names = [element.text for element in root.iterfind("dbcameras/index2id/*")]
+        numbers = np.array((root.findtext("w0") or "").strip().strip("[]").split(), np.float64)
+        extrinsics = numbers[: 6 * _SUBJECTS_IN_METADATA * 4].reshape(4, _SUBJECTS_IN_METADATA, 6)
+        return {
+            (f"S{subject + 1}", CAMERA_IDS.index(str(name))): Pose(
+                _rotation(extrinsics[camera, subject, :3]), extrinsics[camera, subject, 3:] / 1000
+            )
+            for camera, name in enumerate(names)
+            for subject in range(_SUBJECTS_IN_METADATA)
+        }
+    except (ElementTree.ParseError, ValueError) as error:
+        raise malformed(path, repr(error), "Human3.6M's metadata.xml", SECTION) from error
+
+
+def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 3) camera to world from the angles of metadata.xml: R_x R_y R_z takes world to camera."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    rx = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    rz = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return np.asarray((rx @ ry @ rz).T)
+
+
+def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[Video]:
+    """All actions and cameras of some subjects.
+
+    Args:
+        folder: See the module's first lines.
+        keypoints: Kind of 2D keypoints: ``gt``, ``cpn_ft_h36m_dbb``, ...
+        subjects: ``TRAIN_SUBJECTS``, ``TEST_SUBJECTS`` or others.
+
+    Raises:
+        InputError: A file is missing or has another form; it says which and what was expected.
+    """
+    path3d, path2d = folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{keypoints}.npz"
+    world = load_pickled(path3d, ["positions_3d"], "VideoPose3D's 3D positions", SECTION)["positions_3d"]
+    what = f"2D keypoints '{keypoints}' in VideoPose3D's form"
+    seen = load_pickled(path2d, ["positions_2d"], what, SECTION)["positions_2d"]
+    cameras = load_cameras(folder)
+    videos = []
+    for subject in subjects:
+        for action, positions in _entry(world, subject, path3d).items():
+            joints = floats(positions, (None, 32, 3), path3d, f"{subject} {action}", SECTION)[:, KEPT]
+            views = _entry(seen, subject, path2d).get(action)
+            if views is None or len(views) < len(CAMERA_IDS):
+                raise malformed(path2d, f"no keypoints of 4 cameras for {subject} {action}", what, SECTION)
+            for number in range(len(CAMERA_IDS)):
+                name = f"{subject} {action} camera {number}"
+                pixels = floats(views[number], (None, 17, None), path2d, name, SECTION)
+                if (subject, number) not in cameras:
+                    raise InputError(f"{folder}: no camera {CAMERA_IDS[number]} of {subject}; see {SECTION}")
+                pose = cameras[subject, number]
+                videos.append(_video(name, action, pixels, joints, pose, IMAGE_SIZES[number]))
+    return videos
+
+
+def _entry(data: Any, subject: str, path: Path) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping) or subject not in data:
+        have = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+        raise malformed(path, f"no subject {subject} (it has {have})", "{subject: {action: ...}}", SECTION)
+    entry: Mapping[str, Any] = data[subject]
+    return entry
+
+
+def _video(name: str, action: str, pixels: Floats, world: Floats, pose: Pose, size: tuple[int, int]) -> Video:
+    if len(pixels) < len(world):
+        raise InputError(f"{name}: {len(pixels)} frames of keypoints for {len(world)} of motion capture")
+    joints = pose.see(world)
+    keypoints = pixels[: len(world)].copy()  # videos run on a little after the motion capture
+    keypoints[..., :2] = encode_screen(keypoints[..., :2], *size)
+    return Video(name, action.split(" ")[0], keypoints, joints - joints[:, :1])

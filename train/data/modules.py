@@ -1,0 +1,297 @@
+"""Lightning data modules: which files a task is trained, validated and tested on.
+
+Sizes that the network fixes (crop, window, rate) are read from the task's ``entry.settings``, so
+they stand in a configuration once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+from torch.utils.data import DataLoader
+
+from posemo_ros.errors import InputError
+from posemo_ros.inference.manifest import ImageInput, KeypointSpec
+
+from . import cmu_videos, coco, h36m, mpi_inf_3dhp
+from .detections import read_detections
+from .files import need
+from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
+from .noise import PERFECT, Noise
+from .people import Person
+from .sampling import EpochSampler
+from .sequences import COCO_TO_H36M, H36M, Layout, Video, Windows
+
+
+class Data(lightning.LightningDataModule):
+    """What all have in common: three data sets, made into loaders.
+
+    Args:
+        batch: Samples per step and process.
+        eval_batch: The same for validation and test.
+        workers: Processes that prepare batches; 0: none.
+        seed: Of order and augmentation.
+    """
+
+    datasets: dict[str, Any]
+    epochs = False  # whether the data sets ask for (epoch, index)
+
+    def __init__(
+        self, *, batch: int = 32, eval_batch: int | None = None, workers: int = 4, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.batch, self.eval_batch, self.workers, self.seed = batch, eval_batch or batch, workers, seed
+        self.datasets = {}
+
+    def make(self, part: str) -> Any:
+        """The data set ``train``, ``val`` or ``test``."""
+        raise NotImplementedError
+
+    def setup(self, stage: str) -> None:
+        """Read what a stage needs, once."""
+        parts = {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",))
+        for part in parts:
+            if part not in self.datasets:
+                self.datasets[part] = self.make(part)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the task's network fixes."""
+        settings: dict[str, Any] = self.trainer.lightning_module.entry.settings
+        return settings
+
+    def loader(self, part: str) -> DataLoader[Any]:
+        """Batches of this process."""
+        train = part == "train"
+        sampler = EpochSampler(
+            len(self.datasets[part]),
+            self.batch if train else self.eval_batch,
+            shuffle=train,
+            seed=self.seed,
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+            with_epoch=self.epochs,
+        )
+        return DataLoader(
+            self.datasets[part],
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.trainer.accelerator.auto_device_count() > 0 and self.on_gpu,
+        )
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether batches go to a GPU."""
+        return self.trainer.strategy.root_device.type == "cuda"
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """See ``loader``."""
+        return self.loader("train")
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """See ``loader``."""
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """See ``loader``."""
+        return self.loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The test set."""
+        return self.loader("test")
+
+
+class VideoData(Data):
+    """Windows of 2D keypoints with 3D joints; which videos, say the subclasses.
+
+    Args:
+        stride: Every so many frames are trained on.
+        val_stride: The same for validation; the test takes every frame.
+        flip: Train on the mirror images too.
+        others: See ``Data``.
+    """
+
+    layout: Layout = H36M
+
+    def __init__(self, *, stride: int = 1, val_stride: int = 8, flip: bool = True, **others: Any) -> None:
+        super().__init__(**others)
+        self.stride, self.val_stride, self.flip = stride, val_stride, flip
+
+    def videos(self, part: str) -> list[Video]:
+        """Of ``train``, ``val`` or ``test``."""
+        raise NotImplementedError
+
+    def make(self, part: str) -> Windows:
+        """Windows as long as the network wants them."""
+        frames, channels = self.settings["frames"], self.settings["channels"]
+        stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
+        videos = self.videos(part)
+        have = videos[0].keypoints.shape[-1]
+        if have != channels:
+            raise InputError(
+                f"the network takes {channels} numbers per keypoint, {videos[0].name} has {have}; "
+                f"set channels: {have} in the network's options"
+            )
+        return Windows(videos, frames, self.layout, stride=stride, flip=part == "train" and self.flip)
+
+
+class Human36M(VideoData):
+    """Human3.6M in VideoPose3D's files: train S1 5 6 7 8, test S9 11.
+
+    Args:
+        folder: See ``h36m``.
+        keypoints: Kind of 2D keypoints, ``gt`` or ``cpn_ft_h36m_dbb`` or another.
+        val_subjects: Training subjects kept for validation. None: every ``val_stride``-th frame of
+            the test subjects, as the published recipes do, which chooses the best epoch on the test.
+        others: See ``VideoData``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keypoints: str = "cpn_ft_h36m_dbb",
+        val_subjects: tuple[str, ...] = (),
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.folder, self.keypoints, self.val_subjects = Path(folder), keypoints, tuple(val_subjects)
+
+    def videos(self, part: str) -> list[Video]:
+        """See ``VideoData``."""
+        train = tuple(s for s in h36m.TRAIN_SUBJECTS if s not in self.val_subjects)
+        subjects = {"train": train, "val": self.val_subjects or h36m.TEST_SUBJECTS}
+        return h36m.load_videos(self.folder, self.keypoints, subjects.get(part, h36m.TEST_SUBJECTS))
+
+
+class Mpi3dhp(VideoData):
+    """MPI-INF-3DHP in P-STMO's files; validated on every ``val_stride``-th frame of the test videos.
+
+    Args:
+        folder: See ``mpi_inf_3dhp``.
+        others: See ``VideoData``.
+    """
+
+    layout = mpi_inf_3dhp.LAYOUT
+
+    def __init__(self, folder: Path, **others: Any) -> None:
+        super().__init__(**others)
+        self.folder = Path(folder)
+
+    def videos(self, part: str) -> list[Video]:
+        """See ``VideoData``."""
+        return mpi_inf_3dhp.load_videos(self.folder, "train" if part == "train" else "test")
+
+
+class Cmu(VideoData):
+    """CMU clips seen by random virtual cameras; every eighth training video is for validation.
+
+    Args:
+        folder: The development data's folder.
+        views: Cameras per clip.
+        noise: Of the 2D keypoints: ``perfect`` or ``detector`` (see ``noise.Noise``).
+        channels: 2, or 3 with the scores.
+        max_videos: For trials: at most so many.
+        others: See ``VideoData``.
+    """
+
+    layout = COCO_TO_H36M
+    held_out_every = 8
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        views: int = 4,
+        noise: str = "detector",
+        channels: int = 2,
+        max_videos: int | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        kinds = {"perfect": PERFECT, "detector": Noise()}
+        if noise not in kinds:
+            raise InputError(f"noise: {noise!r} is unknown (known: {', '.join(kinds)})")
+        self.folder, self.views, self.noise = Path(folder), views, kinds[noise]
+        self.channels, self.max_videos = channels, max_videos
+
+    def videos(self, part: str) -> list[Video]:
+        """See ``VideoData``."""
+        videos = cmu_videos.load_videos(
+            self.folder,
+            "test" if part == "test" else "train",
+            views=self.views,
+            noise=self.noise,
+            channels=self.channels,
+            max_videos=self.max_videos,
+        )
+        if part == "test":
+            return videos
+        # All views of a clip stay together.
+        clips = sorted({v.name.split(" ")[0] for v in videos})
+        kept = set(clips[:: self.held_out_every])
+        return [v for v in videos if (v.name.split(" ")[0] in kept) == (part == "val")]
+
+
+class Keypoints(Data):
+    """People in COCO's format.
+
+    Args:
+        train_annotations, train_images: Annotation file and folder of photos.
+        val_annotations, val_images: The same for validation and test.
+        detections: Boxes of a detector to validate and test on; None: the labelled boxes.
+        recipe: Augmentation.
+        limit: For trials: at most so many people to train on.
+        threads: Per worker.
+        others: See ``Data``.
+    """
+
+    epochs = True
+
+    def __init__(
+        self,
+        train_annotations: Path,
+        train_images: Path,
+        val_annotations: Path,
+        val_images: Path,
+        *,
+        detections: Path | None = None,
+        recipe: Recipe = HRNET,
+        limit: int | None = None,
+        threads: int = 1,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.train_files = Path(train_annotations), Path(train_images)
+        self.val_files = Path(val_annotations), Path(val_images)
+        self.detections = None if detections is None else Path(detections)
+        self.recipe = recipe
+        self.limit, self.threads = limit, threads
+        self.box_scores: np.ndarray = np.zeros(0, np.float32)
+
+    def make(self, part: str) -> KeypointCrops:
+        """See ``Data``."""
+        settings = self.settings
+        spec = KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
+        if part == "train":
+            people = self._labelled(*self.train_files)[: self.limit]
+            return KeypointCrops(people, spec, self.recipe, seed=self.seed, threads=self.threads)
+        return KeypointCrops(self._to_judge(), spec, PLAIN, threads=self.threads)
+
+    def _labelled(self, annotations: Path, images: Path) -> list[Person]:
+        need(annotations, "an annotation file in COCO's format", "COCO keypoints")
+        need(images, "the folder of its photos", "COCO keypoints")
+        return coco.read_people(annotations, images)
+
+    def _to_judge(self) -> list[Person]:
+        if self.detections is None:
+            people = self._labelled(*self.val_files)
+            self.box_scores = np.ones(len(people), np.float32)
+            return people
+        people, self.box_scores = read_detections(self.detections, *self.val_files)
+        return people

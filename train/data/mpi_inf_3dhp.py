@@ -1,0 +1,75 @@
+"""MPI-INF-3DHP in the files of P-STMO (Shan et al., 2022): true 2D keypoints, 17 joints.
+
+``data_train_3dhp.npz`` holds ``{"S1 Seq1": [{"0": {"data_2d", "data_3d"}, ...}], ...}`` for eight
+cameras, ``data_test_3dhp.npz`` ``{"TS1": {"data_2d", "data_3d", "valid"}, ...}``; pixels and
+millimetres, ``univ_annot3`` (a skeleton of one size for all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posemo_ros.lift.normalise import encode_screen
+
+from .files import floats, load_pickled, malformed
+from .sequences import Layout, Video
+
+SECTION = "MPI-INF-3DHP"
+TRAIN_FILE, TEST_FILE = "data_train_3dhp.npz", "data_test_3dhp.npz"
+TRAIN_SIZE = (2048, 2048)
+TEST_SIZES = {"TS5": (1920, 1080), "TS6": (1920, 1080)}
+ROOT = 14
+_LEFT, _RIGHT = (5, 6, 7, 11, 12, 13), (2, 3, 4, 8, 9, 10)
+
+
+def _flip() -> np.ndarray:
+    order = np.arange(17)
+    order[list(_LEFT)], order[list(_RIGHT)] = _RIGHT, _LEFT
+    return order
+
+
+LAYOUT = Layout(_flip(), _flip(), ROOT)
+
+
+def load_videos(folder: Path, split: str) -> list[Video]:
+    """All videos of ``train`` or ``test``.
+
+    Raises:
+        InputError: The file is missing or has another form.
+    """
+    path = folder / (TRAIN_FILE if split == "train" else TEST_FILE)
+    what = "P-STMO's preprocessed MPI-INF-3DHP"
+    data = load_pickled(path, ["data"], what, SECTION)["data"]
+    if not isinstance(data, Mapping):
+        raise malformed(path, f"data is {type(data).__name__}", what, SECTION)
+    if split == "test":
+        return [_video(path, name, entry, TEST_SIZES.get(name, TRAIN_SIZE)) for name, entry in data.items()]
+    return [
+        _video(path, f"{name} camera {camera}", entry, TRAIN_SIZE)
+        for name, cameras in data.items()
+        for camera, entry in _cameras(path, name, cameras).items()
+    ]
+
+
+def _cameras(path: Path, name: str, cameras: Any) -> Mapping[str, Any]:
+    try:
+        first = cameras[0]
+        if isinstance(first, Mapping):
+            return first
+    except (TypeError, KeyError, IndexError):
+        pass
+    raise malformed(path, f"{name} is {type(cameras).__name__}", "a list with a dict of cameras", SECTION)
+
+
+def _video(path: Path, name: str, entry: Any, size: tuple[int, int]) -> Video:
+    if not isinstance(entry, Mapping) or not {"data_2d", "data_3d"} <= set(entry):
+        raise malformed(path, f"{name} has no data_2d and data_3d", "both", SECTION)
+    pixels = floats(entry["data_2d"], (None, 17, None), path, f"{name} data_2d", SECTION)[..., :2]
+    joints = floats(entry["data_3d"], (None, 17, 3), path, f"{name} data_3d", SECTION) / 1000
+    valid = np.asarray(entry.get("valid", np.ones(len(pixels)))).reshape(-1).astype(bool)
+    keypoints = encode_screen(pixels, *size)
+    return Video(name, name.split(" ")[0], keypoints, joints - joints[:, ROOT : ROOT + 1], valid)

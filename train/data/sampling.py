@@ -1,0 +1,61 @@
+"""Order of the samples: a function of seed and epoch alone, shared among processes, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class EpochSampler(Sampler["list[int | tuple[int, int]]"]):
+    """Batches of indices, for a loader that does not batch by itself (``batch_size=None``).
+
+    The order of an epoch depends on (seed, epoch) only, so a resumed run goes on exactly as the
+    interrupted one would have. With R processes the batches are dealt out so that batch k of all
+    processes together is batch k of one process with an R times larger batch.
+
+    Args:
+        length: Of the data set.
+        batch: Samples per batch and process.
+        shuffle: A new order in every epoch; the last, incomplete batch is left out then.
+        seed: Of the order.
+        rank, world: This process and the number of processes.
+        with_epoch: Yield (epoch, index), for data sets whose augmentation depends on both.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        batch: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        with_epoch: bool = False,
+    ) -> None:
+        self.length, self.batch, self.shuffle, self.seed = length, batch, shuffle, seed
+        self.rank, self.world, self.with_epoch = rank, world, with_epoch
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        together = self.batch * self.world
+        if self.shuffle and self.length >= together:
+            return self.length // together
+        return -(-self.length // together)
+
+    def __iter__(self) -> Iterator[list[int | tuple[int, int]]]:
+        order = np.arange(self.length)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        for start in range(0, len(self) * self.batch * self.world, self.batch * self.world):
+            together = order[start : start + self.batch * self.world]
+            own = np.array_split(together, self.world)[self.rank]
+            if not len(own):  # results are put together by index, so once more does no harm
+                own = together[:1]
+            yield [(self.epoch, int(i)) if self.with_epoch else int(i) for i in own]

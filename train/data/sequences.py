@@ -1,0 +1,129 @@
+"""What the lifting task trains and tests on: videos of 2D keypoints with true 3D joints.
+
+Symbols: N frames of all videos, T of one, F of a window, J = 17 joints, C input channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.errors import InputError
+from posemo_ros.skeleton import COCO17, H36M17
+
+Floats = NDArray[np.float32]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Joint orders of a data set.
+
+    Attributes:
+        keypoints_flip, joints_flip: (J,) index arrays that swap left and right, 2D and 3D.
+        root: Index of the 3D joint at the origin.
+    """
+
+    keypoints_flip: Index
+    joints_flip: Index
+    root: int
+
+
+H36M = Layout(H36M17.flip_index, H36M17.flip_index, 0)
+COCO_TO_H36M = Layout(COCO17.flip_index, H36M17.flip_index, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """One person in front of one camera.
+
+    Attributes:
+        name: Unique, for messages and logs.
+        action: What the results are grouped by.
+        keypoints: (T, J, C) float32, normalised as the network sees them; C = 2 or 3 (score).
+        joints: (T, J, 3) float32 metres, camera axes, relative to the root.
+        valid: (T,) frames that are trained on and tested on; the others are context only.
+    """
+
+    name: str
+    action: str
+    keypoints: Floats
+    joints: Floats
+    valid: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if not len(self.valid):
+            object.__setattr__(self, "valid", np.ones(len(self.keypoints), bool))
+        lengths = {len(self.keypoints), len(self.joints), len(self.valid)}
+        if len(lengths) != 1 or not len(self.keypoints):
+            raise InputError(f"{self.name}: {sorted(lengths)} frames of keypoints, joints and valid flags")
+
+
+class Windows:
+    """Windows of F frames around every valid frame; the first and last frame stand still at the ends.
+
+    A torch data set that is asked for whole batches (``sampling.EpochSampler``).
+
+    Args:
+        videos: Where to take them from.
+        frames: F, odd.
+        layout: Joint orders.
+        stride: Every so many valid frames.
+        flip: Also the mirror image of every window (the data set is twice as long).
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        frames: int,
+        layout: Layout,
+        *,
+        stride: int = 1,
+        flip: bool = False,
+    ) -> None:
+        if not videos:
+            raise InputError("no videos to make windows of")
+        if frames % 2 != 1:
+            raise InputError(f"frames: {frames} is even; the pose of the middle frame is asked for")
+        self.videos, self.frames, self.layout, self.flip = tuple(videos), frames, layout, flip
+        self.keypoints = np.concatenate([v.keypoints for v in videos])  # (N, J, C)
+        self.joints = np.concatenate([v.joints for v in videos])  # (N, J, 3)
+        self.bounds = np.cumsum([0, *(len(v.keypoints) for v in videos)])
+        centres = [
+            start + np.flatnonzero(v.valid)[::stride] for v, start in zip(videos, self.bounds, strict=False)
+        ]
+        self.centres = np.concatenate(centres)  # (N valid,)
+        self.video_of = np.repeat(np.arange(len(videos)), [len(c) for c in centres])
+
+    def __len__(self) -> int:
+        return len(self.centres) * (2 if self.flip else 1)
+
+    def __getitem__(self, indices: Sequence[int]) -> dict[str, NDArray[np.generic]]:
+        """A batch.
+
+        Returns:
+            ``keypoints`` (B, F, J, C), ``joints`` (B, F, J, 3) float32, ``index`` (B,) int64 place
+            in ``centres``.
+        """
+        asked = np.asarray(indices, np.int64)
+        mirrored, index = np.divmod(asked, len(self.centres))
+        video = self.video_of[index]
+        offsets = np.arange(self.frames) - self.frames // 2
+        first, last = self.bounds[video], self.bounds[video + 1] - 1
+        at = np.clip(self.centres[index, None] + offsets, first[:, None], last[:, None])  # (B, F)
+        keypoints, joints = self.keypoints[at], self.joints[at]
+        turned = mirrored.astype(bool)
+        if turned.any():
+            keypoints[turned] = mirror(keypoints[turned], self.layout.keypoints_flip)
+            joints[turned] = mirror(joints[turned], self.layout.joints_flip)
+        return {"keypoints": keypoints, "joints": joints, "index": index}
+
+
+def mirror(points: Floats, flip: Index) -> Floats:
+    """(..., J, C) as seen in a mirror: x changes its sign, left and right change their names."""
+    out = points[..., flip, :].copy()
+    out[..., 0] *= -1
+    return out

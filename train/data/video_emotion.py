@@ -1,0 +1,231 @@
+"""Folders of acted video clips: ``<split>/<emotion>/<clip>.mp4`` and ``actors.csv``.
+
+``actors.csv`` has the columns ``clip`` (file name without suffix) and ``actor``, and perhaps
+``motion``: the recording a clip was made from, the same for copies with another background.
+Poses and context encodings are computed once, by this package's own chain, and kept in a cache.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.camera import DEFAULT_HFOV_DEG
+from posemo_ros.emotion.context import ContextEncoder
+from posemo_ros.errors import InputError
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.lift.lifter import Lifter
+from posemo_ros.people import PeopleFinder
+from posemo_ros.pipeline import (
+    Models,
+    Settings,
+    StageClock,
+    build_context,
+    build_lifter,
+    build_people,
+    with_camera,
+)
+from posemo_ros.replay.sources import open_source
+from posemo_ros.types import EMOTIONS, Skeletons3D
+
+from .emotion_clips import EmotionClip
+from .files import malformed, need
+
+SECTION = "Video clips with emotions"
+SUFFIXES = (".mp4", ".mov", ".avi", ".mkv")
+SYNONYMS = {
+    "happy": "joy",
+    "happiness": "joy",
+    "angry": "anger",
+    "sad": "sadness",
+    "fearful": "fear",
+    "disgusted": "disgust",
+    "surprised": "surprise",
+}
+MIN_FRAMES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """What is computed from a video.
+
+    Attributes:
+        times: (N,) seconds.
+        poses: (N, 17, 3) float32 metres relative to the pelvis, camera axes.
+        context_times: (M,) seconds.
+        context: (M, P, C) float16.
+    """
+
+    times: NDArray[np.float64]
+    poses: NDArray[np.float32]
+    context_times: NDArray[np.float64]
+    context: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """How poses and context are computed.
+
+    Attributes:
+        key: Changes whenever the results would; names the folder of the cache.
+        extract: The computation.
+    """
+
+    key: str
+    extract: Callable[[Path], Extraction]
+
+
+def chain_extractor(
+    *,
+    detector: str = Models.detector,
+    keypoints: str = Models.keypoints,
+    lifter: str = Models.lifter,
+    context: str = "",
+    context_rate_hz: float = 7.5,
+    store: ModelStore | None = None,
+) -> Extractor:
+    """The package's own chain, with models of the manifest.
+
+    Args:
+        detector, keypoints, lifter, context: Names; an empty context gives movement alone.
+        context_rate_hz: Encodings per second of video; 7.5 as in the released MoEmo.
+        store: Where the models are.
+
+    Raises:
+        ModelError: A model is unknown or not on this machine.
+    """
+    models = Models(detector, keypoints, lifter, emotion="", context=context)
+    store = store or ModelStore()
+    settings = Settings(context_rate_hz=context_rate_hz, max_people=4)
+    names = [n for n in (detector, keypoints, lifter, context) if n]
+    digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names))
+    digest.update(f"{models} {context_rate_hz}".encode())
+    people = build_people(models, store, settings)
+    stations = people, build_lifter(models, store), build_context(models, store, settings)
+
+    def extract(path: Path) -> Extraction:
+        return follow_main_person(path, *stations)
+
+    return Extractor(digest.hexdigest()[:16], extract)
+
+
+def follow_main_person(
+    path: Path, people: PeopleFinder, lifter: Lifter, encoder: ContextEncoder | None
+) -> Extraction:
+    """Poses of the person seen in most frames, and the context.
+
+    Raises:
+        InputError: Nobody is seen in the video.
+    """
+    for station in (people, lifter, encoder):
+        if station is not None:
+            station.reset()
+    poses: dict[str, dict[float, NDArray[np.float32]]] = {}
+    context: dict[float, NDArray[np.float16]] = {}
+    with open_source(path) as source:
+        for frame in source:
+            frame = with_camera(frame, DEFAULT_HFOV_DEG)
+            _collect(lifter.update(people.find(frame, StageClock()), frame), poses)
+            if encoder is not None and (latest := encoder.update(frame)) is not None:
+                context[latest.stamp_ns * 1e-9] = latest.tokens.astype(np.float16)
+    for skeletons in lifter.flush():
+        _collect(skeletons, poses)
+    main = max(poses.values(), key=len, default={})
+    if len(main) < MIN_FRAMES:
+        raise InputError(f"{path}: nobody could be followed; expected one person, whole body in view")
+    times, scenes = np.array(sorted(main)), np.array(sorted(context))
+    return Extraction(
+        times - times[0],
+        np.stack([main[t] for t in times]),
+        scenes - times[0],
+        np.stack([context[t] for t in scenes]) if context else np.zeros((0, 0, 0), np.float16),
+    )
+
+
+def _collect(skeletons: Skeletons3D | None, poses: dict[str, dict[float, NDArray[np.float32]]]) -> None:
+    if skeletons is None:
+        return
+    for person, pose in zip(skeletons.ids, skeletons.relative, strict=True):
+        if np.isfinite(pose).all():
+            poses.setdefault(person, {})[skeletons.stamp_ns * 1e-9] = pose
+
+
+def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
+    """All clips of a split; what is not in the cache is computed now.
+
+    Raises:
+        InputError: The folder, the table or an entry is missing or wrong.
+    """
+    root = need(folder / split, f"the split's folder, {split}/<emotion>/<clip>.mp4", SECTION)
+    actors = read_actors(folder / "actors.csv")
+    cache = folder / ".cache" / extractor.key
+    clips = []
+    for emotion_folder in sorted(p for p in root.iterdir() if p.is_dir()):
+        emotion = _emotion(emotion_folder)
+        for path in sorted(p for p in emotion_folder.iterdir() if p.suffix.lower() in SUFFIXES):
+            if path.stem not in actors:
+                raise malformed(
+                    folder / "actors.csv", f"no row for clip {path.stem!r}", "one per clip", SECTION
+                )
+            actor, motion = actors[path.stem]
+            found = _cached(cache / path.relative_to(folder).with_suffix(".npz"), path, extractor)
+            name = str(path.relative_to(folder))
+            clips.append(
+                EmotionClip(
+                    name, emotion, actor, motion, found.times, found.poses, found.context_times, found.context
+                )
+            )
+    if not clips:
+        raise malformed(root, f"no {'/'.join(SUFFIXES)} files", f"{split}/<emotion>/<clip>.mp4", SECTION)
+    return clips
+
+
+def read_actors(path: Path) -> dict[str, tuple[str, str]]:
+    """Clip -> (actor, motion); a clip without a motion of its own is its own recording.
+
+    Raises:
+        InputError: The table is missing or lacks a column, or a clip stands in it twice.
+    """
+    need(path, "the table of actors with the columns clip, actor[, motion]", SECTION)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"clip", "actor"} <= set(rows[0]):
+        columns = sorted(rows[0]) if rows else []
+        raise malformed(path, f"columns {columns}", "clip, actor and perhaps motion", SECTION)
+    twice = [clip for clip, count in Counter(r["clip"] for r in rows).items() if count > 1]
+    if twice:
+        raise malformed(path, f"clips with several rows: {twice[:5]}", "one row per clip", SECTION)
+    return {r["clip"]: (r["actor"], r.get("motion") or r["clip"]) for r in rows}
+
+
+def _emotion(folder: Path) -> int:
+    name = folder.name.lower()
+    name = SYNONYMS.get(name, name)
+    if name not in EMOTIONS:
+        raise malformed(folder, f"{folder.name!r} is no emotion", f"one of {', '.join(EMOTIONS)}", SECTION)
+    return EMOTIONS.index(name)
+
+
+def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
+    if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
+        with np.load(path, allow_pickle=False) as file:
+            return Extraction(file["times"], file["poses"], file["context_times"], file["context"])
+    found = extractor.extract(video)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(
+        part,
+        times=found.times,
+        poses=found.poses,
+        context_times=found.context_times,
+        context=found.context,
+    )
+    part.replace(path)
+    return found
