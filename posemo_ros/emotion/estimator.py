@@ -16,7 +16,7 @@ from ..inference.session import Session
 from ..types import EMOTIONS, Context, Emotions, EmotionStatus, Floats, Skeletons3D
 from .window import MAX_GAP_S, Movement, upright
 
-MIN_SCORE = 0.3
+MIN_SCORE = 0.2
 
 
 class EmotionEstimator:
