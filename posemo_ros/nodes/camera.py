@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import cv2
@@ -25,12 +26,15 @@ from .station import Station, run
 JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
 POLL_S = 0.05
+PROGRESS_S = 5.0
 
 
 class CameraNode(Station):
     """-> image_raw, image_raw/compressed (while somebody subscribes), camera_info.
 
-    The stamp of an image is the time of its publication.
+    The stamp of an image is the time of its publication; in lockstep, it is the time of the first
+    publication plus the image's time in the source, however long the results take: the chain then
+    sees movements at their true speed on a slow machine, too.
     """
 
     kind = "camera"
@@ -57,6 +61,7 @@ class CameraNode(Station):
         """Play."""
         self._stopping = threading.Event()
         self._results = _Results()
+        self._origin_ns: int | None = None
         self._subscription = None
         if self.values["lockstep"]:
             self._subscription = self.create_subscription(
@@ -77,12 +82,14 @@ class CameraNode(Station):
 
     def _play(self) -> None:
         start, published = time.monotonic(), 0
+        self._said = start
         try:
             self._await_subscribers()
-            start = time.monotonic()
+            start = self._said = time.monotonic()
             for frame in self._paced_frames():
                 self._publish(frame)
                 published += 1
+                self._say_progress(published, start)
         except InputError as error:
             self.report("source", str(error))
             self.finish(1)
@@ -101,8 +108,12 @@ class CameraNode(Station):
             self._stopping.wait(POLL_S)
 
     def _paced_frames(self) -> Iterator[Frame]:
-        """Frames when they are due; where lockstep held one back, the later ones move with it."""
+        """Frames when they are due, their stamps growing from round to round of a loop.
+
+        Where lockstep held one back, the later ones move with it.
+        """
         due = time.monotonic()
+        shift_ns = 0
         for _ in range(1) if not self.values["loop"] or self._source.live else count():
             last_ns: int | None = None
             for frame in self._source:
@@ -112,27 +123,43 @@ class CameraNode(Station):
                     self._stopping.wait(max(0.0, due - time.monotonic()))
                 if self._stopping.is_set():
                     return
-                yield frame
+                yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
                 if self._subscription is not None:
                     self._await_result()
                     due = max(due, time.monotonic() - 1 / self._source.rate_hz)
             due += 1 / self._source.rate_hz
+            shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
 
     def _period_s(self, between_ns: int) -> float:
         rate = self.values["rate"]
         return 1 / rate if rate else between_ns / 1e9
 
     def _publish(self, frame: Frame) -> None:
-        now_ns = self.get_clock().now().nanoseconds
-        header = header_of(now_ns, frame.frame_id)
+        stamp = self._stamp_of(frame)
+        header = header_of(stamp, frame.frame_id)
         bgr = frame.bgr()
-        self._results.expect(now_ns)
+        self._results.expect(stamp)
         self._info.publish(info_from_camera(frame.camera, header, frame.width, frame.height))
         self._image.publish(image_to_message(bgr, header))
         if self._compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             self._compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
         self.monitor.count("published")
+
+    def _stamp_of(self, frame: Frame) -> int:
+        now_ns = self.get_clock().now().nanoseconds
+        if self._subscription is None or self._source.live:
+            return now_ns
+        if self._origin_ns is None:
+            self._origin_ns = now_ns - frame.stamp_ns
+        return self._origin_ns + frame.stamp_ns
+
+    def _say_progress(self, published: int, start: float) -> None:
+        now = time.monotonic()
+        if now - self._said > PROGRESS_S:
+            self._said = now
+            total = f" of {self._source.length}" if self._source.length else ""
+            self.get_logger().info(f"{published}{total} images in {now - start:.0f} s")
 
     def _await_result(self) -> None:
         if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):

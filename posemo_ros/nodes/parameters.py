@@ -115,8 +115,8 @@ CAMERA = (
     Parameter(
         "lockstep",
         False,
-        "Publish an image only when the topic people has the result of the one before: no image is lost "
-        "on a slow machine, which then sees the scene in slow motion.",
+        "Publish an image only when the topic people has the result of the one before: on a slow machine "
+        "no image is lost, the source plays slower, and stamps keep the source's time.",
     ),
 )
 MARKERS = (

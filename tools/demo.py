@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""The demo: the chain on a clip, as separate processes over DDS, and a report of what came out.
+
+    make demo [SOURCE=video, image folder, rosbag2 or camera number] [OUT=out/demo]
+
+Runs in the environment that `make build` made. A camera number plays for --seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIP = ROOT / "demo" / "people.mp4"
+TRUTH = ROOT / "demo" / "people_truth.npz"
+RESULTS = ("results.mcap", "overlay.mp4", "overview.png", "summary.json")
+STOP_S = 15.0
+
+
+class DemoError(Exception):
+    """A process ended that should not have; the message has what it said last."""
+
+
+def main() -> int:
+    """Command line entry."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", default=str(CLIP), help="video, image folder, rosbag2 or camera number")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long a camera number plays")
+    args = parser.parse_args()
+    prepare(args.out)
+    try:
+        with Processes(args.out / "logs", environment()) as processes:
+            record(processes, args)
+        report(args)
+    except DemoError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def prepare(out: Path) -> None:
+    """An output folder without the results of the last run."""
+    (out / "logs").mkdir(parents=True, exist_ok=True)
+    for name in RESULTS:
+        (out / name).unlink(missing_ok=True)
+    for leftover in out.glob("results.mcap.part/*"):
+        leftover.unlink()
+    for folder in out.glob("results.mcap.part"):
+        folder.rmdir()
+
+
+def environment() -> dict[str, str]:
+    """A ROS domain of our own on this machine, and shared memory that large images fit into."""
+    defaults = {
+        "ROS_DOMAIN_ID": str(random.randint(1, 100)),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**defaults, **os.environ}
+
+
+def record(processes: Processes, args: argparse.Namespace) -> None:
+    """Play the source through the chain into results.mcap."""
+    camera = ["-r", "image_raw:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+    reliable = ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
+    stations = ["-r", "__ns:=/posemo", *camera]
+    processes.start("recorder", *stations, "-p", f"output:={args.out / 'results.mcap'}")
+    processes.start("pipeline", *stations, *reliable)
+    processes.start("markers", *stations, *reliable)
+    processes.start(
+        "camera",
+        "-r",
+        "__ns:=/camera",
+        "-r",
+        "people:=/posemo/people",
+        *("-p", f"source:='{args.source}'"),
+        # Two take the image (pipeline, markers), one its JPEG (recorder).
+        *("-p", "wait_for:=3", "-p", "lockstep:=true"),
+        shown=True,
+    )
+    limit_s = args.seconds if args.source.isdecimal() else None
+    processes.wait_for("camera", limit_s)
+    # Each passes on what it still has before it ends, so the one that writes is last.
+    for name in ("pipeline", "markers", "recorder"):
+        processes.stop(name)
+
+
+def report(args: argparse.Namespace) -> None:
+    """Pictures and figures from the bag."""
+    print("==> making overlay.mp4, overview.png and summary.json from results.mcap", flush=True)
+    command = [sys.executable, "-m", "posemo_ros.cli", "report", str(args.out / "results.mcap")]
+    command += ["--out", str(args.out)]
+    if Path(args.source) == CLIP and TRUTH.exists():
+        command += ["--truth", str(TRUTH)]
+    if subprocess.run(command, check=False).returncode:
+        raise DemoError(f"the report failed; the recorded results are in {args.out / 'results.mcap'}")
+
+
+class Processes:
+    """The nodes; on leaving, whatever still runs is stopped."""
+
+    def __init__(self, logs: Path, environment: dict[str, str]) -> None:
+        self._logs = logs
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._running):
+            self._end(name)
+
+    def start(self, name: str, *arguments: str, shown: bool = False) -> None:
+        """Start a node; what it says goes to logs/NAME.log, or to the screen."""
+        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args", *arguments]
+        with (self._logs / f"{name}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=None if shown else log,
+                stderr=None if shown else subprocess.STDOUT,
+            )
+
+    def wait_for(self, name: str, limit_s: float | None) -> None:
+        """Until a node ends by itself, or the time is over.
+
+        Raises:
+            DemoError: It failed, or another one ended before it.
+        """
+        end = None if limit_s is None else time.monotonic() + limit_s
+        while self._running[name].poll() is None and (end is None or time.monotonic() < end):
+            for other, process in self._running.items():
+                if other != name and process.poll() is not None:
+                    raise DemoError(self._last_words(other))
+            time.sleep(0.1)
+        if self._end(name):
+            raise DemoError(f"{name} failed, see above")
+
+    def stop(self, name: str) -> None:
+        """Interrupt a node and wait until it has ended.
+
+        Raises:
+            DemoError: It did not end well.
+        """
+        if self._end(name):
+            raise DemoError(self._last_words(name))
+
+    def _end(self, name: str) -> int:
+        process = self._running.pop(name)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            return process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _last_words(self, name: str) -> str:
+        log = self._logs / f"{name}.log"
+        lines = log.read_text(errors="replace").splitlines()[-15:]
+        return "\n".join([f"{name} ended early; it said last:", *lines, f"(all of it: {log})"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
