@@ -4,15 +4,24 @@ Protocols: Human3.6M (protocol 1 MPJPE, protocol 2 P-MPJPE, MPJVE of Pavllo et a
 MPI-INF-3DHP (PCK at 150 mm, AUC), COCO (object keypoint similarity), classification. Lengths come
 out in the unit they went in. Joints with NaN in either array are left out of the means.
 
+COCO's average precision and recall are computed by pycocotools, the reference itself.
+
 Symbols: ... any leading dimensions, T frames, J joints, D dimensions, N samples, K classes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import InputError
+from .errors import InputError, MissingExtraError
 
 Doubles = NDArray[np.float64]
 
@@ -105,6 +114,96 @@ def oks(predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLi
     counted = label[..., 2] > 0
     with np.errstate(invalid="ignore"):
         return np.asarray((similarity * counted).sum(-1) / counted.sum(-1))
+
+
+def oks_nms(results: Sequence[Mapping[str, Any]], areas: ArrayLike, threshold: float = 0.9) -> list[int]:
+    """Which results stay when of two poses of one image that agree the lower-scoring one goes (HRNet).
+
+    Args:
+        results: In COCO's result format: ``image_id``, ``keypoints``, ``score``.
+        areas: (N,) of the crops the poses were found in, square pixels of the photo.
+        threshold: Poses with a higher object keypoint similarity agree; the size is the mean of both.
+
+    Returns:
+        Indices into ``results``, rising.
+    """
+    size = np.asarray(areas, np.float64)
+    points = np.array([r["keypoints"] for r in results], np.float64)
+    points = points.reshape(len(results), len(COCO_SIGMAS), 3)
+    by_image: dict[int, list[int]] = {}
+    for i in sorted(range(len(results)), key=lambda i: -float(results[i]["score"])):
+        better = by_image.setdefault(int(results[i]["image_id"]), [])
+        labels = np.concatenate([points[better][..., :2], np.ones((len(better), points.shape[1], 1))], -1)
+        alike = oks(np.broadcast_to(points[i], labels.shape), labels, (size[better] + size[i]) / 2)
+        if not (alike > threshold).any():
+            better.append(i)
+    return sorted(i for kept in by_image.values() for i in kept)
+
+
+def coco_keypoint_ap(
+    truth: Path | Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    *,
+    joints: Sequence[int] | None = None,
+) -> dict[str, float]:
+    """COCO's keypoint metrics over all images of an annotation file, at most 20 people per image.
+
+    Args:
+        truth: Annotation file in COCO's format, or its content.
+        results: ``[{"image_id", "category_id": 1, "keypoints": [x, y, score, ...], "score"}, ...]``.
+        joints: Only these indices count; all by default.
+
+    Returns:
+        ``AP`` (mean over the similarities .50:.05:.95), ``AP50``, ``AP75``, ``APM``, ``APL`` (areas
+        32^2..96^2 and more), ``AR``, all 0..1; NaN where the file has no such people.
+
+    Raises:
+        InputError: The file cannot be read, or a result is for an image it does not have.
+        MissingExtraError: pycocotools is not installed.
+    """
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("pycocotools", "train", "COCO's average precision") from error
+    chosen = list(range(len(COCO_SIGMAS))) if joints is None else list(joints)
+    names = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+    data = _coco_subset(truth, chosen)
+    unknown = {r["image_id"] for r in results} - {i["id"] for i in data["images"]}
+    if unknown:
+        raise InputError(f"results for images that are not in the annotations: {sorted(unknown)[:5]}")
+    if not results:
+        return dict.fromkeys(names, 0.0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCO()
+        reference.dataset = data
+        reference.createIndex()
+        answers = reference.loadRes([{**r, "keypoints": _of_joints(r["keypoints"], chosen)} for r in results])
+        evaluation = COCOeval(reference, answers, "keypoints")
+        evaluation.params.kpt_oks_sigmas = COCO_SIGMAS[chosen]
+        evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
+    values = (float(v) if v >= 0 else float("nan") for v in evaluation.stats[:6])
+    return dict(zip(names, values, strict=True))
+
+
+def _coco_subset(truth: Path | Mapping[str, Any], joints: list[int]) -> dict[str, Any]:
+    """The annotations with the chosen joints alone."""
+    try:
+        data = dict(truth if isinstance(truth, Mapping) else json.loads(truth.read_text(encoding="utf-8")))
+        annotations = []
+        for entry in data["annotations"]:
+            points = _of_joints(entry["keypoints"], joints)
+            labelled = sum(v > 0 for v in points[2::3])
+            annotations.append({**entry, "keypoints": points, "num_keypoints": labelled})
+        data["images"], data["categories"] = list(data["images"]), list(data["categories"])
+        return {**data, "annotations": annotations}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        name = "annotations" if isinstance(truth, Mapping) else truth
+        raise InputError(f"{name}: expected keypoint annotations in COCO's format ({error!r})") from error
+
+
+def _of_joints(flat: Sequence[float], joints: list[int]) -> list[float]:
+    return [float(v) for j in joints for v in flat[3 * j : 3 * j + 3]]
 
 
 def confusion(predicted: ArrayLike, truth: ArrayLike, classes: int) -> NDArray[np.int64]:
