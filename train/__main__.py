@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
     export.add_argument("--weights", type=Path, help="checkpoint; random weights without it")
     export.add_argument("--may-miss", nargs="*", default=[], help="parameters the checkpoint may lack")
+    export.add_argument("--may-have", nargs="*", default=[], help="parameters of the checkpoint to leave out")
+    export.add_argument(
+        "--entry", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the manifest entry's task"
+    )
     export.add_argument("--licence", default="not stated", help="of the weights, for the manifest")
     export.add_argument("--source", help="where the weights come from; default: the checkpoint's name")
     export.add_argument("--fp16", action="store_true", help="also write half precision")
@@ -49,7 +53,8 @@ def _export(options: argparse.Namespace) -> None:
 
     entry = build(options.network, **dict(map(_setting, options.set)))
     if options.weights:
-        load_weights(entry.network, options.weights, may_miss=options.may_miss)
+        load_weights(entry.network, options.weights, may_miss=options.may_miss, may_have=options.may_have)
+    entry.settings.update(map(_setting, options.entry))
     source = options.source or (options.weights.name if options.weights else "random weights")
     samples = load_samples(options.int8, entry.inputs) if options.int8 else None
     files = export(

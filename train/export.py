@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from posemo_ros.errors import InputError, ModelError
-from posemo_ros.inference.manifest import load_manifest
+from posemo_ros.inference.manifest import parse_entry
 
 from .models.zoo import Entry, centre_frame
 
@@ -167,11 +167,11 @@ def load_samples(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[
 
 
 def manifest_entry(entry: Entry, path: Path, *, licence: str, source: str) -> dict[str, Any]:
-    """The manifest's entry for a model file."""
+    """The manifest's entry for a model file, without its hash when it does not exist yet."""
     return {
         entry.task: entry.settings,
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "",
         "licence": licence,
         "source": source,
     }
@@ -192,7 +192,12 @@ def export(
 
     Returns:
         Largest relative difference from PyTorch by file; for int8 on the calibration samples.
+
+    Raises:
+        ModelError: The entry's settings are no valid manifest, or the file is wrong.
     """
+    manifest = path.with_suffix(".yaml")
+    parse_entry(path.stem, manifest_entry(entry, path, licence=licence, source=source), manifest)
     network = Deployed(entry)
     differences = {path: to_onnx(network, entry.inputs, entry.outputs, path)}
     if fp16:
@@ -204,9 +209,7 @@ def export(
         to_int8(path, small, samples)
         differences[small] = _difference(network, small, {k: v[:8] for k, v in samples.items()})
     entries = {p.stem: manifest_entry(entry, p, licence=licence, source=source) for p in differences}
-    manifest = path.with_suffix(".yaml")
     manifest.write_text(yaml.safe_dump({"models": entries}, sort_keys=False), encoding="utf-8")
-    load_manifest(manifest)
     return differences
 
 

@@ -141,10 +141,12 @@ def test_command(tmp_path, capsys):
     network = build("moemo_x", fusion="pose", frames=4, width=8, depth=1).network
     torch.save(network.state_dict(), tmp_path / "w.pth")
     command = ["export", "moemo_x", "--set", *settings, "--weights", str(tmp_path / "w.pth")]
+    command += ["--entry", "rate_hz=10.0", "axes=upright"]
     assert main([*command, "--out", str(tmp_path / "a.onnx"), "--licence", "MIT"]) == 0
     assert "a.onnx: differs from PyTorch by" in capsys.readouterr().out
     entry = yaml.safe_load((tmp_path / "a.yaml").read_text())["models"]["a"]
     assert (entry["source"], entry["licence"], entry["emotion"]["frames"]) == ("w.pth", "MIT", 4)
+    assert (entry["emotion"]["rate_hz"], entry["emotion"]["axes"]) == (10.0, "upright")
     poses = torch.randn(2, 4, 17, 3)
     session = open_session(tmp_path / "a.onnx", runtime="onnxruntime", threads=1)
     with torch.no_grad():
@@ -160,6 +162,7 @@ def test_command(tmp_path, capsys):
         (["poseformer", "--set", "frames"], "--set frames: expected OPTION=VALUE"),
         (["poseformer", "--set", "depths=2"], "depths"),
         (["poseformer", "--weights", "absent.pth"], "cannot read the checkpoint absent.pth"),
+        (["poseformer", "--set", "frames=9", "width=8", "--entry", "joints=coco17"], "unknown key 'joints'"),
     ],
 )
 def test_command_says_what_is_wrong(tmp_path, capsys, arguments, message):

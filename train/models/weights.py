@@ -42,7 +42,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {str(k).removeprefix("module."): v for k, v in state.items()}
 
 
-def load_weights(network: nn.Module, path: Path, *, may_miss: Iterable[str] = ()) -> None:
+# Parts of HRNet's ImageNet classifier that the keypoint network does not have.
+IMAGENET_ONLY = (
+    "incre_modules.*",
+    "downsamp_modules.*",
+    "final_layer.*",
+    "classifier.*",
+    "stage4.2.fuse_layers.[1-3].*",
+)
+
+
+def load_weights(
+    network: nn.Module, path: Path, *, may_miss: Iterable[str] = (), may_have: Iterable[str] = ()
+) -> None:
     """Fill a network from a checkpoint; every name has to be there and to fit.
 
     Args:
@@ -52,18 +64,26 @@ def load_weights(network: nn.Module, path: Path, *, may_miss: Iterable[str] = ()
             start: ``*.attention.*`` for paper B's HRNet from released weights, ``final_layer.*``
             from ImageNet weights. For P-STMO after its pre-training: ``Transformer_reduce.*``
             and ``fcn*``.
+        may_have: Patterns of parameters in the checkpoint to leave out, ``IMAGENET_ONLY`` for
+            HRNet's ImageNet weights.
 
     Raises:
         ModelError: Names are missing or unknown, or shapes differ; it lists them.
     """
-    fill(network, read_state(path), str(path), may_miss=may_miss)
+    fill(network, read_state(path), str(path), may_miss=may_miss, may_have=may_have)
 
 
 def fill(
-    network: nn.Module, state: Mapping[str, Tensor], source: str, *, may_miss: Iterable[str] = ()
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    source: str,
+    *,
+    may_miss: Iterable[str] = (),
+    may_have: Iterable[str] = (),
 ) -> None:
     """As ``load_weights``, from parameters that were read already."""
-    patterns = tuple(may_miss)
+    patterns, extra = tuple(may_miss), tuple(may_have)
+    state = {k: v for k, v in state.items() if not _matches(k, extra)}
     own = network.state_dict()
     result = network.load_state_dict(
         {k: v for k, v in state.items() if k not in own or own[k].shape == v.shape}, strict=False
@@ -74,13 +94,15 @@ def fill(
         if k in own and own[k].shape != v.shape
     ]
     misfits = {k.split(" ")[0] for k in wrong}
-    missing = [
-        k for k in result.missing_keys if k not in misfits and not any(fnmatch(k, p) for p in patterns)
-    ]
+    missing = [k for k in result.missing_keys if k not in misfits and not _matches(k, patterns)]
     problems = {"missing": missing, "unknown": result.unexpected_keys, "shapes": wrong}
     if any(problems.values()):
         text = "; ".join(f"{kind}: {_some(names)}" for kind, names in problems.items() if names)
         raise ModelError(f"{source} does not fit {type(network).__name__}: {text}")
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _some(names: list[str], limit: int = 8) -> str:

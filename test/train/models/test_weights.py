@@ -4,7 +4,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from posemo_ros.errors import ModelError  # noqa: E402
-from train.models.weights import load_weights, read_state  # noqa: E402
+from train.models.hrnet import HRNet  # noqa: E402
+from train.models.weights import IMAGENET_ONLY, load_weights, read_state  # noqa: E402
 
 
 class Evil:
@@ -62,3 +63,17 @@ def test_what_may_be_missing_keeps_its_start(tmp_path, network):
     assert torch.equal(network[1].weight, before)
     with pytest.raises(ModelError, match=r"missing: 1\.weight"):
         load_weights(network, tmp_path / "w.pth", may_miss=["1.bias"])
+
+
+def test_imagenet_weights_without_the_classifier(tmp_path):
+    small = {"width": 8, "blocks": 1, "modules": (1, 1, 3)}
+    state = {k: v + 1 for k, v in HRNet(**small).state_dict().items() if not k.startswith("final_layer")}
+    for extra in ("incre_modules.0.0.conv1.weight", "final_layer.0.weight", "classifier.weight"):
+        state[extra] = torch.zeros(1)
+    state["stage4.2.fuse_layers.3.0.0.0.weight"] = torch.zeros(1)  # the classifier needs all branches
+    torch.save(state, tmp_path / "hrnet.pth")
+    network = HRNet(**small)
+    with pytest.raises(ModelError, match="unknown: incre_modules"):
+        load_weights(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"])
+    load_weights(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"], may_have=IMAGENET_ONLY)
+    assert torch.equal(network.conv1.weight, state["conv1.weight"])
