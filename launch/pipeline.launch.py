@@ -124,7 +124,7 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
     }
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": False}
     if name == "camera":
-        parameters |= {"source": given["source"], "loop": given["loop"] == "true", "wait_for": 1}
+        parameters |= {"source": given["source"], "loop": given["loop"] == "true", "wait_for": 2}
     return LifecycleNode(
         package="posemo_ros",
         executable=name,

@@ -85,8 +85,8 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
         "-r",
         "people:=/posemo/people",
         *("-p", f"source:='{args.source}'"),
-        # Two take the image (pipeline, markers), one its JPEG (recorder).
-        *("-p", "wait_for:=3", "-p", "lockstep:=true"),
+        # The image goes to pipeline and markers, its JPEG to the recorder, camera_info to two of them.
+        *("-p", "wait_for:=5", "-p", "lockstep:=true"),
         shown=True,
     )
     limit_s = args.seconds if args.source.isdecimal() else None

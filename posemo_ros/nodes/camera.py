@@ -103,14 +103,14 @@ class CameraNode(Station):
 
     def _await_subscribers(self) -> None:
         wanted = self.values["wait_for"]
-        publishers = (self._image, self._compressed)
+        publishers = (self._image, self._compressed, self._info)
         while sum(p.get_subscription_count() for p in publishers) < wanted and not self._stopping.is_set():
             self._stopping.wait(POLL_S)
 
     def _paced_frames(self) -> Iterator[Frame]:
         """Frames when they are due, their stamps growing from round to round of a loop.
 
-        Where lockstep held one back, the later ones move with it.
+        What lockstep held back is made up for as soon as the results come fast enough.
         """
         due = time.monotonic()
         shift_ns = 0
@@ -126,7 +126,6 @@ class CameraNode(Station):
                 yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
                 if self._subscription is not None:
                     self._await_result()
-                    due = max(due, time.monotonic() - 1 / self._source.rate_hz)
             due += 1 / self._source.rate_hz
             shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
 

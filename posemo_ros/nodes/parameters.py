@@ -111,7 +111,13 @@ CAMERA = (
     Parameter("source", "", "A video, image folder, rosbag2 or the number of a camera."),
     Parameter("rate", 0.0, "Images per second; 0: as the source states it.", 0.0, 1000.0),
     Parameter("loop", False, "Start again at the end, for ever."),
-    Parameter("wait_for", 0, "Publish nothing before so many subscribers of the image are there.", 0, 100),
+    Parameter(
+        "wait_for",
+        0,
+        "Publish nothing before so many subscriptions of image_raw, its compressed form and camera_info are there.",
+        0,
+        100,
+    ),
     Parameter(
         "lockstep",
         False,
