@@ -209,7 +209,9 @@ def export(
         to_int8(path, small, samples)
         differences[small] = _difference(network, small, {k: v[:8] for k, v in samples.items()})
     entries = {p.stem: manifest_entry(entry, p, licence=licence, source=source) for p in differences}
-    manifest.write_text(yaml.safe_dump({"models": entries}, sort_keys=False), encoding="utf-8")
+    manifest.write_text(
+        yaml.safe_dump({"models": entries}, sort_keys=False, default_flow_style=None), encoding="utf-8"
+    )
     return differences
 
 

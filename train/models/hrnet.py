@@ -22,7 +22,7 @@ Gate = Callable[[int], nn.Module]  # channels -> attention module
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionOptions:
     """Attention modules of an HRNet.
 
     Attributes:
@@ -186,10 +186,10 @@ class HRNet(nn.Module):
         joints: int = 17,
         blocks: int = 4,
         modules: tuple[int, int, int] = (1, 4, 3),
-        attention: Attention | None = None,
+        attention: AttentionOptions | None = None,
     ) -> None:
         super().__init__()
-        options = attention or Attention()
+        options = attention or AttentionOptions()
         self.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.conv2 = nn.Conv2d(64, 64, 3, 2, 1, bias=False)
@@ -222,7 +222,7 @@ class HRNet(nn.Module):
         return self.final_layer(y[0])
 
 
-def _layer1(options: Attention) -> nn.Sequential:
+def _layer1(options: AttentionOptions) -> nn.Sequential:
     def gate() -> nn.Module | None:
         return options.module(256, options.layer1_s) if options.resolved().layer1 else None
 
@@ -239,7 +239,7 @@ def _transition(channels: list[int], width: int) -> nn.ModuleList:
 
 
 def _stage(
-    number: int, modules: int, blocks: int, width: int, last_outputs: int, options: Attention
+    number: int, modules: int, blocks: int, width: int, last_outputs: int, options: AttentionOptions
 ) -> nn.Sequential:
     placement = options.resolved()
     channels = [width * 2**b for b in range(number)]

@@ -19,7 +19,7 @@ from .blocks import choose
 from .context import CLIP_SHAPES, ClipEncoder
 from .crossformer import FRAMES as CROSSFORMER_FRAMES
 from .crossformer import CrossFormer
-from .hrnet import Attention, HRNet
+from .hrnet import AttentionOptions, HRNet
 from .moemo import MoEmoOfficial, MoEmoX
 from .motionagformer import MotionAGFormer
 from .poseformer import PoseFormer
@@ -77,7 +77,7 @@ def _hrnet(
     modules: tuple[int, int, int] = (1, 4, 3),
     **attention: Any,
 ) -> Entry:
-    network = HRNet(width, blocks=blocks, modules=modules, attention=Attention(**attention))
+    network = HRNet(width, blocks=blocks, modules=modules, attention=AttentionOptions(**attention))
     settings = {"input": {"width": crop_width, "height": crop_height}, "codec": "quarter"}
     image = torch.randn(2, 3, crop_height, crop_width)
     return Entry(network, {"image": image}, ("heatmaps",), "keypoints", settings)

@@ -3,7 +3,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from train.models.attention import PLACEMENTS, AttentionModule, Placement  # noqa: E402
-from train.models.hrnet import Attention, HRNet  # noqa: E402
+from train.models.hrnet import AttentionOptions, HRNet  # noqa: E402
 
 EVERY_BRANCH = (0, 1, 2, 3)
 SMALL = {"width": 8, "blocks": 2, "modules": (1, 1, 1)}
@@ -83,18 +83,18 @@ def test_names_are_those_of_the_released_weights():
 )
 def test_parameters_and_number_of_attention_modules(placement, number, w32, w48):
     for width, expected in ((32, w32), (48, w48)):
-        network = build(width, attention=Attention(placement))
+        network = build(width, attention=AttentionOptions(placement))
         assert count(network) == pytest.approx(expected, abs=600 if isinstance(expected, float) else 0)
         assert sum(isinstance(m, AttentionModule) for m in network.modules()) == number
 
 
 def test_w48_reaches_the_papers_number_with_another_ratio_only():
-    assert count(build(48, attention=Attention("all", s=3))) == 66_208_993
+    assert count(build(48, attention=AttentionOptions("all", s=3))) == 66_208_993
 
 
 def test_placement_by_subnetwork_and_stage():
     def places(placement):
-        network = build(attention=Attention(placement))
+        network = build(attention=AttentionOptions(placement))
         return {n.rsplit(".", 2)[0] for n, m in network.named_modules() if isinstance(m, AttentionModule)}
 
     assert places(Placement((1,))) == {"stage2.0.branches.1", "stage3.3.branches.1", "stage4.2.branches.1"}
@@ -128,7 +128,7 @@ def test_without_pooling_every_place_has_its_own_gate():
 
 def test_identity_start_changes_nothing_at_first():
     plain = HRNet(**SMALL).eval()
-    gated = HRNet(**SMALL, attention=Attention("all", identity_start=True)).eval()
+    gated = HRNet(**SMALL, attention=AttentionOptions("all", identity_start=True)).eval()
     missing, unexpected = gated.load_state_dict(plain.state_dict(), strict=False)
     assert not unexpected
     assert all(".attention." in k for k in missing)
@@ -139,7 +139,7 @@ def test_identity_start_changes_nothing_at_first():
 @pytest.mark.parametrize("options", [{}, {"pre_add": True}, {"pool": False}])
 def test_small_variant_shapes_and_gradients(options):
     torch.manual_seed(0)
-    network = HRNet(**SMALL, attention=Attention("all", **options))
+    network = HRNet(**SMALL, attention=AttentionOptions("all", **options))
     for name, weight in network.named_parameters():
         if ".attention." in name:  # so narrow that all its ReLUs may happen to rest
             weight.data.abs_().mul_(0.1)
@@ -151,4 +151,4 @@ def test_small_variant_shapes_and_gradients(options):
 
 def test_unknown_placement_names_the_known_ones():
     with pytest.raises(ValueError, match="sixteen"):
-        HRNet(**SMALL, attention=Attention("seven"))
+        HRNet(**SMALL, attention=AttentionOptions("seven"))
