@@ -7,14 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..types import Detections, People2D
+from ..types import Detections, Floats, People2D
 from .boxes import inside, iou
 from .codecs import suppress
 from .follow import boxes_from_keypoints
 
-SAME_PERSON_IOU = 0.3
+SAME_IOU = 0.3
 DUPLICATE_IOU = 0.7
-PART_OF = 0.7  # a followed box that lies so much in a detected one is part of that person
+PART_OF = 0.7  # of two boxes, one followed, one detected, one lies so much in the other: one person
+FILL_IOU = 0.5  # of the keypoints' box with the box they were looked for in; usually 0.7 to 0.9
 
 
 class BoxSchedule:
@@ -72,7 +73,7 @@ class BoxSchedule:
         """
         found = boxes_from_keypoints(people.keypoints, min_score=self.min_score)
         fill = np.diagonal(iou(found.boxes, people.boxes))
-        able = np.flatnonzero((found.scores > 0) & (fill >= SAME_PERSON_IOU))
+        able = np.flatnonzero((found.scores > 0) & (fill >= FILL_IOU))
         able = able[np.argsort(-found.scores[able], kind="stable")]
         able = able[suppress(found.boxes[able], found.scores[able], DUPLICATE_IOU)]
         return tuple(people.ids[i] for i in able), Detections(found.boxes[able], found.scores[able])
@@ -81,16 +82,24 @@ class BoxSchedule:
         self, ids: tuple[str, ...], followed: Detections, detected: Detections, stamp_ns: int
     ) -> list[int]:
         """Indices of the followed whom the detector missed, but not yet for too long."""
-        overlap = iou(followed.boxes, detected.boxes)
-        rows, cols = linear_sum_assignment(overlap, maximize=True)
-        seen = {int(r) for r, c in zip(rows, cols, strict=True) if overlap[r, c] >= SAME_PERSON_IOU}
-        part = set(np.nonzero(inside(followed.boxes, detected.boxes) >= PART_OF)[0].tolist())
+        seen = _same(followed.boxes, detected.boxes)
         kept = []
         for row, person in enumerate(ids):
-            if row in seen or row in part:
+            if row in seen:
                 self._missed_since.pop(person, None)
                 continue
             since = self._missed_since.setdefault(person, stamp_ns)
             if stamp_ns - since <= self.unconfirmed_s * 1e9:
                 kept.append(row)
         return kept
+
+
+def _same(followed: Floats, detected: Floats) -> set[int]:
+    """Indices of the followed (n, 4) who are among the detected (m, 4)."""
+    overlap = iou(followed, detected)
+    rows, cols = linear_sum_assignment(overlap, maximize=True)
+    pairs = {(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= SAME_IOU}
+    free = sorted(set(range(len(detected))) - {c for _, c in pairs})
+    within = np.nonzero(inside(followed, detected) >= PART_OF)[0]
+    around = np.nonzero(inside(detected[free], followed) >= PART_OF)[1]
+    return {r for r, _ in pairs} | {int(r) for r in (*within, *around)}

@@ -119,3 +119,17 @@ def test_a_part_of_a_detected_person_is_nobody_else() -> None:
     schedule, detect = BoxSchedule(detect_every=1), CountingDetector((-20.0, -10.0, 60.0, 300.0))
     found = schedule.boxes(people(p1=A), 0, detect)
     np.testing.assert_allclose(found.boxes, [(-20, -10, 60, 300)])
+
+
+def test_keypoints_that_wander_beside_the_detected_person_are_nobody_else() -> None:
+    schedule, detect = BoxSchedule(detect_every=1), CountingDetector((30.0, 40.0, 45.0, 80.0))
+    found = schedule.boxes(people(p1=(0.0, 0.0, 100.0, 120.0)), 0, detect)
+    np.testing.assert_allclose(found.boxes, [(30, 40, 45, 80)])
+
+
+def test_somebody_behind_a_detected_person_stays() -> None:
+    """Only the child in front is detected; the adult's box goes all around it."""
+    child, adult = (30.0, 60.0, 60.0, 120.0), (0.0, 0.0, 100.0, 120.0)
+    schedule, detect = BoxSchedule(detect_every=1), CountingDetector(child)
+    found = schedule.boxes(people(p1=child, p2=adult), 0, detect)
+    np.testing.assert_allclose(found.boxes, [child, adult], atol=1e-3)
