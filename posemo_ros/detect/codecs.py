@@ -94,7 +94,7 @@ def _yolox(outputs: Outputs, spec: DetectSpec, threshold: float) -> tuple[Floats
     objectness times person class.
     """
     grid, strides = _cells(spec)
-    (rows,) = (np.asarray(v[0], np.float32) for v in list(outputs.values())[:1])
+    rows = np.asarray(next(iter(outputs.values()))[0], np.float32)
     if rows.ndim != 2 or len(rows) != len(grid) or rows.shape[1] <= 5 + spec.person_class:
         raise _wrong(outputs, spec, f"(1, {len(grid)}, 5 + classes)")
     score = rows[:, 4] * rows[:, 5 + spec.person_class]

@@ -22,7 +22,7 @@ class BrightSpots:
     runtime, precision = "fake", "fp32"
     outputs = (TensorSpec("heatmaps", (-1, 17, 64, 48), "float32"),)
 
-    def __init__(self, batch: int = -1, mirror_blind: bool = False) -> None:
+    def __init__(self, batch: int = -1) -> None:
         self.inputs = (TensorSpec("crops", (batch, 3, 256, 192), "float32"),)
         self.batches: list[int] = []
 
