@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Union
@@ -114,7 +115,7 @@ CAMERA = (
     Parameter(
         "wait_for",
         0,
-        "Publish nothing before so many subscriptions of image_raw, its compressed form and camera_info are there.",
+        "Wait for so many subscriptions of image_raw, its compressed form and camera_info together.",
         0,
         100,
     ),
@@ -228,3 +229,7 @@ def _allowed(parameter: Parameter) -> str:
     if parameter.minimum is None:
         return ""
     return f"{parameter.minimum:g} … {parameter.maximum:g}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(parameter_table())

@@ -1,0 +1,42 @@
+"""A ROS domain of their own for the tests of the nodes."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Before anything opens a DDS participant in this process.
+os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Manifest of a chain of tiny networks, see ``tiny_models``."""
+    pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
+    from .tiny_models import write_chain
+
+    return write_chain(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A random ROS domain, in the environment."""
+    number = random.SystemRandom().randint(1, 100)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    return number
+
+
+@pytest.fixture
+def ros(domain: int) -> Iterator[None]:
+    """rclpy in this process, in a random domain."""
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
+    rclpy.init(domain_id=domain)
+    yield
+    rclpy.try_shutdown()
