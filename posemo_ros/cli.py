@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, cli_models
+from . import __version__
+from .cli_models import add_parser as add_models
 from .errors import PosemoError
 from .inference.store import ModelStore
 from .pipeline import Models, Pipeline, Settings
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_report(commands)
-    cli_models.add_parser(commands)
+    add_models(commands)
     _add_bench(commands)
     return parser
 

@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
 from .. import topics
 from ..camera import Camera
+from ..camera_info import camera_from_info
 from ..errors import InputError
 from ..types import Frame
-from .messages import camera_from_info, frame_from_message
+from .messages import frame_from_message, typestore
 from .sources import ACCEPTED, Source
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -57,7 +58,7 @@ class BagSource(Source):
     def __init__(self, path: Path, *, topic: str | None = None) -> None:
         self.name = path.name
         self._path = path
-        self._types = get_typestore(Stores.LATEST)
+        self._types = typestore()
         with open_bag(self._path) as reader:
             self.topic = choose_topic(_counts(reader), topic, path)
             count = sum(c.msgcount for c in self._connections(reader, self.topic))
@@ -75,7 +76,9 @@ class BagSource(Source):
         if not connections:
             return None
         for connection, _, raw in reader.messages(connections):
-            return camera_from_info(self._types.deserialize_cdr(raw, connection.msgtype))
+            info: Any = self._types.deserialize_cdr(raw, connection.msgtype)
+            if info.width and info.height and np.any(info.k):
+                return camera_from_info(info, info.width, info.height)[0]
         return None
 
     def __iter__(self) -> Iterator[Frame]:

@@ -1,0 +1,164 @@
+"""Results in a rosbag2: written without ROS, read from any recording of the package's topics."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from .. import topics
+from ..errors import InputError
+from ..pipeline import with_camera
+from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
+from .bag_source import BagSource, open_bag
+from .messages import (
+    MessageMaker,
+    emotions_from_message,
+    people_from_message,
+    skeletons_from_message,
+    stamp_of,
+    typestore,
+)
+
+JPEG_QUALITY = 90
+IMAGE = topics.IMAGE + topics.COMPRESSED
+PEOPLE, SKELETONS, EMOTIONS = "Person2DArray", "Skeleton3DArray", "EmotionArray"
+TYPES = {
+    IMAGE: "sensor_msgs/msg/CompressedImage",
+    topics.CAMERA_INFO: "sensor_msgs/msg/CameraInfo",
+    topics.absolute(topics.PEOPLE): f"posemo_msgs/msg/{PEOPLE}",
+    topics.absolute(topics.SKELETONS): f"posemo_msgs/msg/{SKELETONS}",
+    topics.absolute(topics.EMOTIONS): f"posemo_msgs/msg/{EMOTIONS}",
+}
+
+
+class ResultBagWriter:
+    """Writes images and results into one MCAP file, as the nodes would publish them.
+
+    Messages lie at the time of the image they belong to.
+
+    Args:
+        path: The file; one that exists is replaced when the writer is closed.
+        models: Names in the manifest, see ``MessageMaker``.
+        hfov_deg: Of the camera assumed for frames that have none.
+    """
+
+    def __init__(self, path: Path, models: dict[str, str], *, hfov_deg: float) -> None:
+        self._path, self._hfov_deg = path, hfov_deg
+        self._part = path.with_name(path.name + ".part")
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._make = MessageMaker(models)
+        self._writer = Writer(self._part, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        self._connections = {
+            topic: self._writer.add_connection(topic, kind, typestore=typestore())
+            for topic, kind in TYPES.items()
+        }
+
+    def __enter__(self) -> ResultBagWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        next(self._part.glob("*.mcap")).replace(self._path)
+        shutil.rmtree(self._part)
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """One image and what was found in it."""
+        frame = with_camera(frame, self._hfov_deg)
+        assert frame.camera is not None
+        self._put(IMAGE, frame.stamp_ns, self._make.jpeg(frame, JPEG_QUALITY))
+        self._put(topics.CAMERA_INFO, frame.stamp_ns, self._make.camera_info(frame, frame.camera))
+        people = self._make.people(result.people, frame, frame.camera)
+        self._put(topics.absolute(topics.PEOPLE), frame.stamp_ns, people)
+        self.write_late(frame, result.skeletons, result.emotions)
+
+    def write_late(self, frame: Frame, skeletons: Skeletons3D | None, emotions: Emotions | None) -> None:
+        """3D results that became known with this frame; their own stamp may be older."""
+        assumed = frame.camera is None or frame.camera.assumed
+        if skeletons is not None:
+            message = self._make.skeletons(skeletons, frame.frame_id, camera_assumed=assumed)
+            self._put(topics.absolute(topics.SKELETONS), frame.stamp_ns, message)
+        if emotions is not None:
+            message = self._make.emotions(emotions, frame.frame_id)
+            self._put(topics.absolute(topics.EMOTIONS), frame.stamp_ns, message)
+
+    def _put(self, topic: str, time_ns: int, message: Any) -> None:
+        raw = typestore().serialize_cdr(message, TYPES[topic])
+        self._writer.write(self._connections[topic], time_ns, raw)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The results in a bag, by image stamp in nanoseconds.
+
+    Attributes:
+        path: The bag.
+        people, skeletons, emotions: What was found in the image of that stamp.
+        latencies_ms: Time of recording minus image stamp, of the last message about an image.
+        models: Names in the manifest by station, as far as the messages say.
+        diagnostics: Key/value pairs of the pipeline's status messages, oldest first.
+    """
+
+    path: Path
+    people: dict[int, People2D] = field(default_factory=dict)
+    skeletons: dict[int, Skeletons3D] = field(default_factory=dict)
+    emotions: dict[int, Emotions] = field(default_factory=dict)
+    latencies_ms: dict[int, float] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[dict[str, str]] = field(default_factory=list)
+
+    def frames(self) -> Iterator[Frame]:
+        """The recorded images, with intrinsics."""
+        return iter(BagSource(self.path))
+
+
+def read_results(path: Path) -> Recording:
+    """All results in a bag of the package's topics, under any name or namespace.
+
+    Raises:
+        InputError: It is no bag, or nobody's results are in it.
+    """
+    recording = Recording(path)
+    with open_bag(path) as reader:
+        for connection, received_ns, raw in reader.messages():
+            kind = connection.msgtype.rsplit("/", 1)[-1]
+            if kind in (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray"):
+                message = typestore().deserialize_cdr(raw, connection.msgtype)
+                _take(recording, kind, message, received_ns)
+    if not recording.people:
+        raise InputError(
+            f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
+        )
+    return recording
+
+
+def _take(recording: Recording, kind: str, message: Any, received_ns: int) -> None:
+    if kind == "DiagnosticArray":
+        recording.diagnostics.extend(
+            {v.key: v.value for v in status.values} for status in message.status if _is_chain(status.name)
+        )
+        return
+    stamp = stamp_of(message)
+    recording.latencies_ms[stamp] = max(recording.latencies_ms.get(stamp, 0.0), (received_ns - stamp) * 1e-6)
+    if kind == PEOPLE:
+        recording.people[stamp] = people_from_message(message)
+        recording.models.update(detector=message.detector_model, keypoints=message.keypoint_model)
+    elif kind == SKELETONS:
+        recording.skeletons[stamp] = skeletons_from_message(message)
+        recording.models["lifter"] = message.lifter_model
+    else:
+        recording.emotions[stamp] = emotions_from_message(message)
+        recording.models.update(emotion=message.emotion_model, context=message.context_model)
+
+
+def _is_chain(name: str) -> bool:
+    """Whether a diagnostic status comes from a node that computes."""
+    return name.rsplit("/", 1)[-1] in ("pipeline", "keypoints", "lifter", "context", "emotion")

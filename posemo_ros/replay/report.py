@@ -1,0 +1,323 @@
+"""What came out of a run: overlay.mp4, overview.png, summary.json and a few lines to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..draw import View3D, fit_view, overlay, scene
+from ..errors import InputError
+from ..pipeline import Pipeline
+from ..types import Frame, People2D
+from .bag import Recording, ResultBagWriter, read_results
+from .charts import Moment, overview
+from .compare import Comparison, compare, read_truth
+from .sources import Source
+
+MOMENTS = 4
+# H.264 where this OpenCV can write it (browsers play it), else MPEG-4 (VLC, mpv, QuickTime).
+CODECS = ("avc1", "mp4v")
+_STAGE = re.compile(r"^(?!latency)(.+) \[ms\]$")
+_MODEL = re.compile(r"^(.+) model$")
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What only the run itself knows.
+
+    Attributes:
+        latency: What ``latencies_ms`` measures, in words.
+        latencies_ms: One per image.
+        stages_ms: Mean milliseconds of each stage over the images in which it worked.
+        runtimes: "model (runtime, precision)" by stage.
+        received, dropped: Images that reached the chain, and those it had no time for; None: unknown.
+        source: What was played.
+    """
+
+    latency: str
+    latencies_ms: list[float]
+    stages_ms: dict[str, float]
+    runtimes: dict[str, str]
+    received: int | None = None
+    dropped: int | None = None
+    source: str = ""
+
+
+def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | None = None) -> str:
+    """Run the chain on a source, and report into a folder.
+
+    Args:
+        source: Frames.
+        pipeline: The chain.
+        out: Folder for results.mcap, overlay.mp4, overview.png and summary.json.
+        truth: Ground truth to compare with, see ``compare``.
+
+    Returns:
+        The summary in words.
+
+    Raises:
+        InputError: The source gave no frame, or the truth cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    names = _station_names(pipeline)
+    times, stages = list[float](), dict[str, list[float]]()
+    last: Frame | None = None
+    with ResultBagWriter(out / "results.mcap", names, hfov_deg=pipeline.settings.hfov_deg) as bag:
+        for frame in source:
+            start = time.perf_counter()
+            result = pipeline.step(frame)
+            times.append((time.perf_counter() - start) * 1e3)
+            for name, ms in result.timings_ms.items():
+                stages.setdefault(name, []).append(ms)
+            bag.write(frame, result)
+            last = frame
+        if last is None:
+            raise InputError(f"{source.name} gave no frame")
+        for skeletons, emotions in pipeline.flush():
+            bag.write_late(last, skeletons, emotions)
+    figures = RunFigures(
+        latency="wall time of Pipeline.step",
+        latencies_ms=times,
+        stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
+        runtimes={n: f"{_of(names, n)} ({s.runtime}, {s.precision})" for n, s in pipeline.sessions.items()},
+        received=len(times),
+        dropped=0,
+        source=source.name,
+    )
+    return _report(out / "results.mcap", out, truth, figures)
+
+
+def make_report(bag: Path, out: Path, truth: Path | None = None) -> str:
+    """Report on a bag of the package's topics; see ``run_offline``."""
+    out.mkdir(parents=True, exist_ok=True)
+    return _report(bag, out, truth, None)
+
+
+def _report(bag: Path, out: Path, truth: Path | None, figures: RunFigures | None) -> str:
+    recording = read_results(bag)
+    figures = figures or _figures(recording)
+    view = fit_view([s.joints for s in recording.skeletons.values()])
+    stamps = _draw_video(recording, out / "overlay.mp4", view)
+    compared = None
+    if truth is not None:
+        compared = compare(read_truth(truth), stamps, recording.people, recording.skeletons)
+    summary = _summary(recording, figures, stamps, compared)
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    moments = _moments(recording, stamps, view)
+    overview(
+        out / "overview.png",
+        f"posemo_ros: {figures.source or bag.name}",
+        moments,
+        recording.emotions,
+        stamps[0],
+    )
+    return _words(summary, out)
+
+
+# Pictures -----------------------------------------------------------------------------------
+
+
+def _draw_video(recording: Recording, path: Path, view: View3D) -> list[int]:
+    """Write the video; the stamps of all its frames."""
+    stamps: list[int] = []
+    writer: cv2.VideoWriter | None = None
+    rate = _rate(sorted(recording.people))
+    for frame in recording.frames():
+        picture = _side_by_side(recording, frame, view)
+        if writer is None:
+            writer = _open_video(path, rate, (picture.shape[1], picture.shape[0]))
+        writer.write(picture)
+        stamps.append(frame.stamp_ns)
+    if writer is None:
+        raise InputError(f"{recording.path} has results but no images to draw them on")
+    writer.release()
+    return stamps
+
+
+def _open_video(path: Path, rate_hz: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    for codec in CODECS:
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate_hz, size)
+        if writer.isOpened():
+            return writer
+    raise InputError(f"cannot write {path}: this OpenCV can encode none of {', '.join(CODECS)}")
+
+
+def _side_by_side(recording: Recording, frame: Frame, view: View3D) -> NDArray[np.uint8]:
+    left, right = _pictures(recording, frame, view)
+    both = np.concatenate([left, right], axis=1)
+    return np.ascontiguousarray(both[: both.shape[0] // 2 * 2, : both.shape[1] // 2 * 2])
+
+
+def _pictures(
+    recording: Recording, frame: Frame, view: View3D
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """2D overlay and, as high, the 3D view."""
+    stamp = frame.stamp_ns
+    people = recording.people.get(stamp, People2D())
+    drawn = overlay(frame.bgr(), people, recording.emotions.get(stamp))
+    size = (round(frame.height * 1.0), frame.height)
+    return drawn, scene(recording.skeletons.get(stamp), size, view)
+
+
+def _moments(recording: Recording, stamps: list[int], view: View3D) -> list[Moment]:
+    """Some frames spread over the clip, where there are people if possible."""
+    peopled = [s for s in stamps if len(recording.people.get(s, People2D()))] or stamps
+    at = np.linspace(0, len(peopled) - 1, MOMENTS + 2)[1:-1].round().astype(int)
+    wanted = {peopled[i] for i in at}
+    moments = []
+    for frame in recording.frames():
+        if frame.stamp_ns in wanted:
+            moments.append(Moment((frame.stamp_ns - stamps[0]) * 1e-9, *_pictures(recording, frame, view)))
+    return moments
+
+
+def _rate(stamps: list[int]) -> float:
+    """Frames per second of playback, from the median distance of the stamps."""
+    gaps = np.diff(stamps)
+    return float(np.clip(1e9 / np.median(gaps), 1, 120)) if len(gaps) and np.median(gaps) > 0 else 25.0
+
+
+# Numbers ------------------------------------------------------------------------------------
+
+
+def _figures(recording: Recording) -> RunFigures:
+    """Of a run over ROS: latency from the recorder's clock, the rest from the diagnostics."""
+    stages: dict[str, list[float]] = {}
+    runtimes: dict[str, str] = {}
+    totals = {"received": 0, "dropped": 0}
+    for values in recording.diagnostics:
+        for key, value in values.items():
+            if stage := _STAGE.match(key):
+                stages.setdefault(stage[1], []).append(float(value))
+            elif model := _MODEL.match(key):
+                runtimes[model[1]] = value
+            elif key in totals:
+                totals[key] = max(totals[key], int(value))
+    known = bool(recording.diagnostics)
+    return RunFigures(
+        latency="from image stamp to the arrival of the last result at the recorder",
+        latencies_ms=list(recording.latencies_ms.values()),
+        stages_ms={name: float(np.median(ms)) for name, ms in stages.items()},
+        runtimes=runtimes,
+        received=totals["received"] if known else None,
+        dropped=totals["dropped"] if known else None,
+    )
+
+
+def _summary(
+    recording: Recording, figures: RunFigures, stamps: list[int], compared: Comparison | None
+) -> dict[str, Any]:
+    counts = [len(p) for p in recording.people.values()]
+    ids = sorted({i for p in recording.people.values() for i in p.ids}, key=lambda i: (len(i), i))
+    latencies = np.array(figures.latencies_ms)
+    valid = [s.value == "valid" for e in recording.emotions.values() for s in e.status]
+    return {
+        "source": figures.source,
+        "frames": {
+            "in": len(stamps),
+            "out": len(recording.people),
+            "dropped": len(stamps) - len(recording.people) if figures.dropped is None else figures.dropped,
+        },
+        "persons": {
+            "mean": _round(np.mean(counts)),
+            "max": max(counts),
+            "frames_with": sum(c > 0 for c in counts),
+        },
+        "ids": ids,
+        "skeletons": sum(len(s) for s in recording.skeletons.values()),
+        "emotions": {"estimates": len(valid), "valid": sum(valid)},
+        "latency_ms": {
+            "what": figures.latency,
+            "median": _round(np.median(latencies)),
+            "p95": _round(np.percentile(latencies, 95)),
+        },
+        "stages_ms": {name: _round(ms) for name, ms in figures.stages_ms.items()},
+        "models": {k: v for k, v in recording.models.items() if v},
+        "runtimes": figures.runtimes,
+        "truth": compared.as_dict() if compared else None,
+        "machine": machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What this run's numbers depend on."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "posemo_ros": __version__,
+        **{name: _version(name) for name in ("numpy", "opencv-python", "onnxruntime")},
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _round(value: Any) -> float:
+    return round(float(value), 2)
+
+
+def _station_names(pipeline: Pipeline) -> dict[str, str]:
+    stations = ("detector", "keypoints", "lifter", "emotion", "context")
+    return {s: getattr(pipeline.models, s) for s in stations}
+
+
+def _of(names: Mapping[str, str], stage: str) -> str:
+    return names[{"detect": "detector", "lift": "lifter"}.get(stage, stage)]
+
+
+# Words --------------------------------------------------------------------------------------
+
+
+def _words(summary: dict[str, Any], out: Path) -> str:
+    frames, latency, stages = summary["frames"], summary["latency_ms"], summary["stages_ms"]
+    ids, persons = summary["ids"], summary["persons"]
+    lines = [
+        f"frames    {frames['in']} in, {frames['out']} with results, {frames['dropped']} dropped",
+        f"people    {persons['mean']} a frame, {len(ids)} ids: {', '.join(ids[:12])}",
+        f"latency   median {latency['median']} ms, p95 {latency['p95']} ms ({latency['what']})",
+        "stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()),
+    ]
+    truth = summary["truth"]
+    if truth:
+        recall, near = _percent(truth["recall"]), _percent(truth["pck"])
+        lines.append(
+            f"truth     {recall} of the people found, {truth['id_switches']} id switches, keypoints "
+            f"{truth['keypoint_px']} px off (median), {near} within 5 % of the height,"
+        )
+        lines.append(
+            f"          3D {truth['mpjpe_mm']} mm MPJPE, {truth['p_mpjpe_mm']} mm aligned, "
+            f"distance {_percent(truth['distance_error_share'])} off"
+        )
+    files = ("overlay.mp4", "overview.png", "summary.json", "results.mcap")
+    lines.append(f"look at   {', '.join(str(out / name) for name in files if (out / name).exists())}")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,211 @@
+"""Bags of results, comparison with the truth, and the report, on a made-up clip."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from posemo_ros.camera import Camera
+from posemo_ros.errors import InputError
+from posemo_ros.pipeline import Models, Settings
+from posemo_ros.replay.bag import ResultBagWriter, read_results
+from posemo_ros.replay.compare import Truth, compare, read_truth
+from posemo_ros.replay.report import make_report, run_offline
+from posemo_ros.replay.sources import Source
+from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
+
+CAMERA = Camera(160, 120, np.array([[150.0, 0, 80], [0, 150, 60], [0, 0, 1]]))
+FRAMES, RATE = 12, 10.0
+PERIOD_NS = round(1e9 / RATE)
+
+
+def true_joints(frame: int) -> np.ndarray:
+    """(17, 3) somebody about 0.8 m tall who moves to the right, 2.5 m away."""
+    pose = np.random.default_rng(5).uniform(-0.4, 0.4, (17, 3))
+    return pose - pose[0] + [-0.3 + 0.05 * frame, 0, 2.5]
+
+
+def result(frame: int, people: int = 1) -> FrameResult:
+    joints = true_joints(frame)
+    keypoints = np.concatenate([CAMERA.project(joints), np.full((17, 1), 0.9)], axis=1)
+    low, high = keypoints[:, :2].min(axis=0), keypoints[:, :2].max(axis=0)
+    boxes = np.concatenate([low, high])[None].repeat(people, axis=0).astype(np.float32)
+    ids = tuple(f"p{i + 1}" for i in range(people))
+    stamp = 10**9 + frame * PERIOD_NS
+    valid = frame >= 4
+    return FrameResult(
+        stamp,
+        "cam",
+        People2D(
+            ids, boxes, np.full(people, 0.8, np.float32), keypoints[None].repeat(people, 0).astype(np.float32)
+        ),
+        Skeletons3D(
+            stamp,
+            ids,
+            (joints - joints[0])[None].repeat(people, 0).astype(np.float32),
+            joints[:1].repeat(people, 0).astype(np.float32),
+            np.full((people, 17), 0.9, np.float32),
+        ),
+        Emotions(
+            stamp,
+            ids,
+            np.tile(np.float32([0.5, 0.1, 0.1, 0.1, 0.1, 0.1] if valid else [1 / 6] * 6), (people, 1)),
+            (EmotionStatus.VALID if valid else EmotionStatus.TOO_FEW_FRAMES,) * people,
+            np.full(people, 1.5, np.float32),
+            np.full(people, np.nan, np.float32),
+        ),
+        {"detect": 4.0, "keypoints": 2.0} if frame % 2 == 0 else {"keypoints": 2.0},
+    )
+
+
+def image(frame: int) -> Frame:
+    picture = np.full((120, 160, 3), 40 + frame, np.uint8)
+    return Frame(picture, 10**9 + frame * PERIOD_NS, "cam", CAMERA)
+
+
+class Clip(Source):
+    name, rate_hz, length = "made-up clip", RATE, FRAMES
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return (image(i) for i in range(FRAMES))
+
+
+class KnowsAll:
+    """A pipeline that gives ``result``."""
+
+    models, settings, sessions = Models(), Settings(), {}
+
+    def __init__(self, people: int = 1) -> None:
+        self.people = people
+
+    def step(self, frame: Frame) -> FrameResult:
+        return result(round((frame.stamp_ns - 10**9) / PERIOD_NS), self.people)
+
+    def flush(self):  # type: ignore[no-untyped-def]
+        return iter(())
+
+
+def truth_of_clip() -> Truth:
+    joints = np.stack([true_joints(i) for i in range(FRAMES)])[:, None]
+    keypoints = np.concatenate([CAMERA.project(joints), np.full((FRAMES, 1, 17, 1), 2.0)], axis=-1)
+    xy = keypoints[..., :2]
+    return Truth(keypoints, np.concatenate([xy.min(axis=2), xy.max(axis=2)], axis=-1), joints)
+
+
+def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
+    with ResultBagWriter(tmp_path / "r.mcap", {"detector": "d", "lifter": "l"}, hfov_deg=60) as bag:
+        for i in range(3):
+            bag.write(image(i), result(i, people=2))
+    recording = read_results(tmp_path / "r.mcap")
+    assert recording.models["detector"] == "d"
+    assert recording.models["lifter"] == "l"
+    for i in range(3):
+        expected = result(i, people=2)
+        stamp = expected.stamp_ns
+        assert expected.skeletons is not None
+        assert expected.emotions is not None
+        for name in ("boxes", "scores", "keypoints"):
+            np.testing.assert_array_equal(
+                getattr(recording.people[stamp], name), getattr(expected.people, name)
+            )
+        for name in ("relative", "roots", "scores"):
+            found = getattr(recording.skeletons[stamp], name)
+            np.testing.assert_array_equal(found, getattr(expected.skeletons, name))
+        assert recording.emotions[stamp].status == expected.emotions.status
+        np.testing.assert_array_equal(
+            recording.emotions[stamp].probabilities, expected.emotions.probabilities
+        )
+        assert recording.people[stamp].ids == recording.skeletons[stamp].ids == ("p1", "p2")
+    frames = list(recording.frames())
+    assert [f.stamp_ns for f in frames] == [image(i).stamp_ns for i in range(3)]
+    assert frames[1].camera is not None
+    np.testing.assert_allclose(frames[1].camera.matrix, CAMERA.matrix)
+    assert abs(int(frames[2].image.mean()) - 42) <= 1
+
+
+def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
+    with ResultBagWriter(tmp_path / "r.mcap", {}, hfov_deg=60):
+        pass
+    with pytest.raises(InputError, match="no posemo_msgs/Person2DArray"):
+        read_results(tmp_path / "r.mcap")
+
+
+def test_report_of_a_run(tmp_path: Path) -> None:
+    truth = truth_of_clip()
+    np.savez(tmp_path / "truth.npz", keypoints=truth.keypoints, boxes=truth.boxes, joints3d=truth.joints)
+    text = run_offline(Clip(), KnowsAll(), tmp_path / "out", tmp_path / "truth.npz")  # type: ignore[arg-type]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["frames"] == {"in": FRAMES, "out": FRAMES, "dropped": 0}
+    assert summary["ids"] == ["p1"]
+    assert summary["persons"] == {"mean": 1.0, "max": 1, "frames_with": FRAMES}
+    assert summary["emotions"] == {"estimates": FRAMES, "valid": FRAMES - 4}
+    assert summary["stages_ms"] == {"detect": 4.0, "keypoints": 2.0}
+    assert summary["models"]["keypoints"] == "posemo-keypoints"
+    assert summary["truth"]["recall"] == 1.0
+    assert summary["truth"]["keypoint_px"] == pytest.approx(0, abs=1e-3)
+    assert summary["truth"]["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert summary["truth"]["distance_error_m"] == pytest.approx(0, abs=1e-4)
+    assert "overlay.mp4" in text
+    video = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
+    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == FRAMES
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(RATE)
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == 280
+    overview = cv2.imread(str(tmp_path / "out" / "overview.png"))
+    assert overview.std() > 10
+
+
+def test_report_of_a_bag_takes_latency_from_its_times(tmp_path: Path) -> None:
+    run_offline(Clip(), KnowsAll(), tmp_path / "a")  # type: ignore[arg-type]
+    make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
+    summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert summary["latency_ms"]["median"] == 0.0  # an offline bag holds messages at their image's time
+    assert summary["frames"]["in"] == FRAMES
+
+
+def test_report_of_an_empty_scene(tmp_path: Path) -> None:
+    run_offline(Clip(), KnowsAll(people=0), tmp_path)  # type: ignore[arg-type]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["ids"] == []
+    assert summary["persons"]["max"] == 0
+    assert (tmp_path / "overview.png").exists()
+
+
+def test_comparison_by_hand() -> None:
+    truth = truth_of_clip()
+    stamps = [image(i).stamp_ns for i in range(FRAMES)]
+    people = {s: result(i).people for i, s in enumerate(stamps)}
+    skeletons = {s: result(i).skeletons for i, s in enumerate(stamps)}
+    # All keypoints 3 px to the right, the body 10 % larger, 0.2 m too far along the ray.
+    people = {s: replace(p, keypoints=p.keypoints + np.float32([3, 0, 0])) for s, p in people.items()}
+    people[stamps[6]] = replace(people[stamps[6]], ids=("p9",))
+    people[stamps[7]] = People2D()
+    skeletons = {
+        s: replace(k, relative=k.relative * np.float32(1.1), roots=k.roots * np.float32(1.08))
+        for s, k in skeletons.items()
+        if k is not None
+    }
+    found = compare(truth, stamps, people, skeletons)
+    assert found.persons == FRAMES
+    assert found.recall == pytest.approx((FRAMES - 1) / FRAMES)
+    assert found.id_switches == 2  # to p9 and back
+    assert found.keypoint_px == pytest.approx(3, abs=1e-3)
+    limbs = [0, 1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]
+    pose = (true_joints(0) - true_joints(0)[0])[limbs]
+    assert found.mpjpe_mm == pytest.approx(100 * np.linalg.norm(pose, axis=1).mean(), rel=1e-4)
+    assert found.p_mpjpe_mm == pytest.approx(0, abs=1e-2)
+    assert found.distance_error_share == pytest.approx(0.08, rel=1e-4)
+
+
+def test_truth_of_the_wrong_shape_is_explained(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "t.npz", keypoints=np.zeros((3, 17, 3)), boxes=np.zeros((3, 1, 4)), joints3d=np.zeros(1)
+    )
+    with pytest.raises(InputError, match=r"expected keypoints \(F, P, 17, 3\)"):
+        read_truth(tmp_path / "t.npz")
+    with pytest.raises(InputError, match="cannot read the ground truth"):
+        read_truth(tmp_path / "nothing.npz")
