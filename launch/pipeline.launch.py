@@ -25,7 +25,8 @@ from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
-PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+# Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 YES_NO = ["true", "false"]
 
 ARGUMENTS = [
@@ -91,8 +92,9 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     entities: list[LaunchDescriptionEntity] = [*ARGUMENTS]
-    if PROFILES not in os.environ:
-        entities.append(SetEnvironmentVariable(PROFILES, str(SHARE / "config" / "fastdds.xml")))
+    if not any(name in os.environ for name in PROFILES):
+        profile = str(SHARE / "config" / "fastdds.xml")
+        entities += [SetEnvironmentVariable(name, profile) for name in PROFILES]
     return LaunchDescription([*entities, OpaqueFunction(function=start)])
 
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "demo" / "people.mp4"
 TRUTH = ROOT / "demo" / "people_truth.npz"
 RESULTS = ("results.mcap", "overlay.mp4", "overview.png", "summary.json")
+RECORDED = ("people", "skeletons", "emotions", "markers", "overlay/compressed")
+START_S = 60.0
 STOP_S = 15.0
 
 
@@ -64,6 +66,8 @@ def environment() -> dict[str, str]:
     defaults = {
         "ROS_DOMAIN_ID": str(random.randint(1, 100)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later).
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
         "FASTDDS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
         "PYTHONUNBUFFERED": "1",
     }
@@ -78,6 +82,8 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
     processes.start("recorder", *stations, "-p", f"output:={args.out / 'results.mcap'}")
     processes.start("pipeline", *stations, *reliable)
     processes.start("markers", *stations, *reliable)
+    for name in RECORDED:
+        processes.wait_for_line("recorder", f"recording /posemo/{name}")
     processes.start(
         "camera",
         "-r",
@@ -134,6 +140,24 @@ class Processes:
                 stderr=None if shown else subprocess.STDOUT,
             )
 
+    def wait_for_line(self, name: str, words: str) -> None:
+        """Until a node has said something.
+
+        Raises:
+            DemoError: A node ended, or it took too long.
+        """
+        end = time.monotonic() + START_S
+        while words not in (self._logs / f"{name}.log").read_text(errors="replace"):
+            self._check_all_run()
+            if time.monotonic() > end:
+                raise DemoError(f"waited {START_S:g} s for {name} to say {words!r}")
+            time.sleep(0.05)
+
+    def _check_all_run(self, but: str = "") -> None:
+        for name, process in self._running.items():
+            if name != but and process.poll() is not None:
+                raise DemoError(self._last_words(name))
+
     def wait_for(self, name: str, limit_s: float | None) -> None:
         """Until a node ends by itself, or the time is over.
 
@@ -142,9 +166,7 @@ class Processes:
         """
         end = None if limit_s is None else time.monotonic() + limit_s
         while self._running[name].poll() is None and (end is None or time.monotonic() < end):
-            for other, process in self._running.items():
-                if other != name and process.poll() is not None:
-                    raise DemoError(self._last_words(other))
+            self._check_all_run(but=name)
             time.sleep(0.1)
         if self._end(name):
             raise DemoError(f"{name} failed, see above")

@@ -103,6 +103,8 @@ class CameraNode(Station):
 
     def _await_subscribers(self) -> None:
         wanted = self.values["wait_for"]
+        if wanted:
+            self.get_logger().info(f"waiting for {wanted} subscriptions")
         publishers = (self._image, self._compressed, self._info)
         while sum(p.get_subscription_count() for p in publishers) < wanted and not self._stopping.is_set():
             self._stopping.wait(POLL_S)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
+from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -82,7 +84,23 @@ class RecorderNode(Station):
             self._writer.write(connection, self.get_clock().now().nanoseconds, data)
             self.monitor.count("received")
 
-        return self.create_subscription(message_class(kind), topic, take, matching(publishers), raw=True)
+        return self.create_subscription(
+            message_class(kind),
+            topic,
+            take,
+            matching(publishers),
+            event_callbacks=SubscriptionEventCallbacks(matched=self._announce(topic)),
+            raw=True,
+        )
+
+    def _announce(self, topic: str) -> Callable[[QoSSubscriptionMatchedInfo], None]:
+        """Say when the connection stands: from then on nothing is missed."""
+
+        def on_match(event: QoSSubscriptionMatchedInfo) -> None:
+            if event.current_count_change > 0:
+                self.get_logger().info(f"recording {topic}")
+
+        return on_match
 
 
 def matching(publishers: list[Any]) -> QoSProfile:

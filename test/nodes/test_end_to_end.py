@@ -1,0 +1,256 @@
+"""Separate processes over DDS: every frame's results, the same numbers in every composition, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
+pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
+
+from rosbags.highlevel import AnyReader
+
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.nodes import conversion
+from posemo_ros.nodes.parameters import models_of
+from posemo_ros.pipeline import Pipeline, Settings
+from posemo_ros.replay.sources import open_source
+
+from .tiny_models import parameters
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FRAMES = 12
+SETTINGS = {"detect_every": 3, "context_rate_hz": 0.01}
+RESULTS = ("people", "skeletons", "emotions")
+STATIONS = ("keypoints", "lifter", "context", "emotion")
+
+
+class Nodes:
+    """Processes of this package, with the tiny networks."""
+
+    def __init__(self, folder: Path, manifest: Path) -> None:
+        self._folder, self._manifest = folder, manifest
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, **values: object) -> None:
+        if name in ("pipeline", *STATIONS):
+            values = {**parameters(self._manifest, name), **SETTINGS, **values}
+        file = self._folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
+        namespace = "/camera" if name == "camera" else "/posemo"
+        remappings = {
+            "__ns": namespace,
+            "image_raw": "/camera/image_raw",
+            "camera_info": "/camera/camera_info",
+            "people": "/posemo/people",
+        }
+        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args"]
+        command += ["--params-file", str(file)]
+        for old, new in remappings.items():
+            command += ["-r", f"{old}:={new}"]
+        with self.log(name).open("wb") as log:
+            self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    def log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def said(self, name: str) -> str:
+        return self.log(name).read_text(errors="replace")
+
+    def wait_for_line(self, name: str, words: str) -> None:
+        """Until a node has said something; all must go on running."""
+        end = time.monotonic() + 60
+        while words not in self.said(name):
+            assert time.monotonic() < end, f"{name} never said {words!r}: {self.said(name)}"
+            assert not [n for n, process in self.running.items() if process.poll() is not None]
+            time.sleep(0.05)
+
+    def end(self, name: str, how: signal.Signals | None = signal.SIGINT) -> int:
+        """Exit code; without a signal, it has to end by itself."""
+        process = self.running.pop(name)
+        if how is not None:
+            process.send_signal(how)
+        return process.wait(60)
+
+    def kill(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, tiny_manifest: Path, domain: int) -> Iterator[Nodes]:
+    made = Nodes(tmp_path, tiny_manifest)
+    yield made
+    made.kill()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PNG files, so that nothing is lost: somebody comes, walks, and goes."""
+    folder = tmp_path_factory.mktemp("clip")
+    for number in range(FRAMES):
+        image = np.zeros((120, 160, 3), np.uint8)
+        if 1 <= number < FRAMES - 1:
+            image[40:100, 50 + 3 * number : 75 + 3 * number] = (40, 120, 250 - number)
+        cv2.imwrite(str(folder / f"{number:03}.png"), image)
+    return folder
+
+
+def play(nodes: Nodes, clip: Path, stations: tuple[str, ...], bag: Path) -> None:
+    """The clip through the stations into a bag; everything ends with exit code 0."""
+    topics = ["/camera/image_raw", "/camera/camera_info", "/diagnostics"]
+    topics += [f"/posemo/{name}" for name in RESULTS]
+    nodes.start("recorder", output=str(bag), topics=topics)
+    reliable = {"qos_overrides": {"/camera/image_raw": {"subscription": {"reliability": "reliable"}}}}
+    for name in stations:
+        nodes.start(name, **(reliable if name in ("pipeline", "keypoints", "context") else {}))
+    for name in RESULTS:
+        nodes.wait_for_line("recorder", f"recording /posemo/{name}")
+    looking = sum(name in ("pipeline", "keypoints", "context") for name in stations)
+    nodes.start("camera", source=str(clip), lockstep=True, wait_for=2 * (looking + 1))
+    codes = {"camera": nodes.end("camera", None)}
+    codes |= {name: nodes.end(name) for name in (*stations, "recorder")}
+    assert codes == dict.fromkeys(codes, 0), {name: nodes.said(name) for name in codes}
+
+
+def read(bag: Path) -> dict[str, list[Any]]:
+    """Messages by topic, in the order of their arrival."""
+    found: dict[str, list[Any]] = {}
+    with AnyReader([bag]) as reader:
+        for connection, _, data in reader.messages():
+            found.setdefault(connection.topic, []).append(reader.deserialize(data, connection.msgtype))
+    return found
+
+
+def results(messages: dict[str, list[Any]]) -> list[tuple[Any, Any, Any]]:
+    """(2D, 3D, emotions) per image as the core's types."""
+    rows = zip(*(messages[f"/posemo/{n}"] for n in RESULTS), strict=True)
+    return [
+        (
+            conversion.people_from_message(people)[0],
+            conversion.skeletons_from_message(skeletons),
+            conversion.emotions_from_message(emotions),
+        )
+        for people, skeletons, emotions in rows
+    ]
+
+
+def assert_equal_results(found: list[tuple[Any, Any, Any]], expected: list[tuple[Any, Any, Any]]) -> None:
+    assert len(found) == len(expected)
+    for (people, skeletons, emotions), (people0, skeletons0, emotions0) in zip(found, expected, strict=True):
+        assert people.ids == people0.ids
+        assert skeletons.ids == skeletons0.ids
+        assert emotions.status == emotions0.status
+        np.testing.assert_array_equal(people.boxes, people0.boxes)
+        np.testing.assert_array_equal(people.keypoints, people0.keypoints)
+        np.testing.assert_array_equal(skeletons.relative, skeletons0.relative)
+        np.testing.assert_array_equal(skeletons.roots, skeletons0.roots)
+        np.testing.assert_allclose(emotions.probabilities, emotions0.probabilities, atol=1e-6)
+
+
+def offline(manifest: Path, clip: Path) -> list[tuple[Any, Any, Any]]:
+    """The chain without ROS on the same files."""
+    models = models_of(parameters(manifest, "pipeline"))
+    pipeline = Pipeline(models, Settings(**SETTINGS), ModelStore([manifest]))
+    with open_source(clip) as source:
+        frames = list(source)
+    steps = [pipeline.step(frame) for frame in frames]
+    return [(s.people, s.skeletons, s.emotions) for s in steps]
+
+
+@pytest.mark.parametrize("stations", [("pipeline",), STATIONS], ids=["single", "stations"])
+def test_every_frame_gives_the_numbers_of_the_core(
+    nodes: Nodes, clip: Path, tiny_manifest: Path, tmp_path: Path, stations: tuple[str, ...]
+):
+    play(nodes, clip, stations, tmp_path / "results.mcap")
+    messages = read(tmp_path / "results.mcap")
+    images = [(m.header.stamp, m.header.frame_id) for m in messages["/camera/image_raw"]]
+    assert len(images) == FRAMES
+    assert len(messages["/camera/camera_info"]) == FRAMES
+    for name in RESULTS:
+        assert [(m.header.stamp, m.header.frame_id) for m in messages[f"/posemo/{name}"]] == images
+    found = results(messages)
+    assert [len(people) for people, _, _ in found][:2] == [0, 1]
+    assert any(s.value == "valid" for _, _, emotions in found for s in emotions.status)
+    assert_equal_results(found, offline(tiny_manifest, clip))
+
+
+def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
+    play(nodes, clip, ("pipeline",), tmp_path / "results.mcap")
+    statuses = [s for m in read(tmp_path / "results.mcap")["/diagnostics"] for s in m.status]
+    assert {s.name for s in statuses} >= {"/posemo/pipeline", "/posemo/recorder", "/camera/camera"}
+    values = [{v.key: v.value for v in s.values} for s in statuses if s.name == "/posemo/pipeline"]
+    assert values[-1]["detect model"] == "tiny-detector (onnxruntime, fp32)"
+    busy = [v for v in values if "latency [ms]" in v]
+    assert busy
+    assert {"detect [ms]", "keypoints [ms]", "lift [ms]", "emotion [ms]"} <= set().union(*busy)
+
+
+def test_the_bag_is_one_file_that_explains_its_own_types(nodes: Nodes, clip: Path, tmp_path: Path):
+    play(nodes, clip, ("pipeline",), tmp_path / "results.mcap")
+    assert not list(tmp_path.glob("*.part"))
+    with AnyReader([tmp_path / "results.mcap"]) as reader:
+        definitions = {c.topic: c.msgdef.data for c in reader.connections}
+    assert "Keypoint2D[17] keypoints" in definitions["/posemo/people"]
+
+
+def test_a_chain_that_cannot_start_says_why_and_exits_with_1(nodes: Nodes):
+    nodes.start("pipeline", detector="nobody")
+    assert nodes.end("pipeline", None) == 1
+    assert "configure failed: there is no model 'nobody'" in nodes.said("pipeline")
+
+
+def test_an_unreadable_source_says_why_and_exits_with_1(nodes: Nodes, tmp_path: Path):
+    (tmp_path / "broken.mp4").write_text("no video")
+    nodes.start("camera", source=str(tmp_path / "broken.mp4"))
+    assert nodes.end("camera", None) == 1
+    assert "broken.mp4" in nodes.said("camera")
+
+
+def test_a_value_out_of_range_says_so(nodes: Nodes):
+    nodes.start("pipeline", image_transport="carrier pigeon")
+    assert nodes.end("pipeline", None) == 1
+    assert "'carrier pigeon' is not one of raw, compressed" in nodes.said("pipeline")
+
+
+def test_termination_is_a_clean_exit_too(nodes: Nodes, clip: Path):
+    nodes.start("camera", source=str(clip), wait_for=3)
+    nodes.wait_for_line("camera", "3 subscriptions")
+    assert nodes.end("camera", signal.SIGTERM) == 0, nodes.said("camera")
+
+
+def test_large_images_arrive_between_processes(nodes: Nodes, tmp_path: Path, ros: None):
+    """With the shipped Fast DDS profile; with the defaults most of these are lost."""
+    import rclpy
+    from rclpy.node import Node
+    from sensor_msgs.msg import Image
+
+    from posemo_ros.nodes import qos
+
+    folder = tmp_path / "vga"
+    folder.mkdir()
+    for number in range(20):
+        image = np.full((480, 640, 3), number, np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    world = Node("world")
+    seen: list[int] = []
+    world.create_subscription(Image, "/camera/image_raw", lambda m: seen.append(m.data[0]), qos.newest(20))
+    nodes.start("camera", source=str(folder), rate=20.0, wait_for=1)
+    while nodes.running["camera"].poll() is None:
+        rclpy.spin_once(world, timeout_sec=0.1)
+    for _ in range(20):
+        rclpy.spin_once(world, timeout_sec=0.05)
+    world.destroy_node()
+    assert nodes.end("camera", None) == 0
+    assert seen == list(range(20))
