@@ -20,12 +20,12 @@ _NODE, _INITIALIZER = 1, 5  # GraphProto
 _OP_TYPE, _ATTRIBUTE = 4, 5  # NodeProto
 _ATTRIBUTE_TENSOR = 5  # AttributeProto
 _DIMS, _DATA_TYPE = 1, 2  # TensorProto
-_FLOAT16, _BFLOAT16 = 10, 16  # TensorProto.DataType
+_FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
 _QUANTISED_OPS = {b"QuantizeLinear", b"DequantizeLinear", b"QLinearConv", b"QLinearMatMul", b"ConvInteger"}
 
 
 def precision_of(path: Path) -> str:
-    """``int8`` when the network is quantised, else the type of most weights: ``fp16`` or ``fp32``.
+    """``int8`` when the network is quantised, else the type of most of its floats: ``fp16`` or ``fp32``.
 
     Raises:
         ModelError: The file is missing, unreadable or not an ONNX model.
@@ -56,7 +56,7 @@ def _precision(data: mmap.mmap) -> str:
             for tensor in tensors:
                 weights.update(_tensor(data, tensor))
     half = weights[_FLOAT16] + weights[_BFLOAT16]
-    return "fp16" if half > weights.total() / 2 else "fp32"
+    return "fp16" if half > weights[_FLOAT] + weights[_DOUBLE] else "fp32"
 
 
 def _node(data: mmap.mmap, span: tuple[int, int]) -> tuple[bytes, list[tuple[int, int]]]:

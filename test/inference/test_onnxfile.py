@@ -22,13 +22,14 @@ def test_type_of_the_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("half", "single", "expected"), [(100, 10, "fp16"), (10, 100, "fp32")])
 def test_most_weights_decide(tmp_path: Path, half: int, single: int, expected: str) -> None:
-    """Elements count, not tensors; also those in Constant nodes, where older exporters keep them."""
+    """Elements count, not tensors; also those in Constant nodes; integers (indices) do not."""
     inside = numpy_helper.from_array(np.zeros((half // 10, 10), np.float16), "h")
     nodes = [
         helper.make_node("Constant", [], ["h"], value=inside),
         helper.make_node("Identity", ["h"], ["y"]),
     ]
     weights = [numpy_helper.from_array(np.zeros(single // 2, np.float32), f"s{i}") for i in range(2)]
+    weights.append(numpy_helper.from_array(np.zeros(1000, np.int64), "indices"))
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT16, None)
     path = tmp_path / "mixed.onnx"
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], [output], weights)), path)
