@@ -1,0 +1,72 @@
+"""People in COCO's annotation format, and photos without people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.errors import InputError
+
+from .people import Person, Photo
+
+HOLD_OUT_EVERY = 6
+
+
+def read_json(path: Path) -> tuple[dict[int, dict], list[dict]]:  # type: ignore[type-arg]
+    """Images by id, and annotations.
+
+    Raises:
+        InputError: The file cannot be read or has no images and annotations.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {int(i["id"]): i for i in data["images"]}, list(data["annotations"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected a COCO annotation file ({error!r})") from error
+
+
+def xyxy(bbox: list[float]) -> NDArray[np.float32]:
+    """COCO's x, y, width, height as x1, y1, x2, y2."""
+    x, y, w, h = bbox
+    return np.array([x, y, x + w, y + h], np.float32)
+
+
+def read_people(annotations: Path, images: Path, source: str = "coco") -> list[Person]:
+    """Everyone with at least one labelled keypoint who is no crowd, in the file's order."""
+    photos, entries = read_json(annotations)
+    loaded = {i: Photo(p["file_name"], images / p["file_name"]) for i, p in photos.items()}
+    return [
+        Person(
+            photo=loaded[int(a["image_id"])],
+            box=xyxy(a["bbox"]),
+            keypoints=np.array(a["keypoints"], np.float32).reshape(17, 3),
+            area=float(a["area"]),
+            complete=np.ones(17, np.bool_),
+            outline=np.zeros((0, 2), np.float32),
+            image_id=int(a["image_id"]),
+            person_id=int(a["id"]),
+            source=source,
+        )
+        for a in entries
+        if not a.get("iscrowd", 0) and np.any(np.array(a["keypoints"][2::3]) > 0)
+    ]
+
+
+def held_out(image_ids: list[int], every: int = HOLD_OUT_EVERY) -> frozenset[int]:
+    """Every sixth image id in ascending order, from the third: never trained on."""
+    return frozenset(sorted(set(image_ids))[2::every])
+
+
+def read_backgrounds(folder: Path) -> list[Photo]:
+    """All JPEG files of a folder without people, by name.
+
+    Raises:
+        InputError: There is none.
+    """
+    files = sorted(folder.glob("*.jpg"))
+    if not files:
+        raise InputError(f"{folder}: no *.jpg files")
+    return [Photo(f.name, f) for f in files]

@@ -1,0 +1,70 @@
+"""Photos and the people labelled in them, as every data set here is read.
+
+Symbols: J = 17 joints of COCO-17; pixels of the photo, x right, y down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros.errors import InputError
+
+
+@dataclass(eq=False)
+class Photo:
+    """An encoded image that is decoded when first asked for, and then kept.
+
+    Attributes:
+        name: For messages.
+        encoded: JPEG or PNG bytes, or the file that holds them.
+    """
+
+    name: str
+    encoded: bytes | Path
+    _pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 BGR.
+
+        Raises:
+            InputError: The bytes are no image.
+        """
+        if self._pixels is None:
+            data = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if image is None:
+                raise InputError(f"{self.name}: not an image that OpenCV can read")
+            self._pixels = np.asarray(image, np.uint8)
+        return self._pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One labelled person.
+
+    Attributes:
+        photo: Where the person is seen.
+        box: (4,) float32 xyxy px.
+        keypoints: (J, 3) float32 x, y, visibility: 0 not labelled, 1 hidden, 2 visible.
+        area: px², the s² of COCO's object keypoint similarity.
+        complete: (J,) bool; where True, visibility 0 means that nobody could place the joint;
+            where False nobody was asked.
+        outline: (K, 2) float32, more points that belong to the person (the crown).
+        image_id, person_id: Those of the annotation file.
+        source: Name of the data set.
+    """
+
+    photo: Photo
+    box: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+    area: float
+    complete: NDArray[np.bool_]
+    outline: NDArray[np.float32]
+    image_id: int
+    person_id: int
+    source: str
