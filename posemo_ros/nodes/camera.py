@@ -50,6 +50,7 @@ class CameraNode(Station):
         self._compressed = self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED)
         self._info = self.publisher(CameraInfo, CAMERA_INFO_TOPIC)
         self.monitor.fact("source", self._source.name)
+        self.monitor.fact("lockstep", str(self.values["lockstep"]).lower())
 
     def unload(self) -> None:
         """Close the source."""

@@ -102,7 +102,9 @@ class Recording:
     Attributes:
         path: The bag.
         people, skeletons, emotions: What was found in the image of that stamp.
-        latencies_ms: Time of recording minus image stamp, of the last message about an image.
+        arrived_ns: When the last message about an image was recorded.
+        info_arrived_ns: When the image's CameraInfo was recorded.
+        camera: Key/value pairs of this package's camera node; empty for another camera.
         models: Names in the manifest by station, as far as the messages say.
         diagnostics: Key/value pairs of the pipeline's status messages, oldest first.
     """
@@ -111,9 +113,26 @@ class Recording:
     people: dict[int, People2D] = field(default_factory=dict)
     skeletons: dict[int, Skeletons3D] = field(default_factory=dict)
     emotions: dict[int, Emotions] = field(default_factory=dict)
-    latencies_ms: dict[int, float] = field(default_factory=dict)
+    arrived_ns: dict[int, int] = field(default_factory=dict)
+    info_arrived_ns: dict[int, int] = field(default_factory=dict)
+    camera: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     diagnostics: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def in_lockstep(self) -> bool:
+        """Whether the camera waited for results; its stamps then keep the source's time."""
+        return self.camera.get("lockstep") == "true"
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        """From image to the last message about it.
+
+        The image's time is its stamp, but in lockstep, where stamps may lie behind, the arrival
+        of its CameraInfo, which the camera publishes at the same time.
+        """
+        starts = self.info_arrived_ns if self.in_lockstep else {}
+        return [(end - starts.get(stamp, stamp)) * 1e-6 for stamp, end in self.arrived_ns.items()]
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics."""
@@ -130,7 +149,7 @@ def read_results(path: Path) -> Recording:
     with open_bag(path) as reader:
         for connection, received_ns, raw in reader.messages():
             kind = connection.msgtype.rsplit("/", 1)[-1]
-            if kind in (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray"):
+            if kind in (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray", "CameraInfo"):
                 message = typestore().deserialize_cdr(raw, connection.msgtype)
                 _take(recording, kind, message, received_ns)
     if not recording.people:
@@ -145,9 +164,15 @@ def _take(recording: Recording, kind: str, message: Any, received_ns: int) -> No
         recording.diagnostics.extend(
             {v.key: v.value for v in status.values} for status in message.status if _is_chain(status.name)
         )
+        for status in message.status:
+            if status.name.endswith("/camera"):
+                recording.camera.update({v.key: v.value for v in status.values})
         return
     stamp = stamp_of(message)
-    recording.latencies_ms[stamp] = max(recording.latencies_ms.get(stamp, 0.0), (received_ns - stamp) * 1e-6)
+    if kind == "CameraInfo":
+        recording.info_arrived_ns[stamp] = received_ns
+        return
+    recording.arrived_ns[stamp] = max(recording.arrived_ns.get(stamp, 0), received_ns)
     if kind == PEOPLE:
         recording.people[stamp] = people_from_message(message)
         recording.models.update(detector=message.detector_model, keypoints=message.keypoint_model)

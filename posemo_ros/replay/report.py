@@ -208,10 +208,14 @@ def _figures(recording: Recording) -> RunFigures:
                 totals[key] = max(totals[key], int(value))
     known = bool(recording.diagnostics)
     return RunFigures(
-        latency="from image stamp to the arrival of the last result at the recorder",
-        latencies_ms=list(recording.latencies_ms.values()),
+        latency=(
+            f"from {'the image (its CameraInfo)' if recording.in_lockstep else 'image stamp'} "
+            "to the arrival of the last result, at the recorder"
+        ),
+        latencies_ms=recording.latencies_ms,
         stages_ms={name: float(np.median(ms)) for name, ms in stages.items()},
         runtimes=runtimes,
+        source=recording.camera.get("source", ""),
         received=totals["received"] if known else None,
         dropped=totals["dropped"] if known else None,
     )
