@@ -5,15 +5,10 @@ from pathlib import Path
 
 from posemo_ros import topics
 from posemo_ros.inference.store import ModelStore
-from posemo_ros.nodes.parameters import NODES, parameter_table
+from posemo_ros.nodes.parameters import NODES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_parameters_are_those_of_the_code() -> None:
-    table = README.split("-->\n", 1)[1].split("<!-- /parameters -->")[0]
-    assert table.strip() == parameter_table().strip()
 
 
 def test_every_node_and_topic_is_described() -> None:
