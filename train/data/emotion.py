@@ -10,13 +10,13 @@ from posemo_ros.emotion.window import upright
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.types import EMOTIONS
 
-from .body import Floats, mirror, scale_bones
+from .body import Floats, heading, mirror, scale_bones
 from .cameras import random_poses, see
 from .cmu import Motion, sample
 from .expression import express, random_styles
 from .lifting import bend, borrow_arms, sit
 
-_LEG_JOINTS = (2, 3, 5, 6)
+_UNSEEN_LEGS = 0.3  # share of movements whose legs the lifter has to guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def movements(
     rng: np.random.Generator,
     count: int,
     *,
-    neutral: float = 0.25,
+    neutral: float = 0.35,
 ) -> Movements:
     """Random movements; a share of them neutral, the others at intensities from 0.35 to 1."""
     emotions = rng.integers(0, len(EMOTIONS), count)
@@ -69,6 +69,7 @@ def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floa
     Returns:
         (B, T, 17, 3) metres, pelvis at the origin.
     """
+    body = _guess_legs(body, rng.random(len(body)) < _UNSEEN_LEGS, rng)
     middle = body[:, body.shape[1] // 2, None, None, 0]
     seen = see(body - middle, *random_poses(rng, len(body)))[:, :, :17]
     seen = seen - seen[:, :, :1] + lifting_errors(seen.shape[:3], rng)
@@ -76,16 +77,30 @@ def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floa
     return upright(seen) if spec.axes == "upright" else seen.astype(np.float32)
 
 
+def _guess_legs(body: Floats, who: np.ndarray, rng: np.random.Generator) -> Floats:
+    """What a lifter makes of legs outside the image: both alike, at rest, half standing, half sitting."""
+    out = body.copy()
+    axes = heading(body[who])
+    bend = np.radians(rng.uniform(0, 75, len(axes)))
+    back = bend * rng.uniform(0, 1, len(axes)) * rng.choice([0.3, 1.0], len(axes))
+    down = {(1, 2): bend, (4, 5): bend, (2, 3): -back, (5, 6): -back}
+    for (upper, lower), angle in down.items():
+        length = np.linalg.norm(body[who, :, lower] - body[who, :, upper], axis=-1, keepdims=True)
+        own = np.stack([np.sin(angle), rng.normal(0, 0.08, len(axes)), -np.cos(angle)], -1)
+        own = (own / np.linalg.norm(own, axis=-1, keepdims=True)).astype(np.float32)
+        direction = (axes @ own[:, None, :, None])[..., 0]
+        out[who, :, lower] = out[who, :, upper] + length * direction
+    return out
+
+
 def lifting_errors(shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
     """(B, T, 17, 3) metres in the camera's axes: constant, wandering and fresh errors, most in depth.
 
-    About the size of the starter lifter's (models/lifter.md); legs outside the image are worse.
+    About the size of the starter lifter's (models/lifter.md).
     """
     b, t, j = shape
     strength = rng.uniform(0.3, 1.3, (b, 1, 1, 1))
     joint = np.where(np.isin(np.arange(j), (3, 6, 13, 16)), 1.5, 1.0)[:, None]
-    unseen_legs = np.isin(np.arange(j), _LEG_JOINTS) & (rng.random((b, 1)) < 0.2)
-    joint = joint * np.where(unseen_legs, 4.0, 1.0)[:, None, :, None]
     steps = rng.standard_normal((b, t, j, 3), np.float32)
     wander = np.empty_like(steps)
     wander[:, 0] = steps[:, 0]

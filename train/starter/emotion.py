@@ -42,7 +42,7 @@ from .fitting import Batch, Plan, export, fit
 from .temporal import EmotionNet
 
 SPEC = EmotionSpec(frames=27, rate_hz=12.0, axes="upright")
-NEUTRAL_REFUSED = 0.9  # share of neutral movements that min_confidence turns away
+NEUTRAL_REFUSED = 0.95  # share of neutral movements that min_confidence turns away
 HELD_OUT = 6000  # movements to calibrate on, and as many to test on
 
 Rows = NDArray[np.float64]
