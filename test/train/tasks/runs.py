@@ -1,0 +1,90 @@
+"""Small runs on made-up data, through the same command line as any other run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from train.tasks.cli import Cli, run
+
+
+def write_motion(folder: Path, frames: int = 40, seed: int = 0) -> None:
+    """Smooth movement, truly projected, in Human3.6M's published files."""
+    import json
+
+    from train.data.h36m import CAMERA_IDS
+
+    rng = np.random.default_rng(seed)
+    t = np.linspace(0, 6, frames)[:, None, None]
+    subjects = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
+    rest, phase = rng.normal(0, 0.4, (32, 3)), rng.uniform(0, 6, (32, 3))
+    world = {
+        s: {
+            a: (rest + 0.15 * np.sin((1 + i + j) * t + phase)).astype("f4")
+            for i, a in enumerate(("Directions", "Walking"))
+        }
+        for j, s in enumerate(subjects)
+    }
+    kept = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
+    turn = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # camera to world: looks along +y
+    seen = {
+        s: {
+            a: [
+                ((p[:, kept][..., [0, 2]] * [1, -1]) / (p[:, kept][..., 1:2] + 4) * 1100 + 500).astype("f4")
+                for _ in CAMERA_IDS
+            ]
+            for a, p in actions.items()
+        }
+        for s, actions in world.items()
+    }
+    cameras = {f"{s}_{c}": {"R": turn.tolist(), "T": [0, -4, 0]} for s in subjects for c in CAMERA_IDS}
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(world, dtype=object))
+    np.savez(folder / "data_2d_h36m_gt.npz", positions_2d=np.array(seen, dtype=object))
+    (folder / "cameras.json").write_text(json.dumps(cameras))
+
+
+def lifter_config(data: Path, out: Path, **model: Any) -> dict[str, Any]:
+    return {
+        "seed_everything": 1,
+        "out": str(out),
+        "model": {
+            "class_path": "train.tasks.lifter.Lifter",
+            "init_args": {
+                "network": "poseformer",
+                "options": {"frames": 3, "width": 8, "depth": 1, "heads": 2, "sam": "after_msa"},
+                "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.002}},
+                "scheduler": {
+                    "class_path": "torch.optim.lr_scheduler.ExponentialLR",
+                    "init_args": {"gamma": 0.9},
+                },
+                **model,
+            },
+        },
+        "data": {
+            "class_path": "train.data.modules.Human36M",
+            "init_args": {"folder": str(data), "keypoints": "gt", "batch": 64, "stride": 8, "workers": 0},
+        },
+        "trainer": {
+            "max_epochs": 2,
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        },
+        "checkpoint": {"monitor": "val/mpjpe_mm"},
+    }
+
+
+def command(config: dict[str, Any], path: Path, *arguments: str, name: str = "fit") -> Cli:
+    """Write the configuration and run it in this process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config))
+    return run([name, "--config", str(path), *arguments])
+
+
+def weights(cli: Cli) -> dict[str, torch.Tensor]:
+    return {k: v.detach().clone() for k, v in cli.model.network.state_dict().items()}

@@ -1,0 +1,237 @@
+"""Runs repeat, go on exactly where they stopped, and leave what they promise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from posemo_ros.errors import InputError
+from train.tasks.callbacks import Ema, read_logs
+from train.tasks.checkpoint import entry_of, network_state, start_from
+
+from .runs import command, lifter_config, weights, write_motion
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("h36m")
+    write_motion(folder)
+    return folder
+
+
+def test_interrupted_and_resumed_is_uninterrupted(motion: Path, tmp_path: Path) -> None:
+    """Dropped paths, flips, order, optimiser, learning rate and averaged weights all go on."""
+    whole = command(lifter_config(motion, tmp_path / "whole"), tmp_path / "w.yaml", "--trainer.max_epochs=4")
+    command(lifter_config(motion, tmp_path / "parts"), tmp_path / "p.yaml", "--trainer.max_epochs=2")
+    last = tmp_path / "parts/checkpoints/last.ckpt"
+    resumed = command(
+        lifter_config(motion, tmp_path / "parts"),
+        tmp_path / "p.yaml",
+        "--trainer.max_epochs=4",
+        f"--ckpt_path={last}",
+    )
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[name]), name
+    a, b = (
+        torch.load(tmp_path / run / "checkpoints/last.ckpt", weights_only=True) for run in ("whole", "parts")
+    )
+    assert a["global_step"] == b["global_step"] > 10
+    assert a["lr_schedulers"][0]["_last_lr"] == b["lr_schedulers"][0]["_last_lr"]
+    for key in ("state_dict", "current_model_state"):
+        assert all(torch.equal(a[key][k], b[key][k]) for k in a[key])
+    for number, state in a["optimizer_states"][0]["state"].items():
+        assert torch.equal(state["exp_avg"], b["optimizer_states"][0]["state"][number]["exp_avg"])
+    # and the log of the whole run is the log of its parts
+    one, two = read_logs(tmp_path / "whole"), read_logs(tmp_path / "parts")
+    assert one.keys() == two.keys()
+    assert one["val/mpjpe_mm"] == two["val/mpjpe_mm"]
+    assert one["train/loss_epoch"] == two["train/loss_epoch"]
+    assert (tmp_path / "parts" / "curves.png").stat().st_size > 2000
+
+
+def test_seeds(motion: Path, tmp_path: Path) -> None:
+    first, again, other = (
+        weights(
+            command(
+                lifter_config(motion, tmp_path / name),
+                tmp_path / f"{name}.yaml",
+                "--trainer.max_epochs=1",
+                f"--seed_everything={seed}",
+            )
+        )
+        for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not all(torch.equal(first[k], other[k]) for k in first)
+
+
+def test_a_run_leaves_the_best_and_is_tested_predicted_and_exported(motion: Path, tmp_path: Path) -> None:
+    config = lifter_config(motion, tmp_path / "run")
+    config["trainer"] |= {"precision": "bf16-mixed", "gradient_clip_val": 1.0}
+    config["checkpoint"]["save_top_k"] = 2
+    command(config, tmp_path / "c.yaml", "--trainer.max_epochs=4")
+    best = sorted(p.name for p in (tmp_path / "run/checkpoints").glob("0*.ckpt"))
+    curve = dict(read_logs(tmp_path / "run")["val/mpjpe_mm"])
+    order = np.argsort(list(curve.values()))[:2]
+    assert best == sorted(f"{i:03d}.ckpt" for i in order)
+    assert list((tmp_path / "run/tensorboard").rglob("events*"))
+
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    config["trainer"].pop("precision")
+    cli = command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="test")
+    result = json.loads((tmp_path / "run/test.json").read_text())
+    rows = result["per_action"]
+    assert set(rows) == {"Directions", "Walking", "average"}
+    mean = (rows["Directions"]["mpjpe_mm"] + rows["Walking"]["mpjpe_mm"]) / 2
+    assert rows["average"]["mpjpe_mm"] == pytest.approx(mean)
+    assert result["samples"] == 2 * 2 * 4 * 40
+
+    command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="predict")
+    with np.load(tmp_path / "run/predictions.npz") as file:
+        predicted, index = file["joints"], file["index"]
+    assert index.tolist() == list(range(640))
+    windows = cli.datamodule.datasets["test"]
+    error = 1000 * np.linalg.norm(predicted - windows.joints[windows.centres], axis=-1).mean(1)
+    actions = np.array([v.action for v in windows.videos])[windows.video_of]
+    by_hand = np.mean([error[actions == a].mean() for a in ("Directions", "Walking")])
+    assert rows["average"]["mpjpe_mm"] == pytest.approx(by_hand, rel=1e-4)
+
+    from train.__main__ import main
+
+    out = tmp_path / "onnx/lifter.onnx"
+    assert (
+        main(["export", "--config", str(tmp_path / "c.yaml"), "--weights", str(last), "--out", str(out)]) == 0
+    )
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(out))
+    inputs = windows[[3, 4]]["keypoints"]
+    cli.model.flip_test = False
+    with torch.no_grad():
+        expected = cli.model.eval().answer(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(session.run(None, {"keypoints": inputs})[0][:, 0], expected, atol=1e-5)
+
+
+def test_early_stopping(motion: Path, tmp_path: Path) -> None:
+    config = lifter_config(motion, tmp_path / "run")
+    config["early_stopping"] = {"patience": 1, "min_delta": 1e6}
+    cli = command(config, tmp_path / "c.yaml", "--trainer.max_epochs=9")
+    assert cli.trainer.current_epoch == 2
+
+
+def test_missing_data_stop_the_command_with_a_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train.__main__ import main
+
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(lifter_config(tmp_path / "nowhere", tmp_path / "run")))
+    assert main(["fit", "--config", str(path)]) == 1
+    message = capsys.readouterr().err
+    assert "data_3d_h36m.npz not found" in message
+    assert "docs/training.md, 'Human3.6M'" in message
+
+
+def test_wrong_channels_are_explained(motion: Path, tmp_path: Path) -> None:
+    config = lifter_config(motion, tmp_path / "run")
+    config["model"]["init_args"]["options"]["channels"] = 3
+    with pytest.raises(InputError, match="takes 3 numbers per keypoint, .* has 2; set channels: 2"):
+        command(config, tmp_path / "c.yaml")
+
+
+def test_averaged_weights() -> None:
+    average = Ema(0.9)._kwargs["avg_fn"]
+    mean, current = torch.tensor(1.0), torch.tensor(2.0)
+    assert average(mean, current, torch.tensor(1000)) == pytest.approx(1.1)
+    assert average(mean, current, torch.tensor(1)) == pytest.approx(2 / 11 * 1 + 9 / 11 * 2)
+
+
+def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
+    options = {"frames": 9, "layers": 2, "width": 32, "hidden": 64, "heads": 4}
+    config = lifter_config(motion, tmp_path / "pre")
+    config["model"] = {
+        "class_path": "train.tasks.lifter.LifterPretraining",
+        "init_args": {
+            "options": options,
+            "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3}},
+        },
+    }
+    config["checkpoint"] = {"monitor": "val/loss"}
+    command(config, tmp_path / "pre.yaml", "--trainer.max_epochs=3")
+    losses = [v for _, v in read_logs(tmp_path / "pre")["val/loss"]]
+    assert losses[-1] < losses[0]
+    last = tmp_path / "pre/checkpoints/last.ckpt"
+    fine = lifter_config(
+        motion,
+        tmp_path / "fine",
+        network="pstmo",
+        options=options,
+        weights=str(last),
+        may_miss=["Transformer_reduce.*", "fcn*"],
+        may_have=[
+            "encoder_LN.*",
+            "encoder_to_decoder.*",
+            "Transformer_dec.*",
+            "fcn_dec.*",
+            "*token",
+            "dec_pos*",
+        ],
+    )
+    path = tmp_path / "fine.yaml"
+    path.write_text(yaml.safe_dump(fine))
+    entry = entry_of(path)
+    arguments = fine["model"]["init_args"]
+    start_from(entry.network, last, may_miss=arguments["may_miss"], may_have=arguments["may_have"])
+    pretrained = network_state(last)
+    assert torch.equal(entry.network.state_dict()["encoder.fc_1.weight"], pretrained["encoder.fc_1.weight"])
+    command(fine, path, "--trainer.max_epochs=1")
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(motion: Path, tmp_path: Path) -> None:
+    """DDP over two CPU processes with half the batch each gives the weights of one process."""
+    results = []
+    for name, devices, batch in (("one", 1, 64), ("two", 2, 32)):
+        config = lifter_config(motion, tmp_path / name)
+        options = config["model"]["init_args"]["options"]
+        options |= {"drop_path": 0.0}  # each process draws its own paths
+        config["data"]["init_args"]["batch"] = batch
+        config["trainer"] |= {"devices": devices, "strategy": "ddp" if devices == 2 else "auto"}
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config))
+        done = subprocess.run(
+            [sys.executable, "-m", "train", "fit", "--config", str(path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        state = torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True)
+        results.append((state, read_logs(tmp_path / name)))
+    (one, log_one), (two, log_two) = results
+    assert one["global_step"] == two["global_step"]
+    for key in one["state_dict"]:
+        torch.testing.assert_close(one["state_dict"][key], two["state_dict"][key], atol=2e-5, rtol=1e-4)
+    np.testing.assert_allclose(log_one["val/mpjpe_mm"], log_two["val/mpjpe_mm"], rtol=1e-4)
+
+
+def test_loading_speed_is_measured(motion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from train.__main__ import main
+
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(lifter_config(motion, tmp_path / "run")))
+    assert main(["loading", "--config", str(path), "--batches", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0].split(" on ")[0] for line in lines] == ["data set", "loader", "training steps"]
+    assert all(float(line.split()[-2]) > 0 for line in lines)

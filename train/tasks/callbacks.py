@@ -1,0 +1,171 @@
+"""What happens beside the learning: averaged weights, seeds, curves, results on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import BasePredictionWriter, Callback, WeightAveraging
+from torch import Tensor
+
+SECONDS_BETWEEN_CURVES = 60.0
+
+
+class Ema(WeightAveraging):
+    """Exponential mean of the weights; it is what is validated, saved and exported.
+
+    Args:
+        decay: Share of the old mean that is kept per step, less in the first steps
+            (``(1 + n) / (10 + n)``); 0 keeps the last weights.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        def average(mean: Tensor, current: Tensor, count: Tensor) -> Tensor:
+            kept = min(decay, (1.0 + float(count)) / (10.0 + float(count)))
+            return kept * mean + (1 - kept) * current
+
+        super().__init__(avg_fn=average)
+
+
+class SeedEveryStep(Callback):
+    """Dropout of a step depends on (seed, epoch, step, process) alone, so a resumed run repeats it."""
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch."""
+        words = (trainer.datamodule.seed, trainer.current_epoch, batch_idx, trainer.global_rank)  # type: ignore[attr-defined]
+        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+
+
+class Curves(Callback):
+    """Draws ``curves.png`` from the CSV logs of a run, those before a resume included.
+
+    Args:
+        folder: Of the run; the logs lie below it in ``csv/version_*``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._drawn = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Draw what is there so far, once a minute."""
+        if trainer.is_global_zero and time.monotonic() - self._drawn > SECONDS_BETWEEN_CURVES:
+            self._draw()
+            self._drawn = time.monotonic()
+
+    def on_fit_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Draw the whole run."""
+        if trainer.is_global_zero:
+            self._draw()
+
+    def _draw(self) -> None:
+        rows = read_logs(self.folder)
+        if rows:
+            draw_curves(rows, self.folder / "curves.png")
+
+
+def read_logs(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Quantity -> (step, value) of all CSV logs of a run, oldest first; later runs replace a step."""
+    values: dict[str, dict[int, float]] = defaultdict(dict)
+    logs = sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1]))
+    for path in logs:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for name, text in row.items():
+                    if text and name not in ("step", "epoch") and math.isfinite(float(text)):
+                        values[name][int(row["step"])] = float(text)
+    return {name: sorted(points.items()) for name, points in values.items()}
+
+
+def draw_curves(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
+    """One small plot per quantity; losses on a log scale."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = sorted(n for n in curves if not n.endswith("_step"))
+    columns = min(3, len(names)) or 1
+    lines = -(-len(names) // columns) or 1
+    figure = Figure(figsize=(4.5 * columns, 3 * lines), layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(lines, columns, i + 1)
+        steps, values = zip(*curves[name], strict=True)
+        axes.plot(steps, values, linewidth=1)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.grid(alpha=0.3)
+        if "loss" in name and min(values) > 0:
+            axes.set_yscale("log")
+    figure.savefig(path, dpi=90)
+
+
+class Results(Callback):
+    """Writes ``test.json``: results, per action or class, and under which conditions.
+
+    Args:
+        folder: Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def on_test_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Write the file."""
+        if not trainer.is_global_zero:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        result: dict[str, Any] = {
+            "metrics": {
+                k.split("/", 1)[1]: float(v) for k, v in trainer.callback_metrics.items() if "/" in k
+            },
+            "samples": len(data.datasets["test"]),
+            "data": type(data).__name__,
+            "parameters": sum(p.numel() for p in module.network.parameters()),  # type: ignore[union-attr]
+            "precision": str(trainer.precision),
+            "device": str(trainer.strategy.root_device),
+        }
+        if getattr(module, "per_action", None):
+            result["per_action"] = module.per_action
+        if hasattr(module, "confusion"):
+            result["confusion"] = np.asarray(module.confusion).tolist()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "test.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+class Predictions(BasePredictionWriter):
+    """Writes ``predictions.npz``: the arrays of all steps, by sample.
+
+    Args:
+        folder: Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(write_interval="epoch")
+        self.folder = Path(folder)
+
+    def write_on_epoch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        predictions: Any,
+        batch_indices: Any,
+    ) -> None:
+        """Write the file; one per process."""
+        rows = {k: torch.cat([p[k].float().cpu() for p in predictions]).numpy() for k in predictions[0]}
+        rows["index"] = rows["index"].astype(np.int64)
+        order = rows["index"].argsort(kind="stable")
+        suffix = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            self.folder / f"predictions{suffix}.npz", **{k: v[order] for k, v in rows.items()}
+        )

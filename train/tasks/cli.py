@@ -1,0 +1,106 @@
+"""``python -m train fit|validate|test|predict --config FILE``: LightningCLI with our defaults.
+
+Everything of a run lies in one folder, ``--out``: ``checkpoints/`` (the best ones and
+``last.ckpt``), ``csv/`` and ``tensorboard/`` logs, ``curves.png``, ``test.json``,
+``predictions.npz``; the whole configuration stands beside the CSV log.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from train.data.modules import Data
+
+from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
+from .task import Task
+
+
+class Cli(LightningCLI):
+    """Adds the folder of the run and the callbacks every run has."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options beside those of trainer, model and data."""
+        parser.add_argument("--out", type=str, default="runs/default", help="folder of the run")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.add_lightning_class_args(Ema, "ema")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/loss",
+                "checkpoint.mode": "min",
+                "checkpoint.save_top_k": 3,
+                "checkpoint.save_last": True,
+                "checkpoint.filename": "{epoch:03d}",
+                "checkpoint.auto_insert_metric_name": False,
+                "early_stopping.monitor": "val/loss",
+                "early_stopping.patience": 1000,
+            }
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """Everything goes into the folder of the run."""
+        config = self._settings
+        out = Path(config.out)
+        if config.checkpoint.dirpath is None:
+            config.checkpoint.dirpath = str(out / "checkpoints")
+        config.early_stopping.monitor = config.checkpoint.monitor
+        config.early_stopping.mode = config.checkpoint.mode
+        if config.trainer.logger in (None, True):
+            config.trainer.logger = [
+                _of("lightning.pytorch.loggers.CSVLogger", save_dir=str(out), name="csv"),
+                _of("lightning.pytorch.loggers.TensorBoardLogger", save_dir=str(out), name="tensorboard"),
+            ]
+
+    @property
+    def _settings(self) -> Namespace:
+        settings: Namespace = self.config[self.subcommand] if self.subcommand else self.config
+        return settings
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
+        """With the callbacks that need the folder."""
+        out = Path(self._settings.out)
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks += [SeedEveryStep(), Curves(out), Results(out), Predictions(out)]
+        if self.subcommand != "fit":  # these belong to training alone
+            trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, (Ema, EarlyStopping))]
+        return trainer
+
+
+def _of(class_path: str, **init_args: Any) -> Namespace:
+    return Namespace(class_path=class_path, init_args=Namespace(**init_args))
+
+
+def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
+    """Run a command; the trainer, model and data of the run are in the answer.
+
+    Args:
+        arguments: The command and its options.
+        start: False: only make trainer, model and data (then without a command).
+
+    Raises:
+        PosemoError: Data or weights are missing or malformed.
+    """
+    return Cli(
+        Task,
+        Data,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        save_config_kwargs={"overwrite": True},
+        trainer_defaults={
+            "use_distributed_sampler": False,  # our sampler deals the batches out itself
+            "deterministic": "warn",
+            "log_every_n_steps": 10,
+            "num_sanity_val_steps": 0,
+        },
+        auto_configure_optimizers=False,
+        run=start,
+        args=None if list(arguments) == sys.argv[1:] else list(arguments),
+    )

@@ -1,0 +1,213 @@
+"""The 3D lifting network: PoseFormer with and without SAM and TAM, P-STMO, and others of the zoo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from posemo_ros import metrics
+from train.data.sequences import Windows
+from train.models.losses import lifting_loss, position_error
+from train.models.pstmo_pretraining import PSTMOPretraining, draw_masks
+
+from .task import Task
+
+MM = 1000.0
+
+
+class Lifter(Task):
+    """Learns the 3D pose of the middle frame, and of all frames where the network gives them.
+
+    Logged for validation and test: ``mpjpe_mm`` (protocol 1), ``p_mpjpe_mm`` (protocol 2),
+    ``mpjve_mm`` (test alone: it needs every frame), each the unweighted mean of the actions' means;
+    ``pck``, ``auc`` over all frames; after the test the table per action is in ``per_action``.
+
+    Args:
+        network, task options: See ``Task``.
+        sequence_weight, centre_weight: Of the two sums of paper B's loss, where there are two.
+        flip_test: Average with the answer for the mirror image, as the papers do.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        *,
+        sequence_weight: float = 1.0,
+        centre_weight: float = 1.0,
+        flip_test: bool = True,
+        **others: Any,
+    ) -> None:
+        super().__init__(network, **others)
+        self.sequence_weight, self.centre_weight = sequence_weight, centre_weight
+        self.flip_test = flip_test
+        self.per_action: dict[str, dict[str, float]] = {}
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """Mean distance in metres; see ``losses.lifting_loss`` where there are poses of all frames."""
+        answer, truth = self.network(batch["keypoints"]), batch["joints"]
+        middle = truth.shape[1] // 2
+        centre, sequence = _parts(answer, truth.shape[1])
+        if sequence is None:
+            return position_error(centre, truth[:, middle : middle + 1])
+        return lifting_loss(
+            sequence,
+            centre,
+            truth,
+            sequence_weight=self.sequence_weight,
+            centre_weight=self.centre_weight,
+        )
+
+    def answer(self, keypoints: Tensor) -> Tensor:
+        """(B, J, 3) the middle frame's pose for (B, F, J, C) keypoints, flip test included."""
+        frames = keypoints.shape[1]
+        pose = _parts(self.network(keypoints), frames)[0][:, 0]
+        if not self.flip_test:
+            return pose
+        layout = self._windows("test").layout
+        other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0]
+        return (pose + _mirror(other, layout.joints_flip)) / 2
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Keep the answers."""
+        self._keep(batch)
+
+    def test_step(self, batch: dict[str, Tensor], number: int) -> None:
+        """Keep the answers."""
+        self._keep(batch)
+
+    def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
+        """``index`` and ``joints`` (B, J, 3), metres relative to the root."""
+        return {"index": batch["index"], "joints": self.answer(batch["keypoints"])}
+
+    def _keep(self, batch: dict[str, Tensor]) -> None:
+        truth = batch["joints"][:, batch["joints"].shape[1] // 2]
+        self.keep(index=batch["index"], predicted=self.answer(batch["keypoints"]).float(), truth=truth)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the results."""
+        self._judge("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the results."""
+        self._judge("test")
+
+    def _judge(self, part: str) -> None:
+        rows = self.collect()
+        windows = self._windows(part)
+        table = by_action(rows["predicted"].numpy(), rows["truth"].numpy(), rows["index"].numpy(), windows)
+        self.per_action = table
+        self.report(part, {name: value for name, value in table["average"].items() if np.isfinite(value)})
+
+    def _windows(self, part: str) -> Windows:
+        datasets = self.trainer.datamodule.datasets
+        windows: Windows = datasets.get(part) or next(iter(datasets.values()))
+        return windows
+
+
+def _parts(answer: Tensor | tuple[Tensor, Tensor], frames: int) -> tuple[Tensor, Tensor | None]:
+    """(B, 1, J, 3) of the middle frame, and (B, F, J, 3) of all frames where the network gives them."""
+    if isinstance(answer, tuple):  # P-STMO
+        return answer
+    if answer.shape[1] == frames and frames > 1:
+        middle = frames // 2
+        return answer[:, middle : middle + 1], answer
+    return answer, None
+
+
+def _mirror(points: Tensor, flip: NDArray[np.int64]) -> Tensor:
+    turned = points[..., torch.as_tensor(flip, device=points.device), :].clone()
+    turned[..., 0] *= -1
+    return turned
+
+
+def by_action(
+    predicted: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    index: NDArray[np.int64],
+    windows: Windows,
+) -> dict[str, dict[str, float]]:
+    """Human3.6M's protocols: every measure per action, and the unweighted mean of the actions.
+
+    Args:
+        predicted, truth: (N, J, 3) metres relative to the root.
+        index: (N,) which of the windows each is.
+        windows: Tells which frame of which video that was.
+
+    Returns:
+        Action (and ``average``) -> ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm`` (NaN where no two
+        consecutive frames were judged), ``pck``, ``auc`` (0..1).
+    """
+    errors = MM * metrics.joint_errors(predicted, truth).mean(1)
+    aligned = MM * metrics.joint_errors(metrics.procrustes(predicted, truth), truth).mean(1)
+    video, frame = windows.video_of[index], windows.centres[index]
+    follows = (np.diff(video) == 0) & (np.diff(frame) == 1)
+    moves = MM * metrics.joint_errors(np.diff(predicted, axis=0), np.diff(truth, axis=0)).mean(1)
+    actions = np.array([v.action for v in windows.videos])[video]
+    table = {}
+    for action in dict.fromkeys(actions):
+        chosen = actions == action
+        moving = moves[follows & chosen[1:]]
+        table[str(action)] = {
+            "mpjpe_mm": float(errors[chosen].mean()),
+            "p_mpjpe_mm": float(aligned[chosen].mean()),
+            "mpjve_mm": float(moving.mean()) if len(moving) else np.nan,
+            "pck": metrics.pck(predicted[chosen], truth[chosen]),
+            "auc": metrics.auc(predicted[chosen], truth[chosen]),
+        }
+    names = list(next(iter(table.values())))
+    average = {name: float(np.mean([row[name] for row in table.values()])) for name in names}
+    average["pck"], average["auc"] = metrics.pck(predicted, truth), metrics.auc(predicted, truth)
+    average["frames"] = float(len(predicted))
+    return {**table, "average": average}
+
+
+class LifterPretraining(Task):
+    """P-STMO's masked pre-training: guess all 2D keypoints from a few frames and joints.
+
+    Afterwards a ``Lifter`` of the same size takes the checkpoint as its ``weights`` with
+    ``may_miss: [Transformer_reduce.*, fcn*]`` and ``may_have`` what only the pre-training has
+    (``train/configs/pstmo/finetune.yaml``).
+
+    Args:
+        network, options, others: See ``Task``; ``pstmo`` with its options.
+        frame_ratio: Share of the frames that are hidden: 0.8 for P-STMO-S, 0.6 for P-STMO.
+        joints_per_frame: Hidden joints of the others: 2 or 3 with detected keypoints, 7 with true ones.
+    """
+
+    def __init__(
+        self,
+        network: str = "pstmo",
+        *,
+        options: dict[str, Any] | None = None,
+        frame_ratio: float = 0.8,
+        joints_per_frame: int = 2,
+        **others: Any,
+    ) -> None:
+        super().__init__(network, options=options, **others)
+        self.network = PSTMOPretraining(**(options or {}))
+        self.frame_ratio, self.joints_per_frame = frame_ratio, joints_per_frame
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """Mean distance of the guessed keypoints, with random masks."""
+        return self._distance(batch["keypoints"])
+
+    def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
+        """The same with masks that stay the same."""
+        loss = self._distance(batch["keypoints"], torch.Generator().manual_seed(number))
+        self.log("val/loss", loss, prog_bar=True, batch_size=len(batch["index"]), sync_dist=True)
+
+    def _distance(self, keypoints: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        keypoints = keypoints[..., :2]
+        frames, joints = draw_masks(
+            keypoints.shape[1],
+            keypoints.shape[2],
+            frame_ratio=self.frame_ratio,
+            joints_per_frame=self.joints_per_frame,
+            generator=generator,
+        )
+        guessed = self.network(keypoints, frames.to(keypoints.device), joints.to(keypoints.device))
+        return torch.linalg.vector_norm(guessed - keypoints, dim=-1).mean()

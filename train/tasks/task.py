@@ -1,0 +1,110 @@
+"""What the three tasks have in common: a network of the zoo, its weights, its optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from torch import Tensor
+
+from train.models.zoo import Entry, build
+
+from .checkpoint import start_from
+
+Rows = dict[str, Tensor]
+
+
+class Task(lightning.LightningModule):
+    """A network of ``train.models.zoo`` that learns.
+
+    Args:
+        network: Its name.
+        options: Of its class.
+        settings: What the manifest says differently from the zoo, such as ``axes: upright``.
+        optimizer: From parameters to an optimiser.
+        scheduler: From an optimiser to a learning rate per epoch.
+        plateau: Quantity watched by a ``ReduceLROnPlateau``.
+        weights: Checkpoint to start from, released or ours.
+        may_miss: Patterns of parameters the checkpoint may lack.
+        may_have: Patterns of parameters in it that this network does not have.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        *,
+        options: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        plateau: str = "val/loss",
+        weights: Path | None = None,
+        may_miss: Sequence[str] = (),
+        may_have: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        entry = build(network, **(options or {}))
+        self.entry: Entry = replace(entry, settings={**entry.settings, **(settings or {})})
+        self.network = entry.network
+        self._make_optimizer, self._make_scheduler, self._plateau = optimizer, scheduler, plateau
+        if weights is not None:
+            start_from(self.network, Path(weights), may_miss=may_miss, may_have=may_have)
+        self.rows: list[Rows] = []
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and, where asked, a learning rate that changes every epoch."""
+        optimizer = self._make_optimizer(p for p in self.parameters() if p.requires_grad)
+        if self._make_scheduler is None:
+            return optimizer
+        scheduler = self._make_scheduler(optimizer)
+        plan: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
+        if isinstance(scheduler, (torch.optim.lr_scheduler.ReduceLROnPlateau, ReduceLROnPlateau)):
+            plan["monitor"] = self._plateau
+        return {"optimizer": optimizer, "lr_scheduler": plan}
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """What is made small; a scalar."""
+        raise NotImplementedError
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        """The loss, logged."""
+        loss = self.loss(batch)
+        samples = len(batch["index"])
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=samples)
+        return loss
+
+    def keep(self, **rows: Tensor) -> None:
+        """Keep rows of an evaluation; ``index`` says which sample each belongs to."""
+        self.rows.append({name: value.detach().cpu() for name, value in rows.items()})
+
+    def collect(self) -> dict[str, Tensor]:
+        """All kept rows of all processes, each sample once, by index; forgets them."""
+        own = {name: torch.cat([r[name] for r in self.rows]) for name in self.rows[0]}
+        self.rows = []
+        parts: list[dict[str, Tensor]] = [own]
+        if self.trainer.world_size > 1:
+            parts = [own] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, own)
+        both = {name: torch.cat([p[name] for p in parts]) for name in own}
+        _, first = _unique(both["index"])
+        return {name: value[first] for name, value in both.items()}
+
+    def report(self, part: str, values: dict[str, float]) -> None:
+        """Log the results of an evaluation; all processes know the same."""
+        shown = next(iter(values), None)
+        for name, value in values.items():
+            self.log(f"{part}/{name}", float(value), prog_bar=name == shown, rank_zero_only=False)
+
+
+def _unique(index: Tensor) -> tuple[Tensor, Tensor]:
+    """Sorted different values, and where each stands first."""
+    order = index.argsort(stable=True)
+    ordered = index[order]
+    first = torch.ones_like(ordered, dtype=torch.bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first], order[first]
