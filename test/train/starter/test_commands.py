@@ -9,6 +9,7 @@ import pytest
 
 from train.starter import emotion, lifter
 
+LIFTER = Path(__file__).resolve().parents[3] / "models" / "lifter.onnx"
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
 
 
@@ -23,12 +24,14 @@ def test_lifter(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_emotion(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.setattr(emotion, "HELD_OUT", 200)
     monkeypatch.setattr(emotion.evaluate, "__kwdefaults__", {"count": 200})
+    monkeypatch.setattr(emotion.evaluate_chain, "__kwdefaults__", {"count": 8})
     out = tmp_path / "emotion.onnx"
     options = ["--data", str(shared_data), "--out", str(out), "--run", str(tmp_path), "--batch", "16"]
-    emotion.main([*options, "--steps", "3"])
-    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    emotion.main([*options, "--steps", "3", "--lifter", str(LIFTER)])
+    report, chain = map(json.loads, capsys.readouterr().out.splitlines()[-2:])
     assert 0 <= report["accuracy"] <= 1
     assert 1 / 6 <= report["min_confidence"] <= 1
     assert report["samples"] + report["neutral_samples"] == 200
+    assert chain["expressive"] + chain["neutral"] <= 8
+    assert chain["model"] == "lifter.onnx -> emotion.onnx"
