@@ -1,6 +1,6 @@
 """Start the chain: people's keypoints, 3D skeletons and emotions from a camera's images.
 
-ros2 launch posemo_ros pipeline.launch.py image_topic:=/camera/color/image_raw
+ros2 launch posemo_ros pipeline.launch.py image:=/camera/color/image_raw
 ros2 launch posemo_ros pipeline.launch.py source:=clip.mp4 rviz:=true
 ros2 launch posemo_ros pipeline.launch.py --show-args
 """
@@ -28,18 +28,24 @@ SHARE = Path(get_package_share_directory("posemo_ros"))
 # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 YES_NO = ["true", "false"]
+MODELS = {
+    "detector": "Person detector",
+    "keypoints": "Keypoint network",
+    "lifter": "Lifter to 3D",
+    "emotion": "Emotion network",
+    "context": "Context encoder (composition:=stations starts the node context only where this is given)",
+}
 
 ARGUMENTS = [
-    DeclareLaunchArgument("image_topic", default_value="/camera/image_raw", description="Image to look at."),
+    DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Image to look at."),
     DeclareLaunchArgument(
         "image_transport",
         default_value="",
         choices=["", "raw", "compressed"],
-        description="How images come; compressed subscribes <image_topic>/compressed. "
-        "Empty: as in params_file.",
+        description="How images come; compressed subscribes <image>/compressed. Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
-        "camera_info_topic", default_value="/camera/camera_info", description="Intrinsics of that camera."
+        "camera_info", default_value="/camera/camera_info", description="Intrinsics of that camera."
     ),
     DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of nodes and results."),
     DeclareLaunchArgument(
@@ -56,11 +62,13 @@ ARGUMENTS = [
         choices=["", "auto", "onnxruntime", "openvino", "tensorrt"],
         description="What runs the networks. Empty: as in params_file.",
     ),
-    DeclareLaunchArgument(
-        "context",
-        default_value="",
-        description="Context encoder, a name in the model manifest. Empty: as in params_file; "
-        "composition:=stations starts the node context only where this is given.",
+    *(
+        DeclareLaunchArgument(
+            name,
+            default_value="",
+            description=f"{what}: a name in the model manifest. Empty: as in params_file.",
+        )
+        for name, what in MODELS.items()
     ),
     DeclareLaunchArgument(
         "composition",
@@ -82,7 +90,7 @@ ARGUMENTS = [
         "source",
         default_value="",
         description="Start a camera that plays this: video, image folder, rosbag2 or camera number. "
-        "It publishes image_topic and camera_info_topic. Empty: there is a camera already.",
+        "It publishes image and camera_info. Empty: there is a camera already.",
     ),
     DeclareLaunchArgument(
         "loop", default_value="false", choices=YES_NO, description="Play the source again and again."
@@ -122,7 +130,7 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
     """A lifecycle node of this package."""
     # What the command line says wins over the file.
     parameters: dict[str, object] = {
-        key: given[key] for key in ("image_transport", "runtime", "context") if given[key]
+        key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]
     }
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": False}
     if name == "camera":
@@ -133,7 +141,7 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
         name=name,
         namespace=given["namespace"],
         parameters=[given["params_file"], parameters],
-        remappings=[("image_raw", given["image_topic"]), ("camera_info", given["camera_info_topic"])],
+        remappings=[("image_raw", given["image"]), ("camera_info", given["camera_info"])],
         ros_arguments=["--log-level", given["log_level"]],
         output="screen",
     )

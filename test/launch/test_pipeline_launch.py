@@ -70,8 +70,8 @@ def generate_test_description(composition: str):
         "params_file": str(tiny_parameters()),
         "composition": composition,
         "context": "tiny-context",
-        "image_topic": "/eye/picture",
-        "camera_info_topic": "/eye/camera_info",
+        "image": "/eye/picture",
+        "camera_info": "/eye/camera_info",
         "namespace": "robot",
     }
     include = IncludeLaunchDescription(
