@@ -47,7 +47,7 @@ class View3D:
             (..., 3): x px, y px, pixels per metre at that depth; NaN behind the view's eye.
         """
         focal = min(size) / 2 / np.tan(np.radians(_FOV_DEG) / 2)
-        distance = 1.25 * max(self.half_size, 1.0) / np.sin(np.radians(_FOV_DEG) / 2)
+        distance = 0.9 * max(self.half_size, 1.0) / np.sin(np.radians(_FOV_DEG) / 2)
         local = (np.asarray(points, np.float64) - self.centre) @ self._rotation().T
         depth = local[..., 2] + distance
         scale = focal / np.where(depth > 0.1, depth, np.nan)
@@ -80,7 +80,7 @@ def fit_view(joints: Iterable[NDArray[np.floating]], previous: View3D | None = N
     known = known[np.isfinite(known).all(axis=(1, 2))]
     if not len(known):
         return previous or View3D()
-    low, high = np.percentile(known.reshape(-1, 3), [1, 99], axis=0)
+    low, high = np.percentile(known.reshape(-1, 3), [2, 98], axis=0)
     floor = float(np.median(known[:, _FEET, 1].max(axis=1))) + 0.08
     middle = (low + high) / 2
     half = float(max(1.1, np.hypot(*(high - low)[[0, 2]]) / 2 + 0.4, (high - low)[1] / 2 + 0.25))

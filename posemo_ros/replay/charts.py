@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draw import EMOTION_COLOURS, person_colour
+from ..draw import EMOTION_COLOURS
 from ..types import EMOTIONS, Emotions, EmotionStatus
 
 MAX_PEOPLE = 4
@@ -71,13 +71,15 @@ def _curves(figure: Any, people: Sequence[str], emotions: Mapping[int, Emotions]
         axes[0].text(0.5, 0.5, "no emotion estimates", ha="center", va="center", transform=axes[0].transAxes)
         axes[0].set_axis_off()
         return
+    end_s = max((max(emotions) - start_ns) * 1e-9, 1e-3)
     for axis, person in zip(axes, people, strict=True):
         times, rows = _series(person, emotions, start_ns)
         for k, name in enumerate(EMOTIONS):
             colour = tuple(c / 255 for c in EMOTION_COLOURS[name][::-1])
             axis.plot(times, rows[:, k], color=colour, linewidth=1.8, label=name)
         axis.set_ylim(0, 1)
-        axis.set_ylabel(person, color=tuple(c / 255 for c in person_colour(person)[::-1]), fontweight="bold")
+        axis.set_xlim(0, end_s)
+        axis.set_ylabel(person, rotation=0, labelpad=14, fontweight="bold")
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.3)
     axes[0].set_title("Emotion probabilities (gaps: not enough to say)", fontsize=11, loc="left")

@@ -54,7 +54,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, float | None]:
         """Values rounded for people; None instead of NaN."""
-        return {k: None if np.isnan(v) else round(float(v), 4) for k, v in asdict(self).items()}
+        return {k: None if np.isnan(v) else round(v, 4) for k, v in asdict(self).items()}
 
 
 @dataclass(frozen=True, eq=False)

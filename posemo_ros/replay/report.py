@@ -28,8 +28,7 @@ from .compare import Comparison, compare, read_truth
 from .sources import Source
 
 MOMENTS = 4
-# H.264 where this OpenCV can write it (browsers play it), else MPEG-4 (VLC, mpv, QuickTime).
-CODECS = ("avc1", "mp4v")
+CODEC = "mp4v"  # the wheels of OpenCV have no encoder for H.264, and that for VP9 is slow
 _STAGE = re.compile(r"^(?!latency)(.+) \[ms\]$")
 _MODEL = re.compile(r"^(.+) model$")
 
@@ -148,11 +147,10 @@ def _draw_video(recording: Recording, path: Path, view: View3D) -> list[int]:
 
 
 def _open_video(path: Path, rate_hz: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    for codec in CODECS:
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate_hz, size)
-        if writer.isOpened():
-            return writer
-    raise InputError(f"cannot write {path}: this OpenCV can encode none of {', '.join(CODECS)}")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), rate_hz, size)
+    if not writer.isOpened():
+        raise InputError(f"cannot write {path}: no such folder, or this OpenCV cannot encode {CODEC}")
+    return writer
 
 
 def _side_by_side(recording: Recording, frame: Frame, view: View3D) -> NDArray[np.uint8]:

@@ -1,0 +1,106 @@
+"""Drawing: changes appear where they should and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posemo_ros.draw import fit_view, overlay, person_colour, scene
+from posemo_ros.types import Emotions, EmotionStatus, People2D, Skeletons3D
+
+GREY = np.full((480, 640, 3), 127, np.uint8)
+
+
+def somebody(score: float = 0.9) -> People2D:
+    """A person in the box 200..300 x 100..400, keypoints on a zigzag inside it."""
+    y = np.linspace(110, 390, 17)
+    x = np.where(np.arange(17) % 2, 220, 280)
+    keypoints = np.stack([x, y, np.full(17, score)], axis=1)[None].astype(np.float32)
+    return People2D(("p1",), np.float32([[200, 100, 300, 400]]), np.float32([0.9]), keypoints)
+
+
+def standing(z: float = 3.0) -> Skeletons3D:
+    joints = np.zeros((1, 17, 3), np.float32)
+    joints[0, :, 1] = np.linspace(0.8, -0.8, 17)
+    joints[0, :, 0] = np.linspace(-0.2, 0.2, 17)
+    joints -= joints[:, :1]
+    return Skeletons3D(0, ("p1",), joints, np.float32([[0, 0.2, z]]), np.ones((1, 17), np.float32))
+
+
+def changed(picture: np.ndarray) -> np.ndarray:
+    return (picture != GREY).any(axis=2)
+
+
+def test_overlay_draws_on_the_person_and_leaves_the_input_alone() -> None:
+    before = GREY.copy()
+    picture = overlay(GREY, somebody())
+    np.testing.assert_array_equal(GREY, before)
+    rows, columns = np.nonzero(changed(picture))
+    assert 150 < columns.min() < 205
+    assert 295 < columns.max() < 350
+    assert 60 < rows.min() < 105
+    assert 395 < rows.max() < 425
+
+
+def test_unseen_keypoints_are_not_drawn() -> None:
+    visible, unseen = changed(overlay(GREY, somebody())), changed(overlay(GREY, somebody(score=0.1)))
+    inside = (slice(130, 380), slice(215, 285))
+    assert visible[inside].sum() > 500
+    assert unseen[inside].sum() == 0
+    missing = somebody()
+    missing.keypoints[:, :, :2] = np.nan
+    assert changed(overlay(GREY, missing))[inside].sum() == 0
+
+
+def test_people_beyond_the_image_do_no_harm() -> None:
+    people = somebody()
+    far = People2D(
+        people.ids, people.boxes + np.float32(5000), people.scores, people.keypoints + np.float32(5000)
+    )
+    overlay(GREY, far)
+    nobody = overlay(GREY, People2D())
+    assert not changed(nobody).any()
+
+
+@pytest.mark.parametrize("status", [EmotionStatus.VALID, EmotionStatus.NOT_ENOUGH_EVIDENCE])
+def test_emotions_or_the_reason_for_none_are_written_beside(status: EmotionStatus) -> None:
+    emotions = Emotions(
+        0,
+        ("p1",),
+        np.float32([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]]),
+        (status,),
+        np.float32([2]),
+        np.float32([np.nan]),
+    )
+    plain, told = overlay(GREY, somebody()), overlay(GREY, somebody(), emotions)
+    assert (plain != told).any(axis=2).sum() > 1000
+
+
+def test_colours_belong_to_ids() -> None:
+    assert person_colour("p1") == person_colour("p1")
+    assert len({person_colour(f"p{i}") for i in range(1, 5)}) == 4
+
+
+def test_scene_shows_a_person_large_enough() -> None:
+    skeletons = standing()
+    view = fit_view([skeletons.joints])
+    empty, picture = scene(None, (480, 480), view), scene(skeletons, (480, 480), view)
+    rows, columns = np.nonzero((empty != picture).any(axis=2))
+    assert rows.max() - rows.min() > 0.4 * 480
+    ends = view.project(skeletons.joints[0], (480, 480))
+    for x, y, _ in ends[[0, 16]]:
+        near = (np.abs(columns - x) < 12) & (np.abs(rows - y) < 12)
+        assert near.any()
+
+
+def test_scene_names_people_without_a_place() -> None:
+    lost = standing()
+    lost.roots[:] = np.nan
+    view = fit_view([])
+    assert (scene(lost, (480, 480), view) != scene(None, (480, 480), view)).any()
+
+
+def test_view_glides() -> None:
+    a, b = fit_view([standing(2).joints]), fit_view([standing(6).joints])
+    between = fit_view([standing(6).joints], previous=a)
+    assert a.centre[2] < between.centre[2] < a.centre[2] + 0.2 * (b.centre[2] - a.centre[2])
