@@ -1,4 +1,4 @@
-"""The `posemo` command: run the chain on files, look at bags, manage models, measure speed."""
+"""The `posemo` command: run the chain on files, look at bags, manage models, measure accuracy and speed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from . import __version__
 from .cli_models import add_parser as add_models
+from .cli_options import add_delay_option, add_network_options, models_from
 from .errors import PosemoError
+from .evaluate.cli import add_parser as add_evaluate
 from .inference.store import ModelStore
-from .pipeline import Models, Pipeline, Settings
+from .pipeline import Pipeline, Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     add_models(commands)
+    add_evaluate(commands)
     _add_bench(commands)
     return parser
 
@@ -55,16 +58,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options that choose networks and their settings."""
-    models, settings = Models(), Settings()
-    for station in ("detector", "keypoints", "lifter", "emotion", "context"):
-        parser.add_argument(f"--{station}", default=getattr(models, station), help="model name, '' for none")
-    parser.add_argument(
-        "--runtime", default=models.runtime, choices=("auto", "onnxruntime", "openvino", "tensorrt")
-    )
-    parser.add_argument("--threads", type=int, default=models.threads, help="CPU threads, 0: one per core")
-    parser.add_argument(
-        "--delay-frames", type=int, default=models.delay_frames, help="frames the lifter waits for"
-    )
+    settings = Settings()
+    add_network_options(parser)
+    add_delay_option(parser)
     parser.add_argument(
         "--detect-every", type=int, default=settings.detect_every, help="run the detector on every k-th frame"
     )
@@ -76,18 +72,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def pipeline_from(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the options of ``add_model_options`` describe."""
-    models = Models(
-        args.detector,
-        args.keypoints,
-        args.lifter,
-        args.emotion,
-        args.context,
-        runtime=args.runtime,
-        threads=args.threads,
-        delay_frames=args.delay_frames,
-    )
     settings = Settings(detect_every=args.detect_every, max_people=args.max_people, hfov_deg=args.hfov)
-    return Pipeline(models, settings, ModelStore())
+    return Pipeline(models_from(args), settings, ModelStore())
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -165,7 +165,7 @@ def coco_keypoint_ap(
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ModuleNotFoundError as error:
-        raise MissingExtraError("pycocotools", "train", "COCO's average precision") from error
+        raise MissingExtraError("pycocotools", "evaluate", "COCO's average precision") from error
     chosen = list(range(len(COCO_SIGMAS))) if joints is None else list(joints)
     names = ("AP", "AP50", "AP75", "APM", "APL", "AR")
     data = _coco_subset(truth, chosen)

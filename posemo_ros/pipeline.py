@@ -85,12 +85,20 @@ class Settings:
 
 def build_people(models: Models, store: ModelStore, settings: Settings) -> PeopleFinder:
     """Detector, tracker and keypoint network."""
-    session, detect = _load(models, store, models.detector, DetectSpec)
-    detector = Detector(session, detect)
-    session, keypoints = _load(models, store, models.keypoints, KeypointSpec)
-    finder = PeopleFinder(detector, BoxSchedule(), PersonTracker(), KeypointEstimator(session, keypoints))
+    detector, keypoints = build_detector(models, store), build_keypoints(models, store)
+    finder = PeopleFinder(detector, BoxSchedule(), PersonTracker(), keypoints)
     apply_people(finder, settings)
     return finder
+
+
+def build_detector(models: Models, store: ModelStore) -> Detector:
+    """The person detector alone, with the model's own threshold."""
+    return Detector(*_load(models, store, models.detector, DetectSpec))
+
+
+def build_keypoints(models: Models, store: ModelStore) -> KeypointEstimator:
+    """The keypoint network alone."""
+    return KeypointEstimator(*_load(models, store, models.keypoints, KeypointSpec))
 
 
 def apply_people(finder: PeopleFinder, settings: Settings) -> None:

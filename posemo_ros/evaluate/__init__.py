@@ -1,0 +1,1 @@
+"""Accuracy of the stations on anybody's data: `posemo evaluate coco | lift | emotion`."""

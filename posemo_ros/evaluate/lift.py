@@ -1,0 +1,262 @@
+"""How far lifted skeletons are from the truth: clips, filmed by virtual cameras, through the lifter.
+
+Protocol of Human3.6M's metrics: MPJPE with the pelvis of both at the origin, P-MPJPE after the best
+turn, shift and scale of every pose, MPJVE of the poses' changes from frame to frame. All frames of
+all clips and views weigh the same.
+
+Symbols: T frames of a take, F frames in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from ..errors import InputError
+from ..inference.manifest import LiftSpec
+from ..inference.store import ModelStore
+from ..lift.lifter import Lifter
+from ..pipeline import Models, build_lifter
+from ..skeleton import H36M17
+from ..types import Floats, Frame, People2D, Skeletons3D
+from .clips import Clip, read_clips, stretches
+from .film import CAMERA, CAMERAS, Noise, film, keypoints
+from .report import Report, Table, rounded, runtimes
+
+TOGETHER = 16  # takes that go through the station side by side, as the people of one film
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One stretch of a clip, seen by one camera.
+
+    Attributes:
+        rate_hz: Frames per second.
+        keypoints: (T, 17, 3) x px, y px, score, COCO-17.
+        truth: (T, 17, 3) metres in the camera frame, H36M-17.
+    """
+
+    rate_hz: float
+    keypoints: Floats
+    truth: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """What the station said about a take: (T, 17, 3) relative joints and (T, 3) roots, metres."""
+
+    relative: Floats
+    roots: Floats
+
+
+def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int = 2, seed: int = 0) -> Report:
+    """Errors with perfect and with noisy keypoints, without delay and with the longest.
+
+    Args:
+        path: Clips, see docs/evaluation.md.
+        models: The lifter, its runtime and a delay to measure besides.
+        store: Where the models are.
+        views: Cameras per clip.
+        seed: Of cameras and noise.
+
+    Raises:
+        InputError: The clips cannot be used.
+        ModelError: The model cannot be used.
+    """
+    if views < 1:
+        raise InputError(f"views: {views}; expected at least 1")
+    entry = store.spec(models.lifter)
+    half = entry.spec.frames // 2 if isinstance(entry.spec, LiftSpec) else 0
+    lifters = {delay: _lifter(models, store, delay) for delay in sorted({0, models.delay_frames, half})}
+    clips = read_clips(path)
+    runs = [
+        {"keypoints": name, "delay_frames": delay, **errors(lift(lifter, takes), takes)}
+        for name, takes in _films(clips, views, seed).items()
+        for delay, lifter in lifters.items()
+    ]
+    takes = shoot(clips, None, views=views, seed=seed)
+    runs.append({"keypoints": "none: one mean pose", "delay_frames": 0, **errors(_blind(takes), takes)})
+    return Report(
+        what="lift",
+        samples={
+            "frames": int(sum(len(t.truth) for t in takes)),
+            "clips": len(clips),
+            "takes": len(takes),
+        },
+        models={"lifter": models.lifter},
+        runtime=runtimes({"lifter": lifters[0].session}),
+        protocol=_protocol(path, takes[0].rate_hz, views, seed),
+        results={"runs": runs},
+        tables=[_table(runs)],
+    )
+
+
+def _lifter(models: Models, store: ModelStore, delay: int) -> Lifter:
+    lifter = build_lifter(replace(models, delay_frames=delay), store)
+    if lifter is None:
+        raise InputError("--lifter: no model named; expected one from `posemo models list`")
+    return lifter
+
+
+def _films(clips: Sequence[Clip], views: int, seed: int) -> dict[str, list[Take]]:
+    chosen = {"perfect": None, "noisy": Noise()}
+    return {name: shoot(clips, noise, views=views, seed=seed) for name, noise in chosen.items()}
+
+
+def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) -> list[Take]:
+    """All stretches of the clips from so many sides; the sides do not depend on the noise.
+
+    Raises:
+        InputError: There are no two good frames in a row.
+    """
+    cameras, chance = np.random.default_rng(seed), np.random.default_rng((seed, 1))
+    takes = []
+    for clip, run in stretches(list(clips)):
+        for _ in range(views):
+            seen = film(clip.body[run], cameras)
+            takes.append(Take(clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)]))
+    if not takes:
+        raise InputError("no clip has two good frames in a row")
+    return takes
+
+
+def lift(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
+    """The station's answers; ``TOGETHER`` takes at a time, like people in one room."""
+    order = sorted(range(len(takes)), key=lambda i: len(takes[i].truth))
+    answers: dict[int, Lifted] = {}
+    for first in range(0, len(order), TOGETHER):
+        group = order[first : first + TOGETHER]
+        answers.update(zip(group, _lift_group(lifter, [takes[i] for i in group]), strict=True))
+    return [answers[i] for i in range(len(takes))]
+
+
+def _lift_group(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
+    lifter.reset()
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    heard: dict[str, list[tuple[Floats, Floats]]] = {str(i): [] for i in range(len(takes))}
+    said: list[Skeletons3D | None] = []
+    for t in range(max(len(take.truth) for take in takes)):
+        frame = Frame(image, round(t / takes[0].rate_hz * 1e9), camera=CAMERA)
+        said.append(lifter.update(_people(takes, t), frame))
+    for skeletons in [*said, *lifter.flush()]:
+        if skeletons is not None:
+            for i, person in enumerate(skeletons.ids):
+                heard[person].append((skeletons.relative[i], skeletons.roots[i]))
+    return [Lifted(*map(np.stack, zip(*rows, strict=True))) for rows in heard.values()]
+
+
+def _people(takes: Sequence[Take], t: int) -> People2D:
+    there = {str(i): take.keypoints[t] for i, take in enumerate(takes) if t < len(take.truth)}
+    return People2D(
+        tuple(there),
+        np.zeros((len(there), 4), np.float32),
+        np.ones(len(there), np.float32),
+        np.stack(list(there.values())),
+    )
+
+
+def errors(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, Any]:
+    """Figures over all frames of all takes.
+
+    Returns:
+        ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm`` (per frame); ``answered``: share of frames with a
+        pose; ``placed``: share of frames whose pelvis was placed; ``place_error_m`` and
+        ``place_error_percent`` (of the distance): medians; ``joints_mm``: MPJPE by joint.
+    """
+    truth = np.concatenate([t.truth - t.truth[:, :1] for t in takes])
+    relative = np.concatenate([a.relative for a in answers])
+    away = np.linalg.norm(
+        np.concatenate([a.roots for a in answers]) - np.concatenate([t.truth[:, 0] for t in takes]), axis=1
+    )
+    distance = np.linalg.norm(np.concatenate([t.truth[:, 0] for t in takes]), axis=1)
+    placed = np.isfinite(away)
+    by_joint = metrics.joint_errors(relative, truth)
+    answered = np.isfinite(by_joint).all(1)
+    figures = rounded(
+        {
+            "mpjpe_mm": 1e3 * _mean(by_joint),
+            "p_mpjpe_mm": 1e3 * _mean(metrics.joint_errors(metrics.procrustes(relative, truth), truth)),
+            "mpjve_mm": 1e3 * _mean(metrics.joint_errors(_changes(answers), _true_changes(takes))),
+            "answered": float(answered.mean()),
+            "placed": float(placed.mean()),
+            "place_error_m": _median(away[placed]),
+            "place_error_percent": 100 * _median((away / distance)[placed]),
+        }
+    )
+    joints = {name: 1e3 * _mean(by_joint[:, i]) for i, name in enumerate(H36M17.joints)}
+    return {**figures, "joints_mm": rounded(joints, 2)}
+
+
+def _changes(answers: Sequence[Lifted]) -> Floats:
+    return np.concatenate([np.diff(a.relative, axis=0) for a in answers])
+
+
+def _true_changes(takes: Sequence[Take]) -> Floats:
+    return np.concatenate([np.diff(t.truth - t.truth[:, :1], axis=0) for t in takes])
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _blind(takes: Sequence[Take]) -> list[Lifted]:
+    """The mean of the true poses, whatever is seen: what a lifter has to beat."""
+    mean = np.concatenate([t.truth - t.truth[:, :1] for t in takes]).mean(0)
+    nowhere = np.full(3, np.nan, np.float32)
+    return [
+        Lifted(np.broadcast_to(mean, t.truth.shape), np.broadcast_to(nowhere, (len(t.truth), 3)))
+        for t in takes
+    ]
+
+
+def _protocol(path: Path, rate_hz: float, views: int, seed: int) -> dict[str, Any]:
+    return {
+        "clips": path.name,
+        "frames_per_second": rate_hz,
+        "views_per_clip": views,
+        "seed": seed,
+        "cameras": CAMERAS,
+        "noise": Noise().text,
+        "errors": "17 joints, pelvis at the origin; all frames weigh the same; MPJVE in mm per frame; "
+        "placement: medians over the placed frames; bodies keep the size they have in the file",
+        "delay": "frames that an answer waits for; where the future is not known the newest frame stands in",
+    }
+
+
+_COLUMNS = {
+    "mpjpe_mm": 1,
+    "p_mpjpe_mm": 1,
+    "mpjve_mm": 2,
+    "answered": 3,
+    "placed": 3,
+    "place_error_m": 2,
+    "place_error_percent": 1,
+}
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _table(runs: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        [
+            run["keypoints"],
+            run["delay_frames"],
+            *(_number(run[name], digits) for name, digits in _COLUMNS.items()),
+        ]
+        for run in runs
+    ]
+    columns = ["keypoints", "delay", "MPJPE mm", "P-MPJPE mm", "MPJVE mm", "answered", "placed"]
+    return Table("lifted skeletons", [*columns, "place error m", "%"], rows)

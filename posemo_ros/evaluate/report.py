@@ -1,0 +1,112 @@
+"""What an evaluation found, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import __version__
+from ..inference.session import Session
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a heading; the first column is aligned left, the others right."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+    def lines(self) -> list[str]:
+        """One line per row."""
+        cells = [list(self.columns), *([_cell(value) for value in row] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        body = [
+            "  ".join(
+                c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in cells
+        ]
+        return [self.title, body[0], "-" * len(body[0]), *(line.rstrip() for line in body[1:])]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures and all that is needed to read them.
+
+    Attributes:
+        what: Name of the evaluation.
+        samples: How many of what.
+        models: Name of the network by station.
+        runtime: Runtime and precision by station.
+        protocol: How it was measured.
+        results: The figures.
+        tables: The figures again, to be read.
+    """
+
+    what: str
+    samples: Mapping[str, Any]
+    models: Mapping[str, str]
+    runtime: Mapping[str, str]
+    protocol: Mapping[str, Any]
+    results: Mapping[str, Any]
+    tables: Sequence[Table]
+
+    def as_json(self) -> str:
+        """One JSON object; a figure that does not exist is null."""
+        head = {"evaluation": self.what, "posemo_ros": __version__, "machine": machine()}
+        body = {name: getattr(self, name) for name in ("samples", "models", "runtime", "protocol", "results")}
+        return json.dumps(_plain({**head, **body}), indent=2)
+
+    def as_text(self) -> str:
+        """Tables below what they were measured on."""
+        networks = [f"{station} {name} ({self.runtime[station]})" for station, name in self.models.items()]
+        lines = [
+            f"evaluation: {self.what}",
+            f"samples:    {_words(self.samples)}",
+            f"networks:   {', '.join(networks)}",
+            f"machine:    {machine()}",
+            *(f"{name.replace('_', ' ')}: {value}" for name, value in self.protocol.items()),
+        ]
+        for table in self.tables:
+            lines += ["", *table.lines()]
+        return "\n".join(lines)
+
+
+def runtimes(sessions: Mapping[str, Session]) -> dict[str, str]:
+    """``{"lifter": "onnxruntime fp32"}``."""
+    return {station: f"{s.runtime} {s.precision}" for station, s in sessions.items()}
+
+
+def machine() -> str:
+    """Processor, cores and Python."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def rounded(values: Mapping[str, float], digits: int = 4) -> dict[str, float]:
+    """The same figures with so many digits behind the point."""
+    return {name: round(float(value), digits) for name, value in values.items()}
+
+
+def _words(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.10g}"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Without NaN, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
