@@ -70,3 +70,9 @@ def read_backgrounds(folder: Path) -> list[Photo]:
     if not files:
         raise InputError(f"{folder}: no *.jpg files")
     return [Photo(f.name, f) for f in files]
+
+
+def split_backgrounds(folder: Path) -> tuple[list[Photo], list[Photo]]:
+    """Photos without people to train on, and every sixth, from the third, to measure with."""
+    photos = read_backgrounds(folder)
+    return [p for i, p in enumerate(photos) if i % HOLD_OUT_EVERY != 2], photos[2::HOLD_OUT_EVERY]

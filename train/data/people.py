@@ -5,6 +5,7 @@ Symbols: J = 17 joints of COCO-17; pixels of the photo, x right, y down.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,3 +69,11 @@ class Person:
     image_id: int
     person_id: int
     source: str
+
+
+def by_photo(people: Sequence[Person]) -> list[tuple[Photo, NDArray[np.float32]]]:
+    """The photos, each with the boxes (n, 4) of its people."""
+    grouped: dict[int, list[Person]] = {}
+    for person in people:
+        grouped.setdefault(person.image_id, []).append(person)
+    return [(group[0].photo, np.stack([p.box for p in group])) for group in grouped.values()]

@@ -60,7 +60,7 @@ def read_coco(data: Path) -> tuple[list[Person], list[Person]]:
 
 
 def read_fixtures(data: Path) -> list[Person]:
-    """The 14 people in four photos of COCO val2017."""
+    """The 12 people with keypoints in four photos of COCO val2017."""
     return coco.read_people(data / "fixtures/coco/test_coco.json", data / "fixtures/coco")
 
 

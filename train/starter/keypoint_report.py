@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.types import Frame
 from train.data import lspet
 from train.data.people import Person, Photo
+from train.starter.detector_report import frames
 from train.starter.keypoint_data import read_coco, read_fixtures
 from train.starter.keypoint_metrics import by_group, pixel_errors, similarities
 from train.starter.teacher import MODEL, MoveNet, box_crop
@@ -76,20 +76,12 @@ def read_demo(folder: Path) -> list[Person]:
     with np.load(folder / "people_truth.npz") as truth:
         keypoints, boxes = truth["keypoints"], truth["boxes"]
     people = []
-    for number, pixels in enumerate(_frames(folder / "people.mp4")):
-        if number % DEMO_STEP:
-            continue
+    for number, pixels in frames(folder / "people.mp4", DEMO_STEP):
         photo = Photo(f"frame {number}", b"", pixels)
         for box, points in zip(boxes[number], keypoints[number], strict=True):
             if (points[:, 2] == 2).sum() >= 8:
                 people.append(_rendered(photo, number, len(people), box, points))
     return people
-
-
-def _frames(video: Path) -> Iterator[NDArray[np.uint8]]:
-    capture = cv2.VideoCapture(str(video))
-    while (image := capture.read()[1]) is not None:
-        yield np.asarray(image, np.uint8)
 
 
 def _rendered(
