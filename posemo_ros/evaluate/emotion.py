@@ -8,6 +8,7 @@ Symbols: C clips, A of them with an answer, L labels present, K = 6 emotions.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
     """
     estimator = _estimator(models, store)
     clips = read_clips(path, labelled=True)
-    answers, valid = judge(estimator, clips, seed)
-    results = {**figures(answers, [c.emotion for c in clips]), "valid_frames": round(valid, 4)}
+    answers, status = judge(estimator, clips, seed)
+    shares = {s.value: status[s] / max(status.total(), 1) for s in EmotionStatus}
+    results = {**figures(answers, [c.emotion for c in clips]), "frames_by_status": rounded(shares)}
     return Report(
         what="emotion",
         samples={"clips": len(clips), "frames": int(sum(c.ok.sum() for c in clips))},
@@ -63,7 +65,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
 def _estimator(models: Models, store: ModelStore) -> EmotionEstimator:
     estimator = build_emotion(models, store)
     if estimator is None:
-        raise InputError("--emotion: no model named; expected one from `posemo models list`")
+        raise InputError("--emotion: no model named; see `posemo models list`")
     spec = store.spec(models.emotion).spec
     if isinstance(spec, EmotionSpec) and spec.context_frames:
         raise InputError(
@@ -73,16 +75,19 @@ def _estimator(models: Models, store: ModelStore) -> EmotionEstimator:
     return estimator
 
 
-def judge(estimator: EmotionEstimator, clips: Sequence[Clip], seed: int) -> tuple[Doubles, float]:
+def judge(
+    estimator: EmotionEstimator, clips: Sequence[Clip], seed: int
+) -> tuple[Doubles, Counter[EmotionStatus]]:
     """The station's answers.
 
     Returns:
-        (C, 6) mean probabilities of each clip's valid frames, NaN where there is none; share of the
-        good frames of all clips that have a valid answer.
+        (C, 6) mean probabilities of each clip's valid frames, NaN where there is none; how many of
+        the good frames of all clips have which status.
     """
     rng = np.random.default_rng(seed)
     films = [_turned(clip, rng) for clip in clips]
     sums, counts = np.zeros((len(clips), len(EMOTIONS))), np.zeros(len(clips), np.int64)
+    tally: Counter[EmotionStatus] = Counter()
     order = sorted(range(len(clips)), key=lambda i: len(films[i]))
     for first in range(0, len(order), TOGETHER):
         group = order[first : first + TOGETHER]
@@ -91,12 +96,13 @@ def judge(estimator: EmotionEstimator, clips: Sequence[Clip], seed: int) -> tupl
             there = [i for i in group if t < len(films[i]) and clips[i].ok[t]]
             stamp = round(t / clips[0].rate_hz * 1e9)
             said = estimator.update(_skeletons(there, [films[i][t] for i in there], stamp))
+            tally.update(said.status)
             for i, status, row in zip(there, said.status, said.probabilities, strict=True):
                 if status is EmotionStatus.VALID:
                     sums[i] += row
                     counts[i] += 1
     with np.errstate(invalid="ignore"):
-        return sums / counts[:, None], float(counts.sum() / sum(c.ok.sum() for c in clips))
+        return sums / counts[:, None], tally
 
 
 def _turned(clip: Clip, rng: np.random.Generator) -> Floats:
@@ -194,9 +200,13 @@ def _tables(results: dict[str, Any]) -> list[Table]:
         "accuracy_no_answer_is_wrong",
         "accuracy_six",
         "accuracy_of_the_commonest_label",
-        "valid_frames",
     )
     overall = Table("all clips", ["figure", "value"], [[n.replace("_", " "), results[n]] for n in names])
     columns = ["true label", *results["labels"], UNANSWERED, "recall"]
     rows = [[name, *row.values(), results["recall"][name]] for name, row in results["confusion"].items()]
-    return [overall, Table("clips by answer", columns, rows)]
+    status = [[name.replace("_", " "), share] for name, share in results["frames_by_status"].items()]
+    return [
+        overall,
+        Table("clips by answer", columns, rows),
+        Table("frames by status", ["status", "share"], status),
+    ]

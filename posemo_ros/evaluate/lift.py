@@ -71,9 +71,7 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
     """
     if views < 1:
         raise InputError(f"views: {views}; expected at least 1")
-    entry = store.spec(models.lifter)
-    half = entry.spec.frames // 2 if isinstance(entry.spec, LiftSpec) else 0
-    lifters = {delay: _lifter(models, store, delay) for delay in sorted({0, models.delay_frames, half})}
+    lifters = _lifters(models, store)
     clips = read_clips(path)
     runs = [
         {"keypoints": name, "delay_frames": delay, **errors(lift(lifter, takes), takes)}
@@ -97,11 +95,15 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
     )
 
 
-def _lifter(models: Models, store: ModelStore, delay: int) -> Lifter:
-    lifter = build_lifter(replace(models, delay_frames=delay), store)
-    if lifter is None:
-        raise InputError("--lifter: no model named; expected one from `posemo models list`")
-    return lifter
+def _lifters(models: Models, store: ModelStore) -> dict[int, Lifter]:
+    """By delay: none, the one asked for, half the window."""
+    if not models.lifter:
+        raise InputError("--lifter: no model named; see `posemo models list`")
+    spec = store.spec(models.lifter).spec
+    longest = spec.frames // 2 if isinstance(spec, LiftSpec) else 0
+    delays = sorted({0, models.delay_frames, longest})
+    lifters = {delay: build_lifter(replace(models, delay_frames=delay), store) for delay in delays}
+    return {delay: lifter for delay, lifter in lifters.items() if lifter is not None}
 
 
 def _films(clips: Sequence[Clip], views: int, seed: int) -> dict[str, list[Take]]:

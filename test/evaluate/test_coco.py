@@ -1,0 +1,206 @@
+"""COCO figures of known answers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from posemo_ros.errors import InputError, MissingExtraError
+from posemo_ros.evaluate import coco
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.pipeline import Models
+from posemo_ros.types import Detections
+
+pytest.importorskip("pycocotools")
+RIGHT, WRONG = 1, 2  # ids of the two people
+
+
+def _person(number: int, left: float, **changes: Any) -> dict[str, Any]:
+    points = [[left + 3 * j, 20 + 5 * j, 2] for j in range(17)]
+    person = {
+        "id": number,
+        "image_id": number,
+        "category_id": 1,
+        "bbox": [left, 20, 50, 85],
+        "area": 2000.0,
+        "iscrowd": 0,
+        "keypoints": [v for p in points for v in p],
+        "num_keypoints": 17,
+    }
+    return {k: v for k, v in {**person, **changes}.items() if v is not None}
+
+
+def _file(folder: Path, people: list[dict[str, Any]] | None = None, **changes: Any) -> Path:
+    data = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in (1, 2)],
+        "annotations": [_person(RIGHT, 10), _person(WRONG, 100)] if people is None else people,
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    path = folder / "people.json"
+    path.write_text(json.dumps({**data, **changes}))
+    for i in (1, 2):
+        cv2.imwrite(str(folder / f"{i}.png"), np.zeros((120, 200, 3), np.uint8))
+    return path
+
+
+class Keypoints:
+    """Answers with the labels of the person whose box it is given, ``spoilt`` by a function."""
+
+    spec = SimpleNamespace(box_scale=1.25)
+    session = SimpleNamespace(runtime="onnxruntime", precision="fp32")
+
+    def __init__(self, people: list[dict[str, Any]], spoil) -> None:
+        self.people, self.spoil = {p["bbox"][0]: p for p in people}, spoil
+
+    def estimate(self, frame, boxes):
+        found = [self.people[float(box[0])] for box in boxes]
+        return np.stack(
+            [self.spoil(np.reshape(p["keypoints"], (17, 3)).astype(float), p["id"]) for p in found]
+        )
+
+
+def _measure(folder: Path, monkeypatch: pytest.MonkeyPatch, spoil) -> dict[str, Any]:
+    people = [_person(RIGHT, 10), _person(WRONG, 100)]
+    monkeypatch.setattr(coco, "build_keypoints", lambda models, store: Keypoints(people, spoil))
+    report = coco.evaluate_coco(folder, _file(folder, people), "gt", Models(), ModelStore())
+    assert report.samples == {"images": 2, "people_with_keypoints": 2, "answers": 2}
+    return dict(report.results)
+
+
+def _sure(points: np.ndarray, score: float = 0.9) -> np.ndarray:
+    return np.concatenate([points[:, :2], np.full((17, 1), score)], 1).astype(np.float32)
+
+
+def test_perfect_keypoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got = _measure(tmp_path, monkeypatch, lambda points, person: _sure(points))
+    assert list(got) == ["all", "head", "shoulders", "elbows", "wrists", "hips", "knees", "ankles"]
+    assert [g["AP"] for g in got.values()] == pytest.approx([1] * 8)
+    assert [g["AR"] for g in got.values()] == pytest.approx([1] * 8)
+    assert [g["keypoints"] for g in got.values()] == [34, 10, 4, 4, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize(("score_of_the_wrong", "ap"), [(0.3, 51 / 101), (0.95, 51 / 101 / 2)])
+def test_one_of_two_people_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score_of_the_wrong: float, ap: float
+) -> None:
+    """Precision is 1 (or, with the wrong answer first, 1/2) up to the recall 1/2: 51 of 101 steps."""
+
+    def spoil(points: np.ndarray, person: int) -> np.ndarray:
+        return _sure(points) if person == RIGHT else _sure(points + 500, score_of_the_wrong)
+
+    got = _measure(tmp_path, monkeypatch, spoil)
+    assert got["all"]["AP"] == pytest.approx(ap, abs=1e-4)
+    assert got["all"]["AR"] == pytest.approx(0.5)
+
+
+def test_groups_of_joints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrists that are not seen, ankles far off: only these two groups suffer."""
+
+    def spoil(points: np.ndarray, person: int) -> np.ndarray:
+        out = _sure(points)
+        out[9:11] = np.nan, np.nan, 0
+        out[15:17, 0] += 300
+        return out
+
+    got = _measure(tmp_path, monkeypatch, spoil)
+    bad = {name for name, group in got.items() if group["AP"] == pytest.approx(0, abs=1e-6)}
+    good = {name for name, group in got.items() if group["AP"] == pytest.approx(1)}
+    assert bad == {"wrists", "ankles"}
+    assert good == {"head", "shoulders", "elbows", "hips", "knees"}
+    assert 0 < got["all"]["AP"] < 1
+
+
+def test_boxes_of_the_detector_and_scores(tmp_path: Path) -> None:
+    """Box score x mean of the keypoint scores above 0.2; of two answers alike the better stays."""
+    people = [_person(1, 10), _person(2, 100), _person(3, 12)]
+    boxes = np.array([[p["bbox"][0], 20, p["bbox"][0] + 50, 105] for p in people], np.float32)
+
+    class Detector:
+        score_threshold = 0.5
+
+        def detect(self, frame):
+            assert self.score_threshold == 0.05
+            return Detections(boxes, np.array([0.8, 0.5, 0.4], np.float32))
+
+    def spoil(points: np.ndarray, person: int) -> np.ndarray:
+        out = _sure(points, 0.5)
+        out[:2, 2] = 1.0, 0.1
+        return out
+
+    _file(tmp_path)
+    photo = coco.Photo(7, tmp_path / "1.png", np.zeros((0, 4), np.float32))
+    got = coco.answers(photo, Detector(), Keypoints(people, spoil), 1)
+    certainty = (1 + 15 * 0.5) / 16
+    assert [r["score"] for r in got] == pytest.approx([0.8 * certainty, 0.5 * certainty])
+    assert [r["keypoints"][0] for r in got] == [10, 100]
+    assert {r["image_id"] for r in got} == {7}
+
+
+def test_crowds_and_people_without_keypoints_get_no_box(tmp_path: Path) -> None:
+    people = [_person(1, 10), _person(2, 100, keypoints=[0] * 51), _person(3, 5, image_id=1, iscrowd=1)]
+    truth = coco.read_truth(_file(tmp_path, people))
+    photos = coco._photos(tmp_path, truth)
+    assert [len(p.boxes) for p in photos] == [1, 0]
+    assert photos[0].boxes.tolist() == [[10, 20, 60, 105]]
+
+
+def test_other_categories_are_left_out(tmp_path: Path) -> None:
+    people = [_person(1, 10, category_id=7), _person(2, 100, category_id=3)]
+    categories = [{"id": 3, "name": "dog"}, {"id": 7, "name": "person"}]
+    truth = coco.read_truth(_file(tmp_path, people, categories=categories))
+    assert [a["id"] for a in truth["annotations"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"categories": [{"id": 1, "name": "dog"}]}, "one category 'person'"),
+        ({"images": None}, "COCO's format"),
+        ({"images": [{"id": 1}]}, "no 'file_name'"),
+        ({"images": [{"id": 1, "file_name": "1.png"}]}, r"does not list: \[2\]"),
+        ({"people": [_person(1, 10, keypoints=[1, 2, 2])]}, "annotation 1 has 3 numbers"),
+        ({"people": [_person(1, 10, keypoints=None)]}, "no 'keypoints'"),
+        ({"people": [_person(1, 10, area=None)]}, "no 'area'"),
+        ({"people": [_person(1, 10, bbox=[1, 2, 3])]}, "not x, y, width, height"),
+        ({"people": [_person(1, 10, keypoints=[0] * 51)]}, "nobody in it"),
+        ({"people": []}, "nobody in it"),
+    ],
+)
+def test_annotations_refused_with_a_reason(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        coco.read_truth(_file(tmp_path, **changes))
+
+
+def test_files_that_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.json"):
+        coco.read_truth(tmp_path / "absent.json")
+    path = _file(tmp_path)
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(InputError, match=r"1 of 2 images .* are not in .*: 2\.png"):
+        coco.evaluate_coco(tmp_path, path, "gt", Models(), ModelStore())
+    with pytest.raises(InputError, match="is no folder"):
+        coco.evaluate_coco(tmp_path / "nowhere", path, "gt", Models(), ModelStore())
+    (tmp_path / "2.png").write_text("no image")
+    with pytest.raises(InputError, match=r"cannot read .*2\.png"):
+        coco.answers(coco.Photo(2, tmp_path / "2.png", np.zeros((0, 4), np.float32)), None, None, 1)
+
+
+def test_without_pycocotools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"pycocotools.*posemo_ros\[evaluate\]"):
+        coco.evaluate_coco(tmp_path, _file(tmp_path), "gt", Models(), ModelStore())
+
+
+@pytest.mark.shared
+def test_the_development_fixtures(shared_data: Path) -> None:
+    folder = shared_data / "fixtures" / "coco"
+    truth = coco.read_truth(folder / "test_coco.json")
+    assert sum(len(p.boxes) for p in coco._photos(folder, truth)) == 12
