@@ -7,8 +7,6 @@ same run, so that they mean something on a shared, noisy machine.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .cli_options import STATIONS
 from .errors import InputError
+from .evaluate.report import Table, machine, runtimes
 from .inference.resources import share_dir
 from .pipeline import Pipeline
 from .replay.sources import open_source
@@ -25,6 +25,7 @@ from .types import Frame
 
 SIZE = (640, 480)
 RATE_HZ = 30.0
+WARM_UP_S, WARM_UP_FRAMES = 3.0, 20
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,15 @@ def bench(make_pipeline: Callable[[], Pipeline], *, quick: bool = False, as_json
     crowds, frames = ((1, 4), 40) if quick else ((1, 2, 4, 8), 120)
     pipeline = make_pipeline()
     figures = [f for people in crowds for f in _chain(pipeline, people, frames)]
-    head = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "models": asdict(pipeline.models),
-        "runtime": {name: f"{s.runtime} {s.precision}" for name, s in pipeline.sessions.items()},
-        "frames": frames,
-        "size": f"{SIZE[0]}x{SIZE[1]}",
-    }
+    names, runtime = asdict(pipeline.models), runtimes(pipeline.sessions)
+    head = {"machine": machine(), "frames": frames, "size": f"{SIZE[0]}x{SIZE[1]}"}
     if as_json:
-        return json.dumps({**head, "chain": [asdict(f) for f in figures]}, indent=2)
-    return "\n".join([*(f"{k}: {v}" for k, v in head.items() if k != "models"), "", *_table(figures)])
+        measured = {"models": names, "runtime": runtime, "chain": [asdict(f) for f in figures]}
+        return json.dumps({**head, **measured}, indent=2)
+    stations = dict(zip(STATIONS, ("detect", "keypoints", "lift", "emotion", "context"), strict=True))
+    networks = [f"{names[k]} ({runtime[v]})" for k, v in stations.items() if v in runtime]
+    lines = [*(f"{k}: {v}" for k, v in head.items()), f"networks: {', '.join(networks)}", ""]
+    return "\n".join([*lines, *_table(figures).lines()])
 
 
 def _chain(pipeline: Pipeline, people: int, frames: int) -> list[ChainFigures]:
@@ -103,14 +103,11 @@ def _figures(
     )
 
 
-def _run(
-    pipeline: Pipeline, clip: Sequence[Frame], warm_up: int = 5
-) -> tuple[NDArray[np.float64], dict[str, float], float]:
-    """(frames,) ms, summed ms per station, mean number of people."""
+def _run(pipeline: Pipeline, clip: Sequence[Frame]) -> tuple[NDArray[np.float64], dict[str, float], float]:
+    """(frames,) ms, summed ms per station, mean number of people; every station works from the start."""
     pipeline.reset()
-    for frame in clip[:warm_up]:
+    for frame in _before(clip):
         pipeline.step(frame)
-    pipeline.reset()
     times, stations, found = [], dict[str, float](), []
     for frame in clip:
         start = time.perf_counter()
@@ -120,6 +117,13 @@ def _run(
         for name, ms in result.timings_ms.items():
             stations[name] = stations.get(name, 0.0) + ms
     return np.array(times), stations, float(np.mean(found))
+
+
+def _before(clip: Sequence[Frame]) -> list[Frame]:
+    """A few frames that end where the clip starts, spread over the movement that emotions need."""
+    stamps = clip[0].stamp_ns - np.linspace(WARM_UP_S, 1 / RATE_HZ, WARM_UP_FRAMES) * 1e9
+    frames = [clip[-i % len(clip)] for i in range(WARM_UP_FRAMES, 0, -1)]
+    return [replace(f, stamp_ns=int(s)) for f, s in zip(frames, stamps, strict=True)]
 
 
 def crowd(people: int, frames: int) -> list[Frame]:
@@ -139,7 +143,8 @@ def crowd(people: int, frames: int) -> list[Frame]:
         for person in range(people):
             left = person * width + (width - small.shape[1]) // 2
             canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-        clip.append(Frame(canvas, stamp_ns=int(index / RATE_HZ * 1e9), frame_id="bench"))
+        stamp_s = WARM_UP_S + index / RATE_HZ
+        clip.append(Frame(canvas, stamp_ns=round(stamp_s * 1e9), frame_id="bench"))
     return clip
 
 
@@ -162,14 +167,12 @@ def _cutouts(frames: int) -> list[NDArray[np.uint8]]:
     return [cutouts[i % len(cutouts)] for i in range(frames)]
 
 
-def _table(figures: Sequence[ChainFigures]) -> list[str]:
+def _table(figures: Sequence[ChainFigures]) -> Table:
     names = list(dict.fromkeys(name for f in figures for name in f.stations_ms))
-    head = ["people", "detect every", "found", "ms", "p95", "FPS", "speed-up", *(f"{n} ms" for n in names)]
-    rows: list[list[object]] = [
-        [f.people, f.detect_every, f.found, f.ms, f.ms_p95, f.fps, f.speedup, *map(f.stations_ms.get, names)]
+    columns = ["people", "detect every", "found", "ms", "p95", "FPS", "speed-up", *(f"{n} ms" for n in names)]
+    rows = [
+        [f.people, f.detect_every, f.found, f.ms, f.ms_p95, f.fps, f.speedup]
+        + [f.stations_ms.get(name, float("nan")) for name in names]
         for f in figures
     ]
-    cells = [head, *(["" if c is None else str(c) for c in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+    return Table("per frame; stations: mean share", columns, rows)
