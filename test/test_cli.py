@@ -12,8 +12,7 @@ import pytest
 
 from posemo_ros.cli import main
 
-from .evaluate.conftest import arrays
-from .evaluate.test_coco import _file as coco_file
+from .evaluate.conftest import arrays, coco_file
 
 COMMANDS = (
     (),

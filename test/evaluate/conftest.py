@@ -1,11 +1,13 @@
-"""Clip files for the tests."""
+"""Clip files and COCO files for the tests."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,3 +60,33 @@ def clip_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+def coco_person(number: int, left: float, **changes: Any) -> dict[str, Any]:
+    """The annotation of somebody in the image of the same number; None leaves a key out."""
+    points = [[left + 3 * j, 20 + 5 * j, 2] for j in range(17)]
+    person = {
+        "id": number,
+        "image_id": number,
+        "category_id": 1,
+        "bbox": [left, 20, 50, 85],
+        "area": 2000.0,
+        "iscrowd": 0,
+        "keypoints": [v for p in points for v in p],
+        "num_keypoints": 17,
+    }
+    return {k: v for k, v in {**person, **changes}.items() if v is not None}
+
+
+def coco_file(folder: Path, people: list[dict[str, Any]] | None = None, **changes: Any) -> Path:
+    """Two images of 200 x 120 px and the annotations of their people."""
+    data = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in (1, 2)],
+        "annotations": [coco_person(1, 10), coco_person(2, 100)] if people is None else people,
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    path = folder / "people.json"
+    path.write_text(json.dumps({**data, **changes}))
+    for i in (1, 2):
+        cv2.imwrite(str(folder / f"{i}.png"), np.zeros((120, 200, 3), np.uint8))
+    return path

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,36 +16,10 @@ from posemo_ros.inference.store import ModelStore
 from posemo_ros.pipeline import Models
 from posemo_ros.types import Detections
 
+from .conftest import coco_file, coco_person
+
 pytest.importorskip("pycocotools")
 RIGHT, WRONG = 1, 2  # ids of the two people
-
-
-def _person(number: int, left: float, **changes: Any) -> dict[str, Any]:
-    points = [[left + 3 * j, 20 + 5 * j, 2] for j in range(17)]
-    person = {
-        "id": number,
-        "image_id": number,
-        "category_id": 1,
-        "bbox": [left, 20, 50, 85],
-        "area": 2000.0,
-        "iscrowd": 0,
-        "keypoints": [v for p in points for v in p],
-        "num_keypoints": 17,
-    }
-    return {k: v for k, v in {**person, **changes}.items() if v is not None}
-
-
-def _file(folder: Path, people: list[dict[str, Any]] | None = None, **changes: Any) -> Path:
-    data = {
-        "images": [{"id": i, "file_name": f"{i}.png"} for i in (1, 2)],
-        "annotations": [_person(RIGHT, 10), _person(WRONG, 100)] if people is None else people,
-        "categories": [{"id": 1, "name": "person"}],
-    }
-    path = folder / "people.json"
-    path.write_text(json.dumps({**data, **changes}))
-    for i in (1, 2):
-        cv2.imwrite(str(folder / f"{i}.png"), np.zeros((120, 200, 3), np.uint8))
-    return path
 
 
 class Keypoints:
@@ -67,9 +39,9 @@ class Keypoints:
 
 
 def _measure(folder: Path, monkeypatch: pytest.MonkeyPatch, spoil) -> dict[str, Any]:
-    people = [_person(RIGHT, 10), _person(WRONG, 100)]
+    people = [coco_person(RIGHT, 10), coco_person(WRONG, 100)]
     monkeypatch.setattr(coco, "build_keypoints", lambda models, store: Keypoints(people, spoil))
-    report = coco.evaluate_coco(folder, _file(folder, people), "gt", Models(), ModelStore())
+    report = coco.evaluate_coco(folder, coco_file(folder, people), "gt", Models(), ModelStore())
     assert report.samples == {"images": 2, "people_with_keypoints": 2, "answers": 2}
     return dict(report.results)
 
@@ -119,7 +91,7 @@ def test_groups_of_joints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_boxes_of_the_detector_and_scores(tmp_path: Path) -> None:
     """Box score x mean of the keypoint scores above 0.2; of two answers alike the better stays."""
-    people = [_person(1, 10), _person(2, 100), _person(3, 12)]
+    people = [coco_person(1, 10), coco_person(2, 100), coco_person(3, 12)]
     boxes = np.array([[p["bbox"][0], 20, p["bbox"][0] + 50, 105] for p in people], np.float32)
 
     class Detector:
@@ -134,7 +106,7 @@ def test_boxes_of_the_detector_and_scores(tmp_path: Path) -> None:
         out[:2, 2] = 1.0, 0.1
         return out
 
-    _file(tmp_path)
+    coco_file(tmp_path)
     photo = coco.Photo(7, tmp_path / "1.png", np.zeros((0, 4), np.float32))
     got = coco.answers(photo, Detector(), Keypoints(people, spoil), 1)
     certainty = (1 + 15 * 0.5) / 16
@@ -144,17 +116,21 @@ def test_boxes_of_the_detector_and_scores(tmp_path: Path) -> None:
 
 
 def test_crowds_and_people_without_keypoints_get_no_box(tmp_path: Path) -> None:
-    people = [_person(1, 10), _person(2, 100, keypoints=[0] * 51), _person(3, 5, image_id=1, iscrowd=1)]
-    truth = coco.read_truth(_file(tmp_path, people))
+    people = [
+        coco_person(1, 10),
+        coco_person(2, 100, keypoints=[0] * 51),
+        coco_person(3, 5, image_id=1, iscrowd=1),
+    ]
+    truth = coco.read_truth(coco_file(tmp_path, people))
     photos = coco._photos(tmp_path, truth)
     assert [len(p.boxes) for p in photos] == [1, 0]
     assert photos[0].boxes.tolist() == [[10, 20, 60, 105]]
 
 
 def test_other_categories_are_left_out(tmp_path: Path) -> None:
-    people = [_person(1, 10, category_id=7), _person(2, 100, category_id=3)]
+    people = [coco_person(1, 10, category_id=7), coco_person(2, 100, category_id=3)]
     categories = [{"id": 3, "name": "dog"}, {"id": 7, "name": "person"}]
-    truth = coco.read_truth(_file(tmp_path, people, categories=categories))
+    truth = coco.read_truth(coco_file(tmp_path, people, categories=categories))
     assert [a["id"] for a in truth["annotations"]] == [1]
 
 
@@ -165,23 +141,23 @@ def test_other_categories_are_left_out(tmp_path: Path) -> None:
         ({"images": None}, "COCO's format"),
         ({"images": [{"id": 1}]}, "no 'file_name'"),
         ({"images": [{"id": 1, "file_name": "1.png"}]}, r"does not list: \[2\]"),
-        ({"people": [_person(1, 10, keypoints=[1, 2, 2])]}, "annotation 1 has 3 numbers"),
-        ({"people": [_person(1, 10, keypoints=None)]}, "no 'keypoints'"),
-        ({"people": [_person(1, 10, area=None)]}, "no 'area'"),
-        ({"people": [_person(1, 10, bbox=[1, 2, 3])]}, "not x, y, width, height"),
-        ({"people": [_person(1, 10, keypoints=[0] * 51)]}, "nobody in it"),
+        ({"people": [coco_person(1, 10, keypoints=[1, 2, 2])]}, "annotation 1 has 3 numbers"),
+        ({"people": [coco_person(1, 10, keypoints=None)]}, "no 'keypoints'"),
+        ({"people": [coco_person(1, 10, area=None)]}, "no 'area'"),
+        ({"people": [coco_person(1, 10, bbox=[1, 2, 3])]}, "not x, y, width, height"),
+        ({"people": [coco_person(1, 10, keypoints=[0] * 51)]}, "nobody in it"),
         ({"people": []}, "nobody in it"),
     ],
 )
 def test_annotations_refused_with_a_reason(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        coco.read_truth(_file(tmp_path, **changes))
+        coco.read_truth(coco_file(tmp_path, **changes))
 
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.json"):
         coco.read_truth(tmp_path / "absent.json")
-    path = _file(tmp_path)
+    path = coco_file(tmp_path)
     (tmp_path / "2.png").unlink()
     with pytest.raises(InputError, match=r"1 of 2 images .* are not in .*: 2\.png"):
         coco.evaluate_coco(tmp_path, path, "gt", Models(), ModelStore())
@@ -196,7 +172,7 @@ def test_without_pycocotools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"pycocotools.*posemo_ros\[evaluate\]"):
-        coco.evaluate_coco(tmp_path, _file(tmp_path), "gt", Models(), ModelStore())
+        coco.evaluate_coco(tmp_path, coco_file(tmp_path), "gt", Models(), ModelStore())
 
 
 @pytest.mark.shared
