@@ -19,7 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +44,7 @@ ROS_WHEELS = (
 )
 # ament's install step still calls `setup.py install_scripts`, which setuptools 80 removed.
 BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64,<80", "wheel")
+TORCH = "torch==2.13.0"
 # What the messages and the list of installed files depend on; Python files are symlinked.
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "resource", "msg")
 LISTED_INPUTS = ("posemo_ros", "launch", "config", "models")
@@ -57,10 +58,10 @@ def main() -> int:
     """Command line entry; exit code 1 after a failure that the user can mend."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tests", action="store_true", help="also install what `make test` needs")
-    extras = ("test",) if parser.parse_args().tests else ()
+    args = parser.parse_args()
     start = time.monotonic()
     try:
-        make_environment(extras)
+        make_environment(tests=args.tests)
         build()
     except (BootstrapError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -71,32 +72,49 @@ def main() -> int:
     return 0
 
 
-def make_environment(extras: Sequence[str]) -> None:
-    """The virtual environment with all Python packages; nothing happens when it is up to date."""
-    # Metadata of the package decides what is installed; so does the way this script installs it.
-    key = digest([ROOT / "setup.cfg", Path(__file__)], extras=[sys.version, uses_system_ros()])
-    stamps = [VENV / f"stamp{''.join('-' + e for e in extras)}", VENV / "stamp-test"]
-    if any(is_stamped(stamp, key) for stamp in stamps):
-        return
+def make_environment(*, tests: bool) -> None:
+    """The virtual environment with all Python packages; what is up to date stays as it is."""
+    machine = [VENV, sys.version, uses_system_ros()]
+    once("ros", digest([], extras=[*machine, ROS_WHEELS, BUILD_TOOLS]), install_ros)
+    metadata = digest([ROOT / "setup.cfg"])
+    once("package", metadata, install_package)
+    if tests:
+        once("tests", metadata, install_tests)
+
+
+def once(name: str, key: str, step: Callable[[], None]) -> None:
+    """Take a step of the installation unless it was taken with this key."""
+    stamp = VENV / f"stamp-{name}"
+    if not is_stamped(stamp, key):
+        step()
+        stamp.write_text(key)
+
+
+def install_ros() -> None:
+    """A new environment with ROS and what builds packages."""
     check_machine()
     say("creating .venv" + (" on top of the installed ROS" if uses_system_ros() else ""))
     create_venv()
-    if not uses_system_ros():
+    if uses_system_ros():
+        pip("build tools", *BUILD_TOOLS)
+    else:
         pip("ROS 2 Jazzy from wheels, and build tools", *ROS_WHEELS, *BUILD_TOOLS)
         relocate_cmake_files()
-    else:
-        pip("build tools", *BUILD_TOOLS)
     if shutil.which("cmake") is None:
         pip("cmake", "cmake<4")
-    wanted = f".[{','.join(extras)}]" if extras else "."
-    pip(
-        f"posemo_ros and what it needs{' and its tests' if extras else ''}",
-        "--no-build-isolation",
-        "--editable",
-        wanted,
-    )
+
+
+def install_package() -> None:
+    """This package, editable, with what it needs at run time."""
+    pip("posemo_ros and what it needs", "--no-build-isolation", "--editable", ".")
     ensure_opencv_imports()
-    stamps[0].write_text(key)
+
+
+def install_tests() -> None:
+    """What tests and linters need; torch first, or the newest one with CUDA would come."""
+    pip("PyTorch, for the tests of the training code", TORCH)
+    pip("the tools of the tests", "--no-build-isolation", "--editable", ".[test]", TORCH)
+    ensure_opencv_imports()
 
 
 def check_machine() -> None:
@@ -226,18 +244,21 @@ def run(
     """Run a command; everything goes to the log, group 1 of matching lines to the screen."""
     VENV.mkdir(exist_ok=True)
     lines: list[str] = []
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        progress = Progress()
+    progress = Progress()
+    with (
+        LOG.open("a", encoding="utf-8", buffering=1) as log,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        log.write(f"\n$ {' '.join(command)}\n")
         for line in process.stdout or ():
+            log.write(line)
             lines.append(line)
             match = shown.match(line) if shown else None
             if match:
                 progress.show(match[1])
-        progress.end()
-    with LOG.open("a", encoding="utf-8") as log:
-        log.writelines([f"\n$ {' '.join(command)}\n", *lines])
+    progress.end()
     if process.returncode:
         tail = "".join(lines[-25:])
         raise BootstrapError(f"{tail}\nfailed: {' '.join(command)}\n(everything it said: {LOG})")
