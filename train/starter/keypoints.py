@@ -63,9 +63,9 @@ class Recipe:
     """
 
     batch: int = 48
-    rate: float = 1.5e-3
-    old_rate: float = 5e-4
-    warmup: int = 300
+    rate: float = 3e-3
+    old_rate: float = 2e-3
+    warmup: int = 100
     sigma: float = 1.5
     average: float = 0.999
     seed: int = 0
@@ -164,8 +164,17 @@ class Run:
     def _load(self, state: dict[str, object]) -> None:
         self.net.load_state_dict(state["net"])  # type: ignore[arg-type]
         self.mean.load_state_dict(state["mean"])  # type: ignore[arg-type]
+        peaks = [group["peak"] for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
+        for group, peak in zip(self.optimiser.param_groups, peaks, strict=True):
+            group["peak"] = peak  # of the recipe as given now
         self.step, self.seconds = int(state["step"]), float(state["seconds"])  # type: ignore[call-overload, arg-type]
+
+    def start_from(self, weights: Path) -> None:
+        """The averaged weights of another run, for a schedule of its own."""
+        mean = torch.load(weights, weights_only=True)["mean"]
+        self.net.load_state_dict(mean)
+        self.mean.load_state_dict(mean)
 
     def save(self) -> None:
         """Write ``last.pt`` so that a crash leaves the old or the new one."""
@@ -207,6 +216,8 @@ def fit(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     recipe = replace(Recipe(), **json.loads(args.set))
     run = Run(args.run, recipe, args.data / PEER)
+    if args.start and run.step == 0:
+        run.start_from(args.start)
     people = read_people(args.data, args.teacher, args.synthetic)
     budget, begin = args.minutes * 60, time.time() - run.seconds
     recent: list[tuple[float, float]] = []
@@ -296,6 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = commands.add_parser("fit", help="train, or go on training")
     p.add_argument("--run", type=Path, required=True)
     p.add_argument("--minutes", type=float, required=True, help="of the whole schedule")
+    p.add_argument("--start", type=Path, help="last.pt of another run whose weights to begin with")
     p.add_argument("--teacher", type=Path, help="answers stored by train.starter.teacher")
     p.add_argument("--synthetic", type=Path, help="folder with annotations.json and images/")
     p.add_argument("--threads", type=int, default=2)

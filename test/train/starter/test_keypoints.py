@@ -152,8 +152,20 @@ def test_training_learns_and_goes_on(run: keypoints.Run, shared_data: Path) -> N
     run.save()
     again = keypoints.Run(run.folder, run.recipe, shared_data / keypoints.PEER)
     assert again.step == 6
-    for a, b in zip(run.mean.parameters(), again.mean.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(run.mean.state_dict(), again.mean.state_dict())
+
+
+@pytest.mark.shared
+def test_a_second_schedule_starts_from_the_first_ones_weights(
+    run: keypoints.Run, shared_data: Path, tmp_path: Path
+) -> None:
+    run.advance(sampler(PLAIN).batch(0, 2), 0.0)
+    run.save()
+    second = keypoints.Run(tmp_path / "second", run.recipe, shared_data / keypoints.PEER)
+    second.start_from(run.folder / "last.pt")
+    assert second.step == 0
+    for net in (second.net, second.mean):
+        torch.testing.assert_close(net.state_dict(), run.mean.state_dict())
 
 
 def test_exported_file_answers_as_in_training(tmp_path: Path) -> None:
