@@ -157,11 +157,10 @@ class CameraNode(Station):
         return self._origin_ns + frame.stamp_ns
 
     def _say_progress(self, published: int, start: float) -> None:
-        now = time.monotonic()
-        if now - self._said > PROGRESS_S:
+        now, total = time.monotonic(), self._source.length
+        if total and not self.values["loop"] and now - self._said > PROGRESS_S:
             self._said = now
-            total = f" of {self._source.length}" if self._source.length else ""
-            self.get_logger().info(f"{published}{total} images in {now - start:.0f} s")
+            self.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
 
     def _await_result(self) -> None:
         if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):
