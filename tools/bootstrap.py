@@ -42,8 +42,7 @@ ROS_WHEELS = (
     "ros-jazzy-ament-cmake-pytest",
     "ros-jazzy-python-cmake-module",
 )
-# ament's install step still calls `setup.py install_scripts`, which setuptools 80 removed.
-BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64,<80", "wheel")
+BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64", "wheel")
 TORCH = "torch==2.13.0"
 # What the messages and the list of installed files depend on; Python files are symlinked.
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "resource", "msg")
@@ -156,18 +155,24 @@ def create_venv() -> None:
 def pip(what: str, *arguments: str) -> None:
     """Install with pip; show what arrives."""
     say(f"installing {what}")
-    command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", *arguments]
-    if uses_system_ros():
-        command += ["--constraint", str(system_constraints())]
+    command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
+    command += ["--constraint", str(constraints()), *arguments]
     run(command, shown=re.compile(r"^Collecting ([\w.-]+)"))
 
 
-def system_constraints() -> Path:
-    """Keep the NumPy generation that the installed ROS (cv_bridge, rclpy) was built with."""
+def constraints() -> Path:
+    """What no later package may change.
+
+    ament's install step calls `setup.py install_scripts`, which setuptools 80 removed. An installed
+    ROS (cv_bridge, rclpy) works with the NumPy generation it was built with.
+    """
     path = VENV / "constraints.txt"
-    code = "import numpy; print(numpy.__version__.split('.')[0])"
-    major = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
-    path.write_text(f"numpy<{int(major) + 1}\n" if major.strip().isdigit() else "")
+    lines = ["setuptools<80"]
+    if uses_system_ros():
+        code = "import numpy; print(int(numpy.__version__.split('.')[0]) + 1)"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        lines += [f"numpy<{result.stdout.strip()}"] if result.returncode == 0 else []
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
