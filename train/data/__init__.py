@@ -1,0 +1,1 @@
+"""Data sets, what is made of them, and the order in which it is seen."""

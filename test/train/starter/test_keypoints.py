@@ -141,7 +141,9 @@ def test_figures_of_perfect_and_missing_answers() -> None:
 
 @pytest.fixture
 def run(shared_data: Path, tmp_path: Path) -> keypoints.Run:
-    return keypoints.Run(tmp_path / "run", keypoints.Recipe(warmup=1), shared_data / keypoints.PEER)
+    return keypoints.Run(
+        tmp_path / "run", keypoints.Recipe(warmup=1, rate=1e-3, old_rate=5e-4), shared_data / keypoints.PEER
+    )
 
 
 @pytest.mark.shared
