@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     cmu.add_argument(
         "--noise", choices=("perfect", "detector"), default="detector", help="of the 2D keypoints"
     )
+    cmu.add_argument("--keep", action="store_true", help="put the result into docs/reproduction.md")
     cmu.set_defaults(run=_cmu)
     loading = commands.add_parser("loading", help="samples per second of a configuration's data, by stage")
     loading.add_argument("--config", type=Path, required=True)
@@ -112,7 +113,7 @@ def _cmu(options: argparse.Namespace) -> None:
 
     names = ("steps", "batch", "width", "depth", "rate", "views", "noise")
     budget = Budget(**{name: getattr(options, name) for name in names})
-    run(options.data, options.out, budget, options.frames, options.variants, options.seeds)
+    run(options.data, options.out, budget, options.frames, options.variants, options.seeds, keep=options.keep)
 
 
 def _loading(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from posemo_ros.types import EMOTIONS
 
+from .attention import Placement
 from .blocks import choose
 from .context import CLIP_SHAPES, ClipEncoder
 from .crossformer import FRAMES as CROSSFORMER_FRAMES
@@ -75,8 +76,12 @@ def _hrnet(
     crop_height: int = 256,
     blocks: int = 4,
     modules: tuple[int, int, int] = (1, 4, 3),
+    placement: str | dict[str, Any] = "none",
     **attention: Any,
 ) -> Entry:
+    """``placement`` may be the fields of an ``attention.Placement``, as configurations write it."""
+    where = Placement(**placement) if isinstance(placement, dict) else placement
+    attention["placement"] = where
     network = HRNet(width, blocks=blocks, modules=modules, attention=AttentionOptions(**attention))
     settings = {"input": {"width": crop_width, "height": crop_height}, "codec": "quarter"}
     image = torch.randn(2, 3, crop_height, crop_width)

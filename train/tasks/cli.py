@@ -50,8 +50,9 @@ class Cli(LightningCLI):
         out = Path(config.out)
         if config.checkpoint.dirpath is None:
             config.checkpoint.dirpath = str(out / "checkpoints")
-        config.early_stopping.monitor = config.checkpoint.monitor
-        config.early_stopping.mode = config.checkpoint.mode
+        if config.checkpoint.monitor is not None:
+            config.early_stopping.monitor = config.checkpoint.monitor
+            config.early_stopping.mode = config.checkpoint.mode
         if config.trainer.logger in (None, True):
             config.trainer.logger = [
                 _of("lightning.pytorch.loggers.CSVLogger", save_dir=str(out), name="csv"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,17 @@ class Task(lightning.LightningModule):
         if weights is not None:
             start_from(self.network, Path(weights), may_miss=may_miss, may_have=may_have)
         self.rows: list[Rows] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Task:
+        """A copy with weights of its own (``Ema`` keeps one).
+
+        The makers of optimiser and learning rate stay shared: LightningCLI's hold on to the trainer.
+        """
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        memo.update({id(maker): maker for maker in (self._make_optimizer, self._make_scheduler)})
+        copied.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return copied
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, where asked, a learning rate that changes every epoch."""

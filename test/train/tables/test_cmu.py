@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from train.data.sequences import H36M, Video, Windows
+from train.tables.cmu import Budget, ridge, run, table
+
+TINY = Budget(steps=3, batch=8, width=8, depth=1, views=1)
+
+
+def test_ridge_finds_a_linear_map() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3 * 34, 51))
+    keypoints = rng.normal(size=(400, 17, 2)).astype("f4")
+    padded = np.concatenate([keypoints[:1], keypoints, keypoints[-1:]]).reshape(402, -1)
+    windows = np.concatenate([padded[:-2], padded[1:-1], padded[2:]], 1)
+    joints = (windows @ weights).reshape(400, 17, 3).astype("f4")
+    data = Windows([Video("a", "walk", keypoints, joints)], 3, H36M)
+    error = np.abs(ridge(data, data) - joints).max()
+    assert error < 0.02 * np.abs(joints).max()
+
+
+def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"variants \['cam'\] are unknown \(known: none, sam, tam, sam\+tam\)"
+    ):
+        run(tmp_path, tmp_path, TINY, [1], ["cam"], [0])
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
+    summary = run(shared_data, tmp_path, TINY, [1, 3], ["none", "sam+tam"], [0, 1], max_videos=12)
+    rows = {(r["frames"], r["variant"]): r for r in summary["rows"]}
+    assert set(rows) == {
+        ("-", "zero pose"), ("-", "mean pose"), (1, "linear"), (3, "linear"),
+        (1, "none"), (1, "sam+tam"), (3, "none"), (3, "sam+tam"),
+    }  # fmt: skip
+    single = [
+        json.loads((tmp_path / f"f3-none-seed{s}/test.json").read_text())["per_action"]["average"]["mpjpe_mm"]
+        for s in (0, 1)
+    ]
+    assert rows[3, "none"]["mpjpe_mm"] == pytest.approx(np.mean(single))
+    assert rows[3, "none"]["mpjpe_mm_std"] == pytest.approx(np.std(single, ddof=1))
+    assert rows[3, "sam+tam"]["parameters"] > rows[3, "none"]["parameters"]
+    assert rows["-", "mean pose"]["mpjpe_mm"] < rows["-", "zero pose"]["mpjpe_mm"]
+    assert rows["-", "mean pose"]["mpjve_mm"] == pytest.approx(rows["-", "zero pose"]["mpjve_mm"])
+    assert len(table(summary)) == 2 + 8
+    before = (tmp_path / "f1-none-seed0/test.json").stat().st_mtime_ns
+    run(shared_data, tmp_path, TINY, [1], ["none"], [0], max_videos=12)  # goes on, repeats nothing
+    assert (tmp_path / "f1-none-seed0/test.json").stat().st_mtime_ns == before

@@ -1,0 +1,1 @@
+"""The papers' tables, their numbers beside ours."""

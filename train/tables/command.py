@@ -1,0 +1,226 @@
+"""``python -m train table``: the papers' rows, ours beneath, and what a row still needs.
+
+Our numbers come from ``test.json`` in the folder of a row's run, ``runs/<table>/<row>`` below the
+root folder; parameters are counted from the configuration. With ``--evaluate`` rows that have
+weights and data but no result are tested first, without training: released checkpoints named in
+the configuration, or the ``last.ckpt`` of a run of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from posemo_ros.errors import InputError
+from train.models.zoo import build
+
+from .cmu import section as cmu_section
+from .papers import TABLES, Column, Row, Table
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
+_FILES = {  # data module -> files it tests on, from its arguments
+    "Human36M": ("{folder}/data_3d_h36m.npz", "{folder}/data_2d_h36m_{keypoints}.npz"),
+    "Mpi3dhp": ("{folder}/data_test_3dhp.npz",),
+    "Keypoints": ("{val_annotations}", "{val_images}", "{detections}"),
+    "EmotionVideos": ("{folder}/test", "{folder}/actors.csv"),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known about a row.
+
+    Attributes:
+        result: Content of ``test.json`` and the parameters.
+        conditions: On what it was measured, or what is missing.
+        measured: Whether there is a result.
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    conditions: str = ""
+    measured: bool = False
+
+
+def run(names: Sequence[str], root: Path, *, evaluate: bool = False, write: bool = False) -> None:
+    """Print tables; write the page of all tables where asked.
+
+    Args:
+        names: Of ``TABLES``; all when empty.
+        root: Folder with ``data/``, ``weights/`` and ``runs/``.
+        evaluate: Test rows that can be tested and were not.
+        write: Write ``docs/reproduction.md``.
+
+    Raises:
+        InputError: A table is unknown.
+    """
+    unknown = [n for n in names if n not in TABLES]
+    if unknown:
+        raise InputError(f"no table {', '.join(unknown)} (known: {', '.join(TABLES)})")
+    chosen = [TABLES[n] for n in names] or list(TABLES.values())
+    if evaluate:
+        for row in dict.fromkeys(r.config for t in chosen for r in t.rows if r.config):
+            evaluate_row(row, root)
+    print("\n\n".join(render(t, root) for t in chosen))
+    if write:
+        PAGE.write_text(page(root), encoding="utf-8")
+        print(f"\n{PAGE.name} written")
+
+
+def load_config(name: str) -> dict[str, Any]:
+    """A configuration below ``train/configs``."""
+    config: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return config
+
+
+def needed_data(config: dict[str, Any], root: Path) -> list[str]:
+    """Files the test of a configuration would read and that are not there."""
+    arguments = config["data"]["init_args"]
+    templates = _FILES.get(config["data"]["class_path"].rsplit(".", 1)[1], ())
+    files = [t.format(**{"detections": "", **arguments}) for t in templates]
+    return [f for f in files if f and f != "None" and not (root / f).exists()]
+
+
+def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | None, str]:
+    """Our own checkpoint of a row, if its weights come from there; and what is missing."""
+    released = config["model"]["init_args"].get("weights")
+    last = root / config["out"] / "checkpoints" / "last.ckpt"
+    if last.exists():
+        return last, ""
+    if released and not config["model"]["init_args"].get("may_miss"):
+        return None, "" if (root / released).exists() else f"weights {released}"
+    return None, f"training ({name})"
+
+
+def state(name: str, root: Path) -> State:
+    """What is known about a configuration's row."""
+    config = load_config(name)
+    result: dict[str, Any] = {"parameters": parameters(config)}
+    path = root / config["out"] / "test.json"
+    if path.exists():
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        samples, device = measured["samples"], measured["device"]
+        text = f"{samples:,} samples, {measured['data']}, {device}, {measured['precision']}"
+        return State({**measured, **result}, f"measured here: {text}", True)
+    missing = needed_data(config, root)
+    _, weights = checkpoint(name, config, root)
+    folders = dict.fromkeys("/".join(Path(m).parts[:2]) for m in missing)
+    wanted = ([f"data in {', '.join(folders)}"] if missing else []) + ([weights] if weights else [])
+    return State(result, f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
+
+
+def parameters(config: dict[str, Any]) -> int:
+    """Of the configuration's network, counted without making it."""
+    arguments = config["model"]["init_args"]
+    if "network" not in arguments:
+        return 0
+    with torch.device("meta"):
+        network = build(arguments["network"], **arguments.get("options", {})).network
+    return sum(p.numel() for p in network.parameters())
+
+
+def evaluate_row(name: str, root: Path) -> bool:
+    """Test a row if it has data and weights and no result; whether it was."""
+    config = load_config(name)
+    path, missing = checkpoint(name, config, root)
+    if (root / config["out"] / "test.json").exists() or missing or needed_data(config, root):
+        return False
+    from train.tasks.cli import run as run_task
+
+    arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml")]
+    if path is not None:
+        arguments.append(f"--ckpt_path={path.resolve()}")
+    with _inside(root):
+        run_task(arguments)
+    return True
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def render(table: Table, root: Path) -> str:
+    """The table in Markdown."""
+    heading = ["Method", "", *(c.name for c in table.columns), "Conditions"]
+    lines = [f"### Table {table.name}: {table.title}", "", _line(heading), _line(["---"] * len(heading))]
+    for row in table.rows:
+        lines += _row_lines(row, table.columns, root)
+    return "\n".join([*lines, "", table.notes]).rstrip()
+
+
+def _row_lines(row: Row, columns: tuple[Column, ...], root: Path) -> list[str]:
+    lines = []
+    if row.paper:
+        printed = [_number(v, c) for v, c in zip(row.paper, columns, strict=True)]
+        lines.append(_line([row.label, "paper", *printed, row.note]))
+    if not row.config:
+        return lines
+    known = state(row.config, root)
+    values = [_value(known.result, c) for c in columns]
+    label, note = ("", known.conditions) if row.paper else (row.label, _join(row.note, known.conditions))
+    lines.append(_line([label, "ours", *(_number(v, c) for v, c in zip(values, columns, strict=True)), note]))
+    if row.paper and known.measured:
+        gaps = [
+            "" if a is None or b is None else f"{a - b:+.{c.digits}f}"
+            for a, b, c in zip(values, row.paper, columns, strict=True)
+        ]
+        lines.append(_line(["", "gap", *gaps, ""]))
+    return lines
+
+
+def _value(result: dict[str, Any], column: Column) -> float | None:
+    found: Any = result
+    for key in column.key.split("/"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return None if found is None else float(found) * column.scale
+
+
+def _number(value: float | None, column: Column) -> str:
+    return "" if value is None else f"{value:.{column.digits}f}"
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(p for p in parts if p)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+INTRODUCTION = """# Reproduction
+
+Written by `python -m train table --write`. Every table of paper B ("Attention Module for Enhanced
+Posture Accurate in 2D-3D Pose Estimation Network") and the numbers and open questions of paper A
+(MoEmo, arXiv 2310.09757), theirs in the lines `paper`, ours in the lines `ours`, the difference in
+the lines `gap`.
+
+- A number in a line `ours` was measured or counted on the machine that wrote this page; the last
+  column says on what. Parameters are counted from the configuration. An empty cell was not measured.
+- `needs data` and `weights` name what is not here. None of these data sets may be shipped with
+  this package; [training.md](training.md) tells how to get them. With the files in place,
+  `python -m train table II --evaluate` tests without training.
+- `training (table_2/ours)` stands for `python -m train fit --config train/configs/table_2/ours.yaml`,
+  which was not run here. One row, one configuration.
+- The papers contradict themselves in places; their numbers stand as printed, with a note.
+"""
+
+
+def page(root: Path) -> str:
+    """``docs/reproduction.md``."""
+    return (
+        "\n\n".join([INTRODUCTION.strip(), cmu_section(), *(render(t, root) for t in TABLES.values())]) + "\n"
+    )
