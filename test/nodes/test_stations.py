@@ -372,3 +372,32 @@ def test_recorder_overwrites_nothing(bench: Bench, tmp_path: Path):
     assert node.trigger_configure() == FAILURE
     assert f"{path} exists already" in problems(node)[1]
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("transport", ["raw", "compressed"])
+def test_topics_follow_the_namespace_in_every_mode(bench: Bench, tiny_manifest: Path, transport: str):
+    values = parameters(tiny_manifest, "pipeline") | {"image_transport": transport}
+    node = PipelineNode(
+        namespace="/robot", parameter_overrides=[Parameter(n, value=v) for n, v in values.items()]
+    )
+    bench.nodes.append(node)
+    bench.executor.add_node(node)
+    node.trigger_configure()
+    node.trigger_activate()
+    suffix = "/compressed" if transport == "compressed" else ""
+    for topic in (f"/robot/image_raw{suffix}", "/robot/camera_info"):
+        bench.until(lambda t=topic: bench.world.count_subscribers(t), f"a subscription of {topic}")
+    for topic in ("/robot/people", "/robot/skeletons", "/robot/emotions"):
+        bench.until(lambda t=topic: bench.world.count_publishers(t), f"a publisher of {topic}")
+
+
+def test_images_are_taken_as_sensor_data_and_results_given_reliably(bench: Bench, pipeline: Station):
+    from rclpy.qos import ReliabilityPolicy
+
+    bench.until(lambda: bench.world.count_subscribers("/image_raw"), "the subscription")
+    bench.until(lambda: bench.world.count_publishers("/people"), "the publisher")
+    taken = bench.world.get_subscriptions_info_by_topic("/image_raw")[0].qos_profile
+    given = bench.world.get_publishers_info_by_topic("/people")[0].qos_profile
+    assert taken.reliability == ReliabilityPolicy.BEST_EFFORT
+    assert given.reliability == ReliabilityPolicy.RELIABLE
+    assert qos.newest().depth == 1
