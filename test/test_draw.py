@@ -104,3 +104,11 @@ def test_view_glides() -> None:
     a, b = fit_view([standing(2).joints]), fit_view([standing(6).joints])
     between = fit_view([standing(6).joints], previous=a)
     assert a.centre[2] < between.centre[2] < a.centre[2] + 0.2 * (b.centre[2] - a.centre[2])
+
+
+def test_joints_that_were_not_seen_look_like_a_guess() -> None:
+    seen, guessed = standing(), standing()
+    guessed.scores[0, 1:7] = 0
+    view = fit_view([seen.joints])
+    colourful = [np.ptp(scene(s, (480, 480), view).astype(int), axis=2) > 80 for s in (seen, guessed)]
+    assert colourful[1].sum() < 0.8 * colourful[0].sum()

@@ -17,6 +17,8 @@ from .style import Colour, Picture
 GROUND, FLOOR, GRID, SHADOW = (style.bgr(c) for c in ("#171C24", "#1F2630", "#3A4554", "#10141A"))
 _FEET = [H36M17.index(j) for j in ("left_ankle", "right_ankle")]
 _FOV_DEG = 32.0
+GUESS = style.bgr("#5A6675")
+GUESSED = 0.2  # joints with a lower score were not seen; the lifter made them up
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def scene(
     """A picture of the skeletons in space.
 
     The floor grid is one metre wide and lies at the height of the lowest feet, level with the
-    camera; its labels are distances from the camera. People without a place in space are named
+    camera; its labels are distances from the camera. Bones to joints that were not seen are thin and
+    grey. People without a place in space are named
     below, not drawn.
 
     Args:
@@ -123,7 +126,7 @@ def scene(
     for n in _far_to_near(skeletons, placed):
         _shadow(canvas, skeletons.joints[n], view)
     for n in _far_to_near(skeletons, placed):
-        _person(canvas, skeletons.joints[n], skeletons.ids[n], view, unit)
+        _person(canvas, skeletons.joints[n], skeletons.scores[n], skeletons.ids[n], view, unit)
     missing = [name for name, known in zip(skeletons.ids, placed, strict=True) if not known]
     _captions(canvas, unit, note, missing)
     return canvas
@@ -174,18 +177,27 @@ def _shadow(canvas: Picture, joints: NDArray[np.floating], view: View3D) -> None
             style.line(canvas, points[a], points[b], SHADOW, 0.09 * points[a, 2])
 
 
-def _person(canvas: Picture, joints: NDArray[np.floating], track_id: str, view: View3D, unit: float) -> None:
+def _person(
+    canvas: Picture,
+    joints: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    track_id: str,
+    view: View3D,
+    unit: float,
+) -> None:
+    guessed = scores < GUESSED
     own = style.person_colour(track_id)
     points = view.project(joints, (canvas.shape[1], canvas.shape[0]))
     depth = [(float(points[[a, b], 2].mean()), a, b) for a, b in H36M17.bones]
     for scale, a, b in sorted(d for d in depth if np.isfinite(d[0])):
         if style.drawable(points[[a, b]]):
-            colour = style.side_colour(H36M17.side(b), own)
-            width = max(2.0 * unit, 0.05 * scale)
+            guess = guessed[a] or guessed[b]
+            colour = GUESS if guess else style.side_colour(H36M17.side(b), own)
+            width = max(2.0 * unit, 0.05 * scale) * (0.5 if guess else 1)
             style.line(canvas, points[a], points[b], style.DARK, width + 2 * unit)
             style.line(canvas, points[a], points[b], colour, width)
     for joint, point in enumerate(points):
-        if style.drawable(point):
+        if style.drawable(point) and not guessed[joint]:
             _ball(canvas, point, style.side_colour(H36M17.side(joint), own), unit)
     head = points[H36M17.index("head_top")]
     if style.drawable(head):
