@@ -108,7 +108,7 @@ def test_view_glides() -> None:
 
 def test_joints_that_were_not_seen_look_like_a_guess() -> None:
     seen, guessed = standing(), standing()
-    guessed.scores[0, 1:7] = 0
+    guessed.scores[:] = 0
     view = fit_view([seen.joints])
     colourful = [np.ptp(scene(s, (480, 480), view).astype(int), axis=2) > 80 for s in (seen, guessed)]
-    assert colourful[1].sum() < 0.8 * colourful[0].sum()
+    assert colourful[1].sum() < 0.5 * colourful[0].sum()
