@@ -129,10 +129,12 @@ class Recording:
         """From image to the last message about it.
 
         The image's time is its stamp, but in lockstep, where stamps may lie behind, the arrival
-        of its CameraInfo, which the camera publishes at the same time.
+        of its CameraInfo, which the camera publishes at the same time. Empty for a bag written by
+        ``ResultBagWriter``, which knows no times but the images'.
         """
         starts = self.info_arrived_ns if self.in_lockstep else {}
-        return [(end - starts.get(stamp, stamp)) * 1e-6 for stamp, end in self.arrived_ns.items()]
+        found = [(end - starts.get(stamp, stamp)) * 1e-6 for stamp, end in self.arrived_ns.items()]
+        return found if any(found) else []
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics."""

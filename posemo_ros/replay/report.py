@@ -39,10 +39,10 @@ class RunFigures:
 
     Attributes:
         latency: What ``latencies_ms`` measures, in words.
-        latencies_ms: One per image.
+        latencies_ms: One per image; empty when unknown.
         stages_ms: Mean milliseconds of each stage over the images in which it worked.
         runtimes: "model (runtime, precision)" by stage.
-        received, dropped: Images that reached the chain, and those it had no time for; None: unknown.
+        dropped: Images the chain had no time for, as far as it says.
         source: What was played.
     """
 
@@ -50,8 +50,7 @@ class RunFigures:
     latencies_ms: list[float]
     stages_ms: dict[str, float]
     runtimes: dict[str, str]
-    received: int | None = None
-    dropped: int | None = None
+    dropped: int = 0
     source: str = ""
 
 
@@ -92,8 +91,6 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         latencies_ms=times,
         stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
         runtimes={n: f"{_of(names, n)} ({s.runtime}, {s.precision})" for n, s in pipeline.sessions.items()},
-        received=len(times),
-        dropped=0,
         source=source.name,
     )
     return _report(out / "results.mcap", out, truth, figures)
@@ -195,16 +192,15 @@ def _figures(recording: Recording) -> RunFigures:
     """Of a run over ROS: latency from the recorder's clock, the rest from the diagnostics."""
     stages: dict[str, list[float]] = {}
     runtimes: dict[str, str] = {}
-    totals = {"received": 0, "dropped": 0}
+    dropped = 0
     for values in recording.diagnostics:
         for key, value in values.items():
             if stage := _STAGE.match(key):
                 stages.setdefault(stage[1], []).append(float(value))
             elif model := _MODEL.match(key):
                 runtimes[model[1]] = value
-            elif key in totals:
-                totals[key] = max(totals[key], int(value))
-    known = bool(recording.diagnostics)
+            elif key == "dropped":
+                dropped = max(dropped, int(value))
     return RunFigures(
         latency=(
             f"from {'the image (its CameraInfo)' if recording.in_lockstep else 'image stamp'} "
@@ -214,8 +210,7 @@ def _figures(recording: Recording) -> RunFigures:
         stages_ms={name: float(np.median(ms)) for name, ms in stages.items()},
         runtimes=runtimes,
         source=recording.camera.get("source", ""),
-        received=totals["received"] if known else None,
-        dropped=totals["dropped"] if known else None,
+        dropped=dropped,
     )
 
 
@@ -224,14 +219,14 @@ def _summary(
 ) -> dict[str, Any]:
     counts = [len(p) for p in recording.people.values()]
     ids = sorted({i for p in recording.people.values() for i in p.ids}, key=lambda i: (len(i), i))
-    latencies = np.array(figures.latencies_ms)
+    latencies = figures.latencies_ms
     valid = [s.value == "valid" for e in recording.emotions.values() for s in e.status]
     return {
         "source": figures.source,
         "frames": {
             "in": len(stamps),
             "out": len(recording.people),
-            "dropped": len(stamps) - len(recording.people) if figures.dropped is None else figures.dropped,
+            "dropped": max(figures.dropped, len(stamps) - len(recording.people)),
         },
         "persons": {
             "mean": _round(np.mean(counts)),
@@ -243,8 +238,8 @@ def _summary(
         "emotions": {"estimates": len(valid), "valid": sum(valid)},
         "latency_ms": {
             "what": figures.latency,
-            "median": _round(np.median(latencies)),
-            "p95": _round(np.percentile(latencies, 95)),
+            "median": _round(np.median(latencies)) if latencies else None,
+            "p95": _round(np.percentile(latencies, 95)) if latencies else None,
         },
         "stages_ms": {name: _round(ms) for name, ms in figures.stages_ms.items()},
         "models": {k: v for k, v in recording.models.items() if v},
@@ -302,9 +297,11 @@ def _words(summary: dict[str, Any], out: Path) -> str:
     lines = [
         f"frames    {frames['in']} in, {frames['out']} with results, {frames['dropped']} dropped",
         f"people    {persons['mean']} a frame, {len(ids)} ids: {', '.join(ids[:12])}",
-        f"latency   median {latency['median']} ms, p95 {latency['p95']} ms ({latency['what']})",
-        "stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()),
     ]
+    if latency["median"] is not None:
+        lines.append(f"latency   median {latency['median']} ms, p95 {latency['p95']} ms ({latency['what']})")
+    if stages:
+        lines.append("stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()))
     truth = summary["truth"]
     if truth:
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])

@@ -159,11 +159,12 @@ def test_report_of_a_run(tmp_path: Path) -> None:
     assert overview.std() > 10
 
 
-def test_report_of_a_bag_takes_latency_from_its_times(tmp_path: Path) -> None:
+def test_report_of_an_offline_bag_claims_no_latency(tmp_path: Path) -> None:
     run_offline(Clip(), KnowsAll(), tmp_path / "a")  # type: ignore[arg-type]
-    make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
+    text = make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
     summary = json.loads((tmp_path / "b" / "summary.json").read_text())
-    assert summary["latency_ms"]["median"] == 0.0  # an offline bag holds messages at their image's time
+    assert summary["latency_ms"]["median"] is None
+    assert "latency" not in text
     assert summary["frames"]["in"] == FRAMES
 
 
