@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     cmu.add_argument("--keep", action="store_true", help="put the result into docs/reproduction.md")
     cmu.set_defaults(run=_cmu)
+    found = commands.add_parser("detections", help="2D keypoints of Human3.6M's videos by a network of ours")
+    found.add_argument("--data", type=Path, default=Path("data/h36m"), help="folder of the npz files")
+    found.add_argument("--videos", type=Path, required=True, help="folder with S1, S5, ... of the download")
+    found.add_argument("--keypoints", required=True, help="name in the model manifest")
+    found.add_argument("--name", required=True, help="of the new kind: data_2d_h36m_NAME.npz")
+    found.set_defaults(run=_detections)
     loading = commands.add_parser("loading", help="samples per second of a configuration's data, by stage")
     loading.add_argument("--config", type=Path, required=True)
     loading.add_argument("--batches", type=int, default=50)
@@ -114,6 +120,12 @@ def _cmu(options: argparse.Namespace) -> None:
     names = ("steps", "batch", "width", "depth", "rate", "views", "noise")
     budget = Budget(**{name: getattr(options, name) for name in names})
     run(options.data, options.out, budget, options.frames, options.variants, options.seeds, keep=options.keep)
+
+
+def _detections(options: argparse.Namespace) -> None:
+    from .data.h36m_detections import estimator, write_detections
+
+    print(write_detections(options.data, options.videos, options.name, estimator(options.keypoints)))
 
 
 def _loading(options: argparse.Namespace) -> None:
