@@ -37,6 +37,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long a camera number plays")
     args = parser.parse_args()
+    args.out = args.out.resolve()  # the nodes run in another folder
+    if Path(args.source).exists():
+        args.source = str(Path(args.source).resolve())
     prepare(args.out)
     try:
         with Processes(args.out / "logs", environment()) as processes:
