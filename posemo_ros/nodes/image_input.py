@@ -43,6 +43,7 @@ class ImageInput:
         self.topic = resolved + COMPRESSED if compressed else resolved
         self._type: type = CompressedImage if compressed else Image
         self._info: CameraInfo | None = None
+        self._info_in_use: CameraInfo | None = None
         self._info_came = threading.Event()
         self._last_s = self._said_s = time.monotonic()
         self._camera_of: tuple[object, Camera | None] = (None, None)
@@ -121,9 +122,10 @@ class ImageInput:
 
     def _with_camera(self, frame: Frame) -> Frame:
         info, hfov_deg = self._info, self._station.values.get("hfov_deg")
-        key = (None if info is None else (tuple(info.k), tuple(info.d)), frame.width, frame.height, hfov_deg)
+        key = (id(info), frame.width, frame.height, hfov_deg)
         if self._camera_of[0] != key:
             self._camera_of = (key, self._choose_camera(frame, info, hfov_deg))
+            self._info_in_use = info  # kept, so that its id stays taken
         return Frame(frame.image, frame.stamp_ns, frame.frame_id, self._camera_of[1], frame.pixel_order)
 
     def _choose_camera(self, frame: Frame, info: CameraInfo | None, hfov_deg: float | None) -> Camera | None:

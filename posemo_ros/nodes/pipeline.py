@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-import numpy as np
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
 
-from ..pipeline import Pipeline
+from ..pipeline import Models, Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
 from .conversion import emotions_to_message, people_to_message, skeletons_to_message
@@ -30,7 +28,6 @@ class PipelineNode(ImageStation):
         self._pipeline = Pipeline(self._models, settings_of(self.values), store_of(self.values))
         self._newest: Frame | None = None
         announce(self, self._pipeline.sessions, stage_names(self._models))
-        warm_up(self._pipeline)
         self._people = self.publisher(Person2DArray, PEOPLE)
         self._skeletons = self.publisher(Skeleton3DArray, SKELETONS)
         self._emotions = self.publisher(EmotionArray, EMOTIONS)
@@ -73,7 +70,7 @@ class PipelineNode(ImageStation):
             self._emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
 
 
-def stage_names(models: Any) -> dict[str, str]:
+def stage_names(models: Models) -> dict[str, str]:
     """Names in the manifest by stage of ``Pipeline.sessions``."""
     return {
         "detect": models.detector,
@@ -82,12 +79,6 @@ def stage_names(models: Any) -> dict[str, str]:
         "context": models.context,
         "emotion": models.emotion,
     }
-
-
-def warm_up(pipeline: Pipeline) -> None:
-    """Run the chain on a blank image, so that the first real one is not the slow one."""
-    pipeline.step(Frame(np.zeros((480, 640, 3), np.uint8)))
-    pipeline.reset()
 
 
 def main() -> int:

@@ -65,7 +65,8 @@ class RecorderNode(Station):
         """Unsubscribe."""
         self.destroy_timer(self._discovery)
         for subscription in self._subscribed.values():
-            self.destroy_subscription(subscription)
+            if subscription is not None:
+                self.destroy_subscription(subscription)
         self._subscribed.clear()
 
     def _subscribe_new(self) -> None:
@@ -73,8 +74,13 @@ class RecorderNode(Station):
             if topic in self._subscribed:
                 continue
             publishers = self.get_publishers_info_by_topic(topic)
-            if publishers:
+            if not publishers:
+                continue
+            self._subscribed[topic] = None
+            try:
                 self._subscribed[topic] = self._subscribe(topic, publishers)
+            except Exception as error:  # one type that is not known here must not stop the others
+                self.report(topic, f"cannot record {topic} ({publishers[0].topic_type}): {error!r}")
 
     def _subscribe(self, topic: str, publishers: list[Any]) -> Any:
         kind = publishers[0].topic_type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import traceback
 from collections.abc import Callable, Sequence
@@ -236,11 +237,12 @@ def run(station: type[Station], args: Sequence[str] | None = None) -> int:
     try:
         node = station()
         _stop_on_signals(node)
+        _forward_log(node)
         _bring_up(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while rclpy.ok() and node.exit_code is None:
-            executor.spin_once(timeout_sec=0.1)
+            _spin_once(executor, node)
         return node.exit_code or 0
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
@@ -251,6 +253,40 @@ def run(station: type[Station], args: Sequence[str] | None = None) -> int:
         if node is not None:
             _bring_down(node)
         rclpy.try_shutdown()
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: Station) -> None:
+    try:
+        executor.spin_once(timeout_sec=0.1)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        raise
+    except Exception as error:  # one callback that fails must not end the node
+        node.report_failure(error)
+
+
+class _ToRosLog(logging.Handler):
+    """What the core logs, in the node's log."""
+
+    def __init__(self, node: Station) -> None:
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self._logger.error(record.getMessage())
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(record.getMessage())
+        elif record.levelno >= logging.INFO:
+            self._logger.info(record.getMessage())
+        else:
+            self._logger.debug(record.getMessage())
+
+
+def _forward_log(node: Station) -> None:
+    core = logging.getLogger(__package__.partition(".")[0])
+    core.addHandler(_ToRosLog(node))
+    core.setLevel(logging.INFO)
+    core.propagate = False
 
 
 def _stop_on_signals(node: Station) -> None:
