@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from posemo_ros.tensors import write_tensor
 from posemo_ros.types import PixelOrder
 
 from .augment import UPPER, mirror, transform
-from .people import Person
+from .people import Person, Photo
 
 Floats = NDArray[np.float32]
 
@@ -112,8 +113,11 @@ def plain_matrix(box: Floats, spec: KeypointSpec) -> NDArray[np.float64]:
 
 def cut(person: Person, crop: Crop, spec: ImageInput, out: Floats) -> None:
     """Write the normalised crop into ``out`` (3, h, w)."""
+    photo = person.photo
+    if isinstance(photo.encoded, Path):  # decoded anew: the photos of COCO do not fit into memory
+        photo = Photo(photo.name, photo.encoded)
     image = cv2.warpAffine(
-        person.photo.pixels(),
+        photo.pixels(),
         crop.matrix,
         (spec.width, spec.height),
         flags=cv2.INTER_LINEAR,

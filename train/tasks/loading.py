@@ -33,12 +33,19 @@ def measure(config: Path, batches: int) -> dict[str, float]:
     loader = data.train_dataloader()
     keys, dataset = list(islice(iter(loader.sampler), batches)), data.datasets["train"]
     rates = {"data set, one process": _rate(dataset[k] for k in keys)}
-    first = iter(loader)
-    batch = next(first)  # starts the workers
-    rates[f"loader, {loader.num_workers} workers"] = _rate(islice(first, batches))
+    stream = _endless(loader)
+    batch = next(stream)
+    for _ in range(3 * loader.num_workers):  # what lies ready does not count
+        next(stream)
+    rates[f"loader, {loader.num_workers} workers"] = _rate(islice(stream, batches))
     device = trainer.strategy.root_device
     rates[f"training steps on {device}"] = _rate(_steps(model.to(device), batch, device, batches))
     return rates
+
+
+def _endless(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
 
 
 def _rate(stream: Any) -> float:

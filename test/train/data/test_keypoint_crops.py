@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -135,6 +136,16 @@ def test_flip_changes_names() -> None:
     plain = keypoints_in(person, crop, 192)
     mirrored = keypoints_in(person, type(crop)(crop.matrix, True), 192)
     np.testing.assert_allclose(mirrored[15, :2], [191 - plain[16, 0], plain[16, 1]], rtol=1e-5)
+
+
+def test_photos_are_not_kept_in_memory(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((300, 300, 3), 80, np.uint8))
+    person = _person(_spread())
+    stored = dataclasses.replace(person, photo=Photo("a", tmp_path / "a.png"))
+    batch = KeypointCrops([stored], SPEC, PLAIN)[[(0, 0)]]
+    middle = batch["images"][0, :, 128, 96] * SPEC.input.std + SPEC.input.mean
+    np.testing.assert_allclose(middle, 80, atol=1e-3)
+    assert stored.photo._pixels is None
 
 
 @pytest.mark.shared

@@ -52,7 +52,9 @@ def test_configuration(path: Path) -> None:
     if "scheduler" in arguments:
         _check(arguments["scheduler"])
     with torch.device("meta"):
-        build(arguments.get("network", "pstmo"), **arguments.get("options", {}))
+        entry = build(arguments.get("network", "pstmo"), **arguments.get("options", {}))
+    if entry.task == "keypoints":
+        assert all(entry.settings["input"][side] % 32 == 0 for side in ("width", "height"))
     assert f"train/configs/{_name(path)}.yaml" in path.read_text()  # the command in its first lines
     assert not Path(config["out"]).is_absolute()
 
