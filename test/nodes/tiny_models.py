@@ -18,8 +18,8 @@ FRAMES = 3
 WINDOW = 4
 
 
-def write_chain(folder: Path) -> Path:
-    """All networks and ``models.yaml``, which names them tiny-detector, tiny-keypoints and so on."""
+def write_chain(folder: Path, prefix: str = "tiny") -> Path:
+    """All networks and ``models.yaml``, which names them PREFIX-detector, PREFIX-keypoints and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = {"width": SIZE, "height": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1], "pad_value": 0}
     entries = {
@@ -40,7 +40,7 @@ def write_chain(folder: Path) -> Path:
     manifest = {}
     for name, (graph, task, spec) in entries.items():
         onnx.save(_model(graph), folder / f"{name}.onnx")
-        manifest[f"tiny-{name}"] = {
+        manifest[f"{prefix}-{name}"] = {
             task: spec,
             "file": f"{name}.onnx",
             "licence": "Apache-2.0",
