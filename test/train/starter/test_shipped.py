@@ -46,6 +46,6 @@ def test_emotion(shared_data: Path) -> None:
     report = emotion.evaluate(shared_data, _file("posemo-emotion"), count=1500)
     spec = MANIFEST["posemo-emotion"].spec
     assert report["accuracy"] > 0.5
-    assert report["neutral_refused"] > 0.8
+    assert report["neutral_refused"] > 0.7
     assert report["temperature"] == pytest.approx(spec.temperature, rel=0.2)
     assert report["min_confidence"] == pytest.approx(spec.min_confidence, abs=0.08)
