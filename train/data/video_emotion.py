@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
             return Extraction(file["times"], file["poses"], file["context_times"], file["context"])
     found = extractor.extract(video)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
+    part = path.with_suffix(f".{os.getpid()}.npz")  # several processes may compute the same clip
     np.savez_compressed(
         part,
         times=found.times,

@@ -135,7 +135,7 @@ def evaluate_row(name: str, root: Path) -> bool:
         return False
     from train.tasks.cli import run as run_task
 
-    arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml")]
+    arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml"), "--trainer.precision=32-true"]
     if path is not None:
         arguments.append(f"--ckpt_path={path.resolve()}")
     with _inside(root):
