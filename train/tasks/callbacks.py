@@ -69,7 +69,9 @@ class Curves(Callback):
             self._draw()
 
     def _draw(self) -> None:
-        rows = read_logs(self.folder)
+        learned = ("train/", "val/")
+        rows = {n: v for n, v in read_logs(self.folder).items() if n.startswith(learned)}
+        rows.pop("val/frames", None)
         if rows:
             draw_curves(rows, self.folder / "curves.png")
 
