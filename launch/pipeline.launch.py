@@ -12,17 +12,11 @@ from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
-from lifecycle_msgs.msg import Transition
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
@@ -71,6 +65,12 @@ ARGUMENTS = [
         for name, what in MODELS.items()
     ),
     DeclareLaunchArgument(
+        "autostart",
+        default_value="true",
+        choices=YES_NO,
+        description="The nodes configure and activate themselves; false leaves that to a lifecycle manager.",
+    ),
+    DeclareLaunchArgument(
         "composition",
         default_value="single",
         choices=["single", "stations"],
@@ -110,10 +110,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
-    entities = [entity for name in names for entity in managed(node(name, given))]
-    # The camera last, and up by the same means: its first images then find somebody who listens.
+    entities: list[LaunchDescriptionEntity] = [node(name, given) for name in names]
     if given["source"]:
-        entities += managed(node("camera", given))
+        entities.append(node("camera", given))
     if given["rviz"] == "true":
         entities.append(rviz(given))
     return entities
@@ -127,12 +126,16 @@ def stations(given: dict[str, str]) -> list[str]:
 
 
 def node(name: str, given: dict[str, str]) -> LifecycleNode:
-    """A lifecycle node of this package."""
+    """A lifecycle node of this package.
+
+    It brings itself up: requests to change state that launch sends at start get lost on a busy
+    machine (their responses time out), and a chain of which one link sleeps helps nobody.
+    """
     # What the command line says wins over the file.
     parameters: dict[str, object] = {
         key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]
     }
-    parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": False}
+    parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}
     if name == "camera":
         parameters |= {"source": given["source"], "loop": given["loop"] == "true", "wait_for": 2}
     return LifecycleNode(
@@ -147,31 +150,13 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
     )
 
 
-def managed(node: LifecycleNode) -> list[LaunchDescriptionEntity]:
-    """The node, configured and activated as soon as it is up."""
-
-    def change(transition: int) -> EmitEvent:
-        return EmitEvent(
-            event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
-        )
-
-    activate = OnStateTransition(
-        target_lifecycle_node=node,
-        start_state="configuring",
-        goal_state="inactive",
-        entities=[change(Transition.TRANSITION_ACTIVATE)],
-    )
-    # The handler before the node: a state reached quickly must not be missed.
-    return [RegisterEventHandler(activate), node, change(Transition.TRANSITION_CONFIGURE)]
-
-
 def rviz(given: dict[str, str]) -> Node:
     """RViz with this package's displays."""
-    results = ("people", "skeletons", "emotions", "markers", "overlay")
+    base = "/" + given["namespace"].strip("/")
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(SHARE / "config" / "posemo.rviz")],
         parameters=[{"use_sim_time": given["use_sim_time"] == "true"}],
-        remappings=[(f"/posemo/{name}", f"/{given['namespace'].strip('/')}/{name}") for name in results],
+        remappings=[(f"/posemo/{name}", f"{base.rstrip('/')}/{name}") for name in ("markers", "overlay")],
     )

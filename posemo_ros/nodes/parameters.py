@@ -38,7 +38,7 @@ class Parameter:
 
 
 AUTOSTART = Parameter(
-    "autostart", True, "Configure and activate by itself at start; launch files and managers set it to false."
+    "autostart", True, "Configure and activate by itself at start; false leaves it to a lifecycle manager."
 )
 RUNTIME = (
     Parameter(
