@@ -100,10 +100,10 @@ def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | No
     return None, f"training ({name})"
 
 
-def state(name: str, root: Path) -> State:
-    """What is known about a configuration's row."""
+def state(name: str, root: Path, *, count: bool = False) -> State:
+    """What is known about a configuration's row; ``count``: its parameters too."""
     config = load_config(name)
-    result: dict[str, Any] = {"parameters": parameters(config)}
+    result: dict[str, Any] = {"parameters": parameters(config)} if count else {}
     path = root / config["out"] / "test.json"
     if path.exists():
         measured = json.loads(path.read_text(encoding="utf-8"))
@@ -169,7 +169,7 @@ def _row_lines(row: Row, columns: tuple[Column, ...], root: Path) -> list[str]:
         lines.append(_line([row.label, "paper", *printed, row.note]))
     if not row.config:
         return lines
-    known = state(row.config, root)
+    known = state(row.config, root, count=any(c.key == "parameters" for c in columns))
     values = [_value(known.result, c) for c in columns]
     label, note = ("", known.conditions) if row.paper else (row.label, _join(row.note, known.conditions))
     lines.append(_line([label, "ours", *(_number(v, c) for v, c in zip(values, columns, strict=True)), note]))
