@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from posemo_ros.errors import PosemoError
 from train.data.modules import Data
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
@@ -87,7 +88,31 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
 
     Raises:
         PosemoError: Data or weights are missing or malformed.
+        ValueError: An option is unknown or has a wrong value.
     """
+    try:
+        return _cli(arguments, start)
+    except ValueError as error:  # jsonargparse wraps what a constructor raises
+        plain = _plain(error)
+        if plain is error:
+            raise
+        raise plain from None
+
+
+def _plain(error: BaseException) -> BaseException:
+    """The error of this package behind another one, if there is one."""
+    seen: list[BaseException] = []
+    queue = [error]
+    while queue:
+        current = queue.pop(0)
+        if isinstance(current, PosemoError):
+            return current
+        seen.append(current)
+        queue += [e for e in (current.__cause__, current.__context__) if e is not None and e not in seen]
+    return error
+
+
+def _cli(arguments: Sequence[str], start: bool) -> Cli:
     return Cli(
         Task,
         Data,
