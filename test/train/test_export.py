@@ -95,6 +95,17 @@ def test_published_sizes(tmp_path, name, options):
     tensorrt_builds(path.with_suffix(".yaml"))
 
 
+@slow
+def test_clip(tmp_path):
+    try:
+        entry = build("clip")
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    path = tmp_path / "clip.onnx"
+    assert exporting.export(entry, path, licence="MIT", source="a test")[path] <= 1e-4
+    tensorrt_builds(path.with_suffix(".yaml"))
+
+
 def test_manifest_entry_is_complete_and_true(tmp_path):
     entry = build("pstmo", frames=9, layers=1, width=16, hidden=16)
     path = tmp_path / "net.onnx"

@@ -23,18 +23,22 @@ def test_absent_library_is_named(monkeypatch):
         import_vision_library("timm", "the baseline vit")
 
 
-def test_clip_tokens_and_pooled_output():
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    # Those of the image towers of OpenAI's release.
+    [("ViT-B-32", 87_849_216), ("ViT-B-16", 86_192_640), ("ViT-L-14", 303_966_208)],
+)
+def test_clip_tokens_and_pooled_output(name, parameters):
     have("open_clip")
-    from train.models.context import ClipEncoder
+    from train.models.context import CLIP_SHAPES, ClipEncoder
 
     torch.manual_seed(0)
-    encoder = ClipEncoder("ViT-B-32").eval()
-    assert sum(p.numel() for p in encoder.parameters()) == 87_849_216  # ViT-B/32's image tower
+    encoder = ClipEncoder(name).eval()
+    assert sum(p.numel() for p in encoder.parameters()) == parameters
     with torch.no_grad():
         image = torch.randn(2, 3, 224, 224)
         tokens, pooled = encoder(image)
-        assert tokens.shape == (2, 50, 768)
-        assert pooled.shape == (2, 512)
+        assert (*tokens.shape[1:], pooled.shape[1]) == CLIP_SHAPES[name]
         torch.testing.assert_close(pooled, encoder.visual(image))
         # The pooled output is the class token, normed and projected: so the tokens are the last states.
         torch.testing.assert_close(encoder.visual.ln_post(tokens[:, 0]) @ encoder.visual.proj, pooled)
