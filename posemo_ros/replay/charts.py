@@ -83,7 +83,7 @@ def _curves(figure: Any, people: Sequence[str], emotions: Mapping[int, Emotions]
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.3)
     axes[0].set_title("Emotion probabilities (gaps: not enough to say)", fontsize=11, loc="left")
-    axes[0].legend(ncols=len(EMOTIONS), loc="upper right", fontsize=8, frameon=False)
+    axes[0].legend(ncols=len(EMOTIONS), loc="lower right", bbox_to_anchor=(1, 1), fontsize=9, frameon=False)
     axes[-1].set_xlabel("time [s]")
 
 

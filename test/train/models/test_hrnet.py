@@ -120,6 +120,8 @@ def test_attention_by_hand():
 
 def test_without_pooling_every_place_has_its_own_gate():
     module = AttentionModule(8, pool=False)
+    for weight in module.parameters():
+        weight.data.abs_()  # so that no ReLU is dead by chance
     x = torch.rand(1, 8, 4, 4) + 0.5
     gate = module(x) / x
     torch.testing.assert_close(module(x[..., 1:2, 2:3]), (gate * x)[..., 1:2, 2:3])
