@@ -21,13 +21,19 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
 
 
 def add_delay_option(parser: argparse.ArgumentParser) -> None:
-    """``--delay-frames N``."""
+    """``--delay-frames N``, ``--smoothing-hz F``."""
     parser.add_argument(
         "--delay-frames", type=int, default=Models().delay_frames, help="frames the lifter waits for"
+    )
+    parser.add_argument(
+        "--smoothing-hz",
+        type=float,
+        default=Models().smoothing_hz,
+        help="lowest cut-off of the filter over the skeletons; 0: none",
     )
 
 
 def models_from(args: argparse.Namespace) -> Models:
     """The networks that the options describe; defaults for options the command does not have."""
-    names = [*STATIONS, "runtime", "threads", "delay_frames"]
+    names = [*STATIONS, "runtime", "threads", "delay_frames", "smoothing_hz"]
     return Models(**{name: getattr(args, name) for name in names if hasattr(args, name)})

@@ -50,6 +50,7 @@ class Models:
         runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         threads: CPU threads shared by all networks; 0: one per core.
         delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
+        smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
     """
 
     detector: str = "posemo-detector"
@@ -60,6 +61,7 @@ class Models:
     runtime: str = "auto"
     threads: int = 0
     delay_frames: int = 0
+    smoothing_hz: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def build_lifter(models: Models, store: ModelStore) -> Lifter | None:
     if not models.lifter:
         return None
     session, spec = _load(models, store, models.lifter, LiftSpec)
-    return Lifter(session, spec, delay_frames=models.delay_frames)
+    return Lifter(session, spec, delay_frames=models.delay_frames, smoothing_hz=models.smoothing_hz)
 
 
 def build_context(models: Models, store: ModelStore, settings: Settings) -> ContextEncoder | None:

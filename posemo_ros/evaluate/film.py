@@ -24,6 +24,7 @@ CAMERAS = (
 )
 _POINTS = H36M17.joints + COCO17.joints[:5]
 COCO_OF_BODY = np.array([_POINTS.index(name) for name in COCO17.joints])
+LEGS = slice(COCO17.joints.index("left_knee"), None)  # knees and ankles
 BODY_SHARE = 0.53  # of its box that a person covers (COCO's segments in the median, about)
 _NEAREST_M = 1.0
 _MARGIN = 0.9  # of the image that the clip may fill
@@ -84,27 +85,36 @@ class Noise:
         )
 
 
-def keypoints(seen: Floats, noise: Noise | None, rng: np.random.Generator) -> Floats:
+def keypoints(
+    seen: Floats, noise: Noise | None, rng: np.random.Generator, *, hips_up: bool = False
+) -> Floats:
     """What a keypoint network says about a film.
 
     Args:
         seen: (T, 22, 3) of ``film``.
         noise: None for perfect keypoints.
         rng: Source of chance.
+        hips_up: Knees and ankles lie outside the image and are lost.
 
     Returns:
         (T, 17, 3) float32 x px, y px, score; NaN, NaN, 0 where a keypoint is lost. A score is the
         keypoint's own similarity; 1 without noise.
     """
     xy = CAMERA.project(seen[:, COCO_OF_BODY])
-    if noise is None:
-        return np.concatenate([xy, np.ones_like(xy[..., :1])], -1).astype(np.float32)
+    perfect = np.concatenate([xy, np.ones_like(xy[..., :1])], -1)
+    out = perfect if noise is None else _disturbed(xy, noise, rng)
+    if hips_up:
+        out[:, LEGS] = (np.nan, np.nan, 0)
+    return out.astype(np.float32)
+
+
+def _disturbed(xy: Doubles, noise: Noise, rng: np.random.Generator) -> Doubles:
     error = noise.size * _wandering(xy.shape, rng)
     scores = np.exp(-np.square(error).sum(-1, keepdims=True) / 8)
     extent = np.sqrt(BODY_SHARE * np.prod(np.ptp(xy, axis=1), -1))[:, None, None]
     out = np.concatenate([xy + extent * COCO_SIGMAS[:, None] * error, scores], -1)
     out[_lost(xy.shape[:2], noise.lost, rng)] = (np.nan, np.nan, 0)
-    return out.astype(np.float32)
+    return np.asarray(out)
 
 
 def _wandering(shape: tuple[int, ...], rng: np.random.Generator) -> Doubles:

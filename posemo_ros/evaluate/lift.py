@@ -29,6 +29,7 @@ from .clips import Clip, read_clips, stretches
 from .film import CAMERA, CAMERAS, Noise, film, keypoints
 from .report import Report, Table, rounded, runtimes
 
+UPPER = [i for i, name in enumerate(H36M17.joints) if "knee" not in name and "ankle" not in name]
 TOGETHER = 16  # takes that go through the station side by side, as the people of one film
 
 
@@ -56,7 +57,9 @@ class Lifted:
 
 
 def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int = 2, seed: int = 0) -> Report:
-    """Errors with perfect and with noisy keypoints, without delay and with the longest.
+    """Errors with perfect keypoints, noisy ones, and noisy ones without knees and ankles.
+
+    Each without delay and with the longest.
 
     Args:
         path: Clips, see docs/evaluation.md.
@@ -107,11 +110,16 @@ def _lifters(models: Models, store: ModelStore) -> dict[int, Lifter]:
 
 
 def _films(clips: Sequence[Clip], views: int, seed: int) -> dict[str, list[Take]]:
-    chosen = {"perfect": None, "noisy": Noise()}
-    return {name: shoot(clips, noise, views=views, seed=seed) for name, noise in chosen.items()}
+    chosen = {"perfect": (None, False), "noisy": (Noise(), False), "noisy, hips up": (Noise(), True)}
+    return {
+        name: shoot(clips, noise, views=views, seed=seed, hips_up=hips_up)
+        for name, (noise, hips_up) in chosen.items()
+    }
 
 
-def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) -> list[Take]:
+def shoot(
+    clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int, hips_up: bool = False
+) -> list[Take]:
     """All stretches of the clips from so many sides; the sides do not depend on the noise.
 
     Raises:
@@ -122,7 +130,9 @@ def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) 
     for clip, run in stretches(list(clips)):
         for _ in range(views):
             seen = film(clip.body[run], cameras)
-            takes.append(Take(clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)]))
+            takes.append(
+                Take(clip.rate_hz, keypoints(seen, noise, chance, hips_up=hips_up), seen[:, : len(H36M17)])
+            )
     if not takes:
         raise InputError("no clip has two good frames in a row")
     return takes
@@ -169,7 +179,8 @@ def errors(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, Any]:
     Returns:
         ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm`` (per frame); ``answered``: share of frames with a
         pose; ``placed``: share of frames whose pelvis was placed; ``place_error_m`` and
-        ``place_error_percent`` (of the distance): medians; ``joints_mm``: MPJPE by joint.
+        ``place_error_percent`` (of the distance): medians; ``upper_mm``: MPJPE without knees and
+        ankles; ``joints_mm``: MPJPE by joint.
     """
     truth = np.concatenate([t.truth - t.truth[:, :1] for t in takes])
     relative = np.concatenate([a.relative for a in answers])
@@ -184,6 +195,7 @@ def errors(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, Any]:
         {
             "mpjpe_mm": 1e3 * _mean(by_joint),
             "p_mpjpe_mm": 1e3 * _mean(metrics.joint_errors(metrics.procrustes(relative, truth), truth)),
+            "upper_mm": 1e3 * _mean(by_joint[:, UPPER]),
             "mpjve_mm": 1e3 * _mean(metrics.joint_errors(_changes(answers), _true_changes(takes))),
             "answered": float(answered.mean()),
             "placed": float(placed.mean()),
@@ -239,6 +251,7 @@ def _protocol(path: Path, rate_hz: float, views: int, seed: int) -> dict[str, An
 _COLUMNS = {
     "mpjpe_mm": 1,
     "p_mpjpe_mm": 1,
+    "upper_mm": 1,
     "mpjve_mm": 2,
     "answered": 3,
     "placed": 3,
@@ -260,5 +273,5 @@ def _table(runs: Sequence[dict[str, Any]]) -> Table:
         ]
         for run in runs
     ]
-    columns = ["keypoints", "delay", "MPJPE mm", "P-MPJPE mm", "MPJVE mm", "answered", "placed"]
+    columns = ["keypoints", "delay", "MPJPE mm", "P-MPJPE mm", "upper mm", "MPJVE mm", "answered", "placed"]
     return Table("lifted skeletons", [*columns, "place error m", "%"], rows)

@@ -16,6 +16,7 @@ from ..skeleton import COCO17, H36M17, h36m_from_coco
 from ..types import Floats, Frame, People2D, Skeletons3D
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
+from .smooth import OneEuroFilter
 from .window import MAX_GAP_S, Track
 
 MIN_SCORE = 0.2
@@ -46,18 +47,29 @@ class Lifter:
             is padded with the newest pose, and every image is answered at once.
         min_score: Keypoints below it are treated as missing: filled in from the person's other
             frames, with score 0.
+        smoothing_hz: Lowest cut-off of the 1€ filter over the answers; 0: none. Lower is calmer
+            and lags more.
 
     Raises:
-        InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2.
+        InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2, or ``smoothing_hz`` is negative.
     """
 
     def __init__(
-        self, session: Session, spec: LiftSpec, *, delay_frames: int = 0, min_score: float = MIN_SCORE
+        self,
+        session: Session,
+        spec: LiftSpec,
+        *,
+        delay_frames: int = 0,
+        min_score: float = MIN_SCORE,
+        smoothing_hz: float = 0.0,
     ) -> None:
         half = (spec.frames - 1) // 2
         if not 0 <= delay_frames <= half:
             raise InputError(f"delay_frames: {delay_frames} is outside 0 .. {half}, half the model's window")
+        if not smoothing_hz >= 0:
+            raise InputError(f"smoothing_hz: {smoothing_hz}; expected a frequency, or 0 for no smoothing")
         self.session, self._spec = session, spec
+        self._smoother = OneEuroFilter(smoothing_hz) if smoothing_hz else None
         self._delay, self._min_score = delay_frames, min_score
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
@@ -70,6 +82,8 @@ class Lifter:
         self._first_ns: int | None = None
         self._last_ns = 0
         self._count = 0
+        if self._smoother:
+            self._smoother.reset()
 
     def update(self, people: People2D, frame: Frame) -> Skeletons3D | None:
         """Take the people of one image.
@@ -128,13 +142,23 @@ class Lifter:
         else:
             relative = np.zeros((0, len(H36M17), 3), np.float32)
         self._prune(float(times[0]))
+        roots = place(relative, people.keypoints, moment.camera, min_score=self._min_score)
+        relative, roots = self._smooth(moment, relative, roots)
         return Skeletons3D(
             stamp_ns=moment.stamp_ns,
             ids=people.ids,
             relative=relative,
-            roots=place(relative, people.keypoints, moment.camera, min_score=self._min_score),
+            roots=roots,
             scores=_h36m_scores(people.keypoints),
         )
+
+    def _smooth(self, moment: _Moment, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:
+        """Joints and pelvis positions, filtered where that is asked for."""
+        if self._smoother is None:
+            return relative, roots
+        both = np.concatenate([relative, roots[:, None]], 1)
+        calm = self._smoother.update(moment.stamp_ns * 1e-9, moment.people.ids, both)
+        return calm[:, :-1], calm[:, -1]
 
     def _infer(self, points: Floats, scores: Floats) -> Floats:
         """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3); NaN for people hardly ever seen."""

@@ -62,6 +62,13 @@ DELAY_FRAMES = Parameter(
     0,
     121,
 )
+SMOOTHING_HZ = Parameter(
+    "smoothing_hz",
+    Models.smoothing_hz,
+    "Lowest cut-off of the 1€ filter over the skeletons: lower is calmer and lags more; 0: no filter.",
+    0.0,
+    100.0,
+)
 IMAGE = (
     Parameter(
         "image_transport",
@@ -161,11 +168,12 @@ NODES: dict[str, tuple[Parameter, ...]] = {
         EMOTION,
         CONTEXT,
         DELAY_FRAMES,
+        SMOOTHING_HZ,
         *PEOPLE,
         CONTEXT_RATE,
     ),
     "keypoints": (AUTOSTART, *IMAGE, *RUNTIME, DETECTOR, KEYPOINTS, *PEOPLE),
-    "lifter": (AUTOSTART, *RUNTIME, LIFTER, DELAY_FRAMES),
+    "lifter": (AUTOSTART, *RUNTIME, LIFTER, DELAY_FRAMES, SMOOTHING_HZ),
     "context": (AUTOSTART, *IMAGE, *RUNTIME, CONTEXT, CONTEXT_RATE),
     "emotion": (AUTOSTART, *RUNTIME, EMOTION, CONTEXT),
     "markers": (AUTOSTART, *MARKERS),

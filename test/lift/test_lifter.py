@@ -234,3 +234,26 @@ def _constant_model(path: Path, pose: np.ndarray) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, str(path))
     return path
+
+
+def test_smoothing_calms_the_answers_and_forgets_with_the_lifter() -> None:
+    def shaken(i: int) -> People2D:
+        people = _people(a=50.0)
+        people.keypoints[:, 0, 1] += i % 2  # the nose, and with it the head, jumps up and down
+        return people
+
+    plain, calm = Lifter(Recorder(), SCREEN), Lifter(Recorder(), SCREEN, smoothing_hz=1.0)
+    raw = [plain.update(shaken(i), _frame(i)).relative for i in range(6)]
+    soft = [calm.update(shaken(i), _frame(i)).relative for i in range(6)]
+    np.testing.assert_allclose(soft[0], raw[0])
+    moves = [np.abs(np.diff(np.stack(poses), axis=0)).sum() for poses in (soft, raw)]
+    assert moves[0] < 0.8 * moves[1]
+    calm.reset()
+    again = calm.update(_people(a=80.0), _frame(9)).relative
+    fresh = Lifter(Recorder(), SCREEN).update(_people(a=80.0), _frame(9)).relative
+    np.testing.assert_allclose(again, fresh)
+
+
+def test_a_negative_cut_off_is_refused() -> None:
+    with pytest.raises(InputError, match="smoothing_hz: -1"):
+        Lifter(Recorder(), SCREEN, smoothing_hz=-1)

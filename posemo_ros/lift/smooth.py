@@ -1,0 +1,77 @@
+"""The 1€ filter: calm joints where a person is still, no lag where they move.
+
+Casiez, Roussel & Vogel, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in
+Interactive Systems", CHI 2012. Symbols: N persons, J points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Floats
+
+CUTOFF_HZ_PER_MPS = 4.0  # the paper's beta
+SPEED_CUTOFF_HZ = 1.0  # of the speed estimate, as in the paper
+MAX_GAP_S = 0.5  # somebody away for longer starts anew
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    time: float
+    points: Doubles
+    velocity: Doubles
+
+
+class OneEuroFilter:
+    """One filter per person and point; a point's three axes share the speed.
+
+    Args:
+        min_cutoff_hz: Cut-off for a point at rest. It rises by 4 Hz for every metre per second.
+    """
+
+    def __init__(self, min_cutoff_hz: float) -> None:
+        self._min_cutoff_hz = min_cutoff_hz
+        self._states: dict[str, _State] = {}
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._states.clear()
+
+    def update(self, time: float, ids: tuple[str, ...], points: Floats) -> Floats:
+        """Smoothed points of one moment.
+
+        Args:
+            time: Seconds, ascending from call to call.
+            ids: N persons; those who are missing for half a second are forgotten.
+            points: (N, J, 3) metres, NaN where unknown.
+
+        Returns:
+            (N, J, 3) float32; NaN where ``points`` is.
+        """
+        self._states = {k: s for k, s in self._states.items() if time - s.time <= MAX_GAP_S}
+        for person, row in zip(ids, points, strict=True):
+            self._states[person] = self._next(self._states.get(person), time, row.astype(np.float64))
+        smoothed = [self._states[person].points for person in ids]
+        return np.asarray(smoothed, np.float32).reshape(points.shape)
+
+    def _next(self, last: _State | None, time: float, points: Doubles) -> _State:
+        if last is None or time <= last.time:
+            return _State(time, points, np.zeros_like(points))
+        gap = time - last.time
+        moved = np.nan_to_num((points - last.points) / gap)
+        velocity = last.velocity + _share(SPEED_CUTOFF_HZ, gap) * (moved - last.velocity)
+        speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
+        share = _share(self._min_cutoff_hz + CUTOFF_HZ_PER_MPS * speed, gap)
+        old = np.where(np.isfinite(last.points), last.points, points)
+        return _State(time, old + share * (points - old), velocity)
+
+
+def _share(cutoff_hz: Doubles | float, gap: float) -> Doubles:
+    """How much of a new sample enters a low-pass of first order."""
+    turned = 2 * np.pi * np.asarray(cutoff_hz) * gap
+    return np.asarray(turned / (turned + 1))
