@@ -262,8 +262,24 @@ def section() -> str:
     conditions = (
         f"PoseFormer with {b['width']} numbers per joint and {b['depth']} + {b['depth']} blocks, "
         f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']}, {seeds} seeds "
-        f"(mean ± standard deviation); CMU train clips, {b['views']} virtual cameras per clip, keypoint "
+        f"(mean ± standard deviation); CMU train clips, virtual cameras per clip: {b['views']}, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
         "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's."
     )
-    return "\n\n".join([title, conditions, "\n".join(table(summary))])
+    return "\n\n".join([title, conditions, "\n".join(table(summary)), verdict(summary)])
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """A sentence per window length: what ``sam+tam`` changes, against the spread of the seeds."""
+    rows = {(row["frames"], row["variant"]): row for row in summary["rows"]}
+    found = []
+    for frames, variant in rows:
+        if variant == "sam+tam" and (frames, "none") in rows:
+            with_, without = rows[frames, variant], rows[frames, "none"]
+            change = with_["mpjpe_mm"] - without["mpjpe_mm"]
+            spread = max(with_["mpjpe_mm_std"] or 0.0, without["mpjpe_mm_std"] or 0.0)
+            word = (
+                "within the seeds' spread" if abs(change) <= spread else "worse" if change > 0 else "better"
+            )
+            found.append(f"{change:+.1f} mm at f = {frames} ({word})")
+    return f"With SAM and TAM the MPJPE changes by {', '.join(found)}." if found else ""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from train.data.sequences import H36M, Video, Windows
+from train.tables import cmu
 from train.tables.cmu import Budget, ridge, run, table
 
 TINY = Budget(steps=3, batch=8, width=8, depth=1, views=1)
@@ -50,3 +51,20 @@ def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     before = (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns
     run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=12)  # goes on, repeats nothing
     assert (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns == before
+
+
+def test_the_verdict_compares_with_the_spread_of_the_seeds() -> None:
+    rows = [
+        {"frames": f, "variant": v, "mpjpe_mm": m, "mpjpe_mm_std": s}
+        for f, v, m, s in (
+            (1, "none", 50, 2),
+            (1, "sam+tam", 51, 1),
+            (9, "none", 50, 2),
+            (9, "sam+tam", 45, 1),
+        )
+    ]
+    assert cmu.verdict({"rows": rows}) == (
+        "With SAM and TAM the MPJPE changes by +1.0 mm at f = 1 (within the seeds' spread), "
+        "-5.0 mm at f = 9 (better)."
+    )
+    assert cmu.verdict({"rows": rows[:1]}) == ""
