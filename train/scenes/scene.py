@@ -81,14 +81,18 @@ class Scene:
     def draw(self, renderer: Renderer, frame: int) -> tuple[Picture, Truth]:
         """One frame and its truth."""
         posed = [actor.at(frame) for actor in self.actors]
-        moving = [
-            (surface, points)
-            for actor, pose in zip(self.actors, posed, strict=True)
-            for surface, points in zip(actor.surfaces, pose.points, strict=True)
-        ]
         renderer.lights(self.lights, self.ambient)
-        picture = renderer.render(self.view, [*self.stage, *moving])
+        picture = renderer.render(self.view, [*self.stage, *dressed(self.actors, posed)])
         return picture, truth_of(posed, self.view, picture)
+
+
+def dressed(actors: Sequence[Actor], posed: Sequence[Posed]) -> list[tuple[Surface, NDArray[np.float32]]]:
+    """What is drawn of posed people."""
+    return [
+        (surface, points)
+        for actor, pose in zip(actors, posed, strict=True)
+        for surface, points in zip(actor.surfaces, pose.points, strict=True)
+    ]
 
 
 def truth_of(posed: Sequence[Posed], view: View, picture: Picture) -> Truth:
