@@ -2,7 +2,7 @@
 
 Top-down protocol of HRNet (Sun et al., CVPR 2019): a person's score is the mean score of the
 keypoints above 0.2, times that of the box; of two answers that agree (similarity over 0.9) the
-better stays. No flip test: what is measured is what runs.
+better stays. What is measured is what runs: the flip test only where the model's entry asks for it.
 
 Symbols: N people.
 """
@@ -234,7 +234,7 @@ def _protocol(images: Path, annotations: Path, boxes: Boxes) -> dict[str, Any]:
         "metric": "COCO keypoint AP and AR (pycocotools), at most 20 answers per image; AP by group of "
         "joints counts these joints alone",
         "person_score": "box score x mean of the keypoint scores above 0.2; keypoint NMS at 0.9",
-        "flip_test": "off",
+        "flip_test": "as the model's manifest entry says",
     }
 
 

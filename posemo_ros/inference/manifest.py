@@ -80,6 +80,7 @@ class KeypointSpec:
         box_scale: The crop is the box, filled up to the input's aspect ratio, times this.
         simcc_split: Bins per pixel.
         blur_kernel: Of DARK's Gaussian, in cells.
+        flip_test: Average with the outputs for the mirrored crop: more accurate, twice the time.
     """
 
     input: ImageInput
@@ -88,6 +89,7 @@ class KeypointSpec:
     box_scale: float = 1.25
     simcc_split: float = 2.0
     blur_kernel: int = 11
+    flip_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,9 @@ class KeypointEstimator:
         spec: Crop size, normalisation and codec.
     """
 
-    def __init__(self, session: Session, spec: KeypointSpec, *, flip_test: bool = False) -> None:
-        """``flip_test`` averages with the outputs for the mirrored crops, as papers do."""
+    def __init__(self, session: Session, spec: KeypointSpec) -> None:
         self.session = session
         self.spec = spec
-        self._flip_test = flip_test
         self._codec = codec_for(spec)
         self._buffer: Floats = np.empty((0, 3, spec.input.height, spec.input.width), np.float32)
 
@@ -78,11 +76,12 @@ class KeypointEstimator:
         return self._buffer[:count]
 
     def _outputs(self, crops: Floats) -> list[Floats]:
-        outputs = self._run(crops)
-        if not self._flip_test:
-            return outputs
-        mirrored = self._codec.flip(self._run(np.ascontiguousarray(crops[..., ::-1])), COCO17.flip_index)
-        return [np.asarray((a + b) / 2, np.float32) for a, b in zip(outputs, mirrored, strict=True)]
+        if not self.spec.flip_test:
+            return self._run(crops)
+        count = len(crops)
+        both = self._run(np.concatenate([crops, crops[..., ::-1]]))
+        mirrored = self._codec.flip([o[count:] for o in both], COCO17.flip_index)
+        return [np.asarray((a[:count] + b) / 2, np.float32) for a, b in zip(both, mirrored, strict=True)]
 
     def _run(self, crops: Floats) -> list[Floats]:
         """The outputs in the order of the model; one by one where the model's batch is fixed to 1."""

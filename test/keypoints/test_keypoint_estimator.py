@@ -157,9 +157,9 @@ def test_flip_test_averages_with_the_mirrored_answer() -> None:
     """Green (left eye) and blue (right eye) swap under mirroring, so each is seen at half height."""
     session = BrightSpots()
     frame, boxes = Frame(spots((170, 220), colour=1)), np.array([BOX], np.float32)
-    flipping = KeypointEstimator(session, KeypointSpec(RAW, "dark"), flip_test=True)
+    flipping = KeypointEstimator(session, KeypointSpec(RAW, "dark", flip_test=True))
     found = flipping.estimate(frame, boxes)
-    assert session.batches == [1, 1]
+    assert session.batches == [2]
     np.testing.assert_allclose(found[0, 1:3, 2], 0.5, atol=0.05)
     np.testing.assert_allclose(found[0, 1, :2], (170, 220), atol=0.5)
     np.testing.assert_allclose(found[0, 2, :2], (170, 220), atol=1.5)  # a cell's shift, as HRNet's

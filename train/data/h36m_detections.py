@@ -7,6 +7,7 @@ keypoints, widened, so that the keypoint networks alone are compared; say so bes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,7 @@ def estimator(model: str, *, runtime: str = "auto", store: ModelStore | None = N
     if not isinstance(spec, KeypointSpec):
         raise ModelError(f"{model}: a keypoint network is needed here; see `posemo models list`")
     session = open_session(store.path(model), runtime=runtime)
-    return KeypointEstimator(session, spec, flip_test=True).estimate
+    return KeypointEstimator(session, replace(spec, flip_test=True)).estimate
 
 
 def write_detections(folder: Path, videos: Path, name: str, estimate: Estimate) -> Path:
