@@ -16,9 +16,9 @@ from ..inference.session import Session
 from ..types import EMOTIONS, Context, Emotions, EmotionStatus, Floats, Skeletons3D
 from .window import MAX_GAP_S, Movement, upright
 
-# A body seen from the hips up reaches 0.35 to 0.55, a whole one 0.6 and more: on half bodies the starter
-# model was wrong in real video whenever it answered.
-MIN_SCORE = 0.55
+# Legs outside the image score about 0.05, seen ones 0.8: on half bodies the starter model's answers were
+# wrong in real video.
+MIN_SCORE = 0.4
 
 
 class EmotionEstimator:
@@ -28,7 +28,7 @@ class EmotionEstimator:
         session: Of the emotion network. Its first input is the movement (N, T, 17, 3); a second
             one, if the network looks at context, is (N, Tc, tokens, width).
         spec: Its manifest entry.
-        min_score: A window whose mean joint score is lower is not judged.
+        min_score: A window in which arms or legs have a lower mean score is not judged.
         min_confidence: Highest probability below which the answer is "not enough evidence";
             None takes the model's own.
     """

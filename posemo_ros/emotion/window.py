@@ -12,6 +12,7 @@ Doubles = NDArray[np.float64]
 MAX_GAP_S = 0.5  # a person unseen for longer starts a new movement
 CAMERA_UP = (0.0, -1.0, 0.0)
 _LEFT, _RIGHT = (4, 11), (1, 14)  # hips and shoulders
+_LEGS, _ARMS = (2, 3, 5, 6), (11, 12, 13, 14, 15, 16)
 
 
 class Movement:
@@ -39,7 +40,7 @@ class Movement:
 
     @property
     def score(self) -> float:
-        """Mean joint score of the window, 0 .. 1."""
+        """Mean joint score of the window, 0 .. 1: of the arms or the legs, whichever is lower."""
         return float(np.mean(self._scores)) if self._scores else 0.0
 
     def append(self, time: float, pose: Floats, scores: Floats) -> None:
@@ -59,7 +60,7 @@ class Movement:
             self._times.pop(), self._poses.pop(), self._scores.pop()
         self._times.append(time)
         self._poses.append(pose)
-        self._scores.append(float(scores.mean()))
+        self._scores.append(float(min(scores[list(part)].mean() for part in (_ARMS, _LEGS))))
         self._cut(int(np.searchsorted(self._times, time - self._span_s, side="right")) - 1)
 
     def at(self, times: Doubles) -> Floats:

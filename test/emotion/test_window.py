@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from posemo_ros.emotion.window import Movement, upright
 from posemo_ros.skeleton import H36M17
@@ -83,6 +84,13 @@ def test_a_long_gap_starts_anew_and_unknown_poses_are_not_kept() -> None:
     movement.append(0.9, _pose(1), ONES)
     assert movement.length_s == 0
     np.testing.assert_allclose(movement.at(np.array([0.0, 0.9])), 1)
+
+
+def test_score_is_the_lower_one_of_arms_and_legs() -> None:
+    movement, half = Movement(5.0), ONES.copy()
+    half[[2, 3, 5, 6]] = 0.1
+    movement.append(0.0, _pose(0), half)
+    assert movement.score == pytest.approx(0.1)
 
 
 def test_score_is_the_mean_of_the_window() -> None:

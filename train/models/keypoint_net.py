@@ -1,4 +1,4 @@
-"""The starter 2D keypoint network: a CSPNeXt-nano pyramid and a heatmap head with scores.
+"""The starter 2D keypoint network: MoveNet's features, a wider pyramid with attention, scores.
 
 Symbols: B batch, J joints, H x W input pixels, h x w = H/4 x W/4 heatmap cells.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .cspnext import WIDTHS, Backbone, ConvAct, CspLayer, RtmDet, upsample_to
+from .cspnext import Separable
+from .movenet import PYRAMID, TOP, MoveNetMaps, double
 
 JOINTS = 17
-FUSED = 48
+FUSED = 64  # channels at stride 4
+WIDE = (128, 96, 64)  # at strides 32, 16, 8
 
 
 class ChannelAttention(nn.Module):
@@ -38,64 +40,71 @@ class ChannelAttention(nn.Module):
         return x * (2 * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True))))
 
 
+class Fuse(nn.Module):
+    """A coarse map, doubled, and a fine one become one map: attention, then a wide separable mix."""
+
+    def __init__(self, coarse: int, fine: int, outputs: int):
+        super().__init__()
+        self.lateral, self.coarse = nn.Conv2d(fine, outputs, 1), nn.Conv2d(coarse, outputs, 1)
+        self.attention = ChannelAttention(outputs)
+        self.mix = Separable(outputs, outputs, 5)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """(B, coarse, h / 2, w / 2) and (B, fine, h, w) -> (B, outputs, h, w)."""
+        x = double(self.coarse(coarse)) + self.lateral(fine)
+        return x + self.mix(self.attention(x))  # type: ignore[no-any-return]
+
+
 class TopDown(nn.Module):
-    """The coarse-to-fine half of RTMDet's neck, carried on to stride 4."""
+    """From the backbone's coarsest features to stride 4, beside MoveNet's own, thinner pyramid."""
 
     def __init__(self) -> None:
         super().__init__()
-        c2, c3, c4, c5 = WIDTHS[1:]
-        self.reduce5 = ConvAct(c5, c4)
-        self.top4 = CspLayer(2 * c4, c4, 1, identity=False, scaled=False)
-        self.reduce4 = ConvAct(c4, c3)
-        self.top3 = CspLayer(2 * c3, c3, 1, identity=False, scaled=False)
-        self.reduce3 = ConvAct(c3, FUSED)
-        self.lateral2 = ConvAct(c2, FUSED)
-        self.attention = ChannelAttention(2 * FUSED)
-        self.top2 = CspLayer(2 * FUSED, FUSED, 1, identity=False, scaled=False)
+        self.coarse = nn.Sequential(
+            nn.Conv2d(TOP, WIDE[0], 1), ChannelAttention(WIDE[0]), Separable(WIDE[0], WIDE[0], 5)
+        )
+        self.fuse16 = Fuse(WIDE[0], 64 + 96, WIDE[1])
+        self.fuse8 = Fuse(WIDE[1], 32, WIDE[2])
+        self.fuse4 = Fuse(WIDE[2], 24 + PYRAMID[-1], FUSED)
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Backbone features at strides 4 to 32 -> (B, FUSED, h, w)."""
-        f2, f3, f4, f5 = features
-        x = self.top4(torch.cat((upsample_to(self.reduce5(f5), f4), f4), 1))
-        x = self.top3(torch.cat((upsample_to(self.reduce4(x), f3), f3), 1))
-        x = torch.cat((upsample_to(self.reduce3(x), f2), self.lateral2(f2)), 1)
-        return self.top2(self.attention(x))  # type: ignore[no-any-return]
+    def forward(self, features: list[Tensor], pyramid: Tensor) -> Tensor:
+        """MobileNetV2's features and MoveNet's pyramid (B, 24, h, w) -> (B, FUSED, h, w)."""
+        f4, f8, f16, g16, f32 = features
+        x = self.fuse16(self.coarse(f32), torch.cat((f16, g16), 1))
+        return self.fuse4(self.fuse8(x, f8), torch.cat((f4, pyramid), 1))  # type: ignore[no-any-return]
 
 
 class KeypointNet(nn.Module):
-    """Heatmaps as logits over the cells, and a score per joint.
+    """Heatmaps of one person as logits over the cells, and a score per joint.
 
-    The score of a joint reads the features under its own heatmap; it learns how right the
-    heatmap's answer is, so it is low where the joint is not in the picture.
+    The heatmaps begin as MoveNet's, which show the joints of everybody in view; what the new layers
+    add to them begins at zero. The score of a joint reads the features under its own heatmap; it
+    learns how right the heatmap's answer is, so it is low where the joint is not in the picture.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = Backbone()
+        self.movenet = MoveNetMaps()
         self.neck = TopDown()
+        self.drop = nn.Dropout2d(0.1)
         self.heatmaps = nn.Conv2d(FUSED, JOINTS, 1)
-        self.pooled = nn.Linear(WIDTHS[4], FUSED)
+        nn.init.zeros_(self.heatmaps.weight)
+        nn.init.zeros_(self.heatmaps.bias)  # type: ignore[arg-type]
+        self.pooled = nn.Linear(TOP, FUSED)
         self.score1 = nn.Linear(2 * FUSED, FUSED)
         self.score2 = nn.Parameter(torch.zeros(JOINTS, FUSED))
         self.score_bias = nn.Parameter(torch.zeros(JOINTS))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> heatmap logits (B, 17, h, w), score logits (B, 17)."""
-        features = self.backbone(image)
-        fused = self.neck(features)
-        maps = self.heatmaps(fused)
+        features = self.movenet.backbone(image)
+        pyramid = self.movenet.pyramid(features)
+        fused = self.drop(self.neck(features, pyramid))
+        maps = self.movenet.head(pyramid) + self.heatmaps(fused)
         under = maps.flatten(2).softmax(2) @ fused.flatten(2).transpose(1, 2)  # (B, 17, FUSED)
         whole = self.pooled(features[-1].mean((2, 3)))[:, None].expand_as(under)
         hidden = torch.relu(self.score1(torch.cat((under, whole), 2)))
         return maps, (hidden * self.score2).sum(2) + self.score_bias
-
-
-def start_from_detector(net: KeypointNet, detector: RtmDet) -> KeypointNet:
-    """Backbone and coarse-to-fine neck of a detector; the rest keeps its random start."""
-    net.backbone.load_state_dict(detector.backbone.state_dict())
-    shared = {k: v for k, v in detector.neck.state_dict().items() if k in net.neck.state_dict()}
-    net.neck.load_state_dict(shared, strict=False)
-    return net
 
 
 class KeypointExport(nn.Module):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.data import coco, lspet
 from train.data.people import Person
@@ -70,7 +71,10 @@ def _taught(people: list[Person], answers: Path | None) -> list[Person]:
         return people
     with np.load(answers) as file:
         by_id = dict(zip(file["person_id"].tolist(), file["keypoints"], strict=True))
-    return [
-        replace(p, keypoints=learn_from(p, by_id[p.person_id])[0]) if p.person_id in by_id else p
-        for p in people
-    ]
+    return [_corrected(p, by_id[p.person_id]) if p.person_id in by_id else p for p in people]
+
+
+def _corrected(person: Person, answer: NDArray[np.float32]) -> Person:
+    labels = learn_from(person, answer)[0]
+    dropped = (person.keypoints[:, 2] > 0) & (labels[:, 2] == 0)  # visible, but nobody knows where
+    return replace(person, keypoints=labels, complete=person.complete & ~dropped)

@@ -31,21 +31,22 @@ from posemo_ros.errors import ModelError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.metrics import COCO_SIGMAS
+from posemo_ros.skeleton import COCO17
 from posemo_ros.types import PixelOrder
-from train.data import coco
+from train.data import coco, lspet
 from train.data.augment import PAD, Augmentation, plain_crop, transform, trunk_angle, upright_crop, warp
 from train.data.people import Person
-from train.models.cspnext import RtmDet, load_from_onnx
-from train.models.keypoint_net import KeypointExport, KeypointNet, start_from_detector
-from train.starter import fitting, keypoint_report
+from train.models.keypoint_net import KeypointExport, KeypointNet
+from train.models.movenet import load_from_tflite
+from train.starter import fitting, keypoint_report, teacher
 from train.starter.keypoint_data import People, read_people
 from train.starter.keypoint_metrics import by_group, similarities
 from train.starter.people_loader import MEAN, STD, Batch, Sampler, batches, normalise
 
-PEER = Path("peers") / "rtmdet_nano_person.onnx"
-SIZE = (144, 192)  # of the crop, width and height
+PEER = Path("peers") / "movenet_singlepose_lightning_int8.tflite"
+SIZE = (192, 256)  # of the crop, width and height
 CELL = 4  # crop pixels per heatmap cell
-SPEC = KeypointSpec(ImageInput(*SIZE, PixelOrder.BGR, MEAN, STD, PAD), "dark")
+SPEC = KeypointSpec(ImageInput(*SIZE, PixelOrder.RGB, MEAN, STD, PAD), "dark", flip_test=True)
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,25 @@ class Recipe:
     Attributes:
         batch: Samples per step.
         rate: Highest learning rate of the new layers.
-        old_rate: The same for those that come from the peer.
+        old_rate: The same for those that come from MoveNet.
+        anchor: Pull of MoveNet's layers back to the published values, as weight decay pulls to zero.
         warmup: Steps of rising rates.
         sigma: Of the target, in heatmap cells.
         average: Decay of the averaged weights per step.
         shares: Of the groups people are drawn from.
     """
 
-    batch: int = 48
-    rate: float = 3e-3
-    old_rate: float = 2e-3
+    batch: int = 32
+    rate: float = 2e-3
+    old_rate: float = 3e-4
+    anchor: float = 2.0
     warmup: int = 100
     sigma: float = 1.5
-    average: float = 0.999
+    average: float = 0.998
     seed: int = 0
-    lspet: float = 0.55
+    lspet: float = 0.45
     coco: float = 0.25
-    synthetic: float = 0.12
+    synthetic: float = 0.24
     empty: float = 0.06
 
 
@@ -115,15 +118,24 @@ def losses(net: KeypointNet, batch: Batch, sigma: float) -> tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def predict(net: KeypointNet, people: Sequence[Person], *, upright: bool = False) -> NDArray[np.float32]:
-    """(N, 17, 3) x px, y px, score in the photos, for the label boxes or for upright crops."""
+def predict(
+    net: KeypointNet, people: Sequence[Person], *, upright: bool = False, flip: bool = False
+) -> NDArray[np.float32]:
+    """(N, 17, 3) x px, y px, score in the photos, for the label boxes or for upright crops.
+
+    ``flip``: the mean with the heatmaps of the mirrored crop.
+    """
     exported, codec, answers = KeypointExport(net).eval(), codec_for(SPEC), []
     for start in range(0, len(people), 16):
         part = people[start : start + 16]
         matrices = [_crop(p, upright) for p in part]
         crops = np.stack([warp(p.photo.pixels(), m, SIZE) for p, m in zip(part, matrices, strict=True)])
         images = torch.from_numpy(normalise(crops)).contiguous(memory_format=torch.channels_last)
-        found = codec.decode([exported(images).numpy()])
+        maps = [exported(images).numpy()]
+        if flip:
+            mirrored = codec.flip([exported(images.flip(3)).numpy()], COCO17.flip_index)
+            maps = [(maps[0] + mirrored[0]) / 2]
+        found = codec.decode(maps)
         for answer, matrix in zip(found, matrices, strict=True):
             answer[:, :2] = transform(cv2.invertAffineTransform(matrix), answer[:, :2])
         answers.append(found)
@@ -142,20 +154,20 @@ class Run:
     def __init__(self, folder: Path, recipe: Recipe, peer: Path) -> None:
         self.folder, self.recipe, self.step, self.seconds = folder, recipe, 0, 0.0
         torch.manual_seed(recipe.seed)
-        detector = load_from_onnx(RtmDet(), peer)
-        self.net = start_from_detector(KeypointNet(), detector).to(memory_format=torch.channels_last)
-        self.mean = start_from_detector(KeypointNet(), detector).to(memory_format=torch.channels_last)
+        self.net = KeypointNet().to(memory_format=torch.channels_last)
+        load_from_tflite(self.net.movenet, peer)
+        self.net.movenet.backbone.freeze_stem()
+        self.mean = KeypointNet().to(memory_format=torch.channels_last)
         self.mean.load_state_dict(self.net.state_dict())
-        old = {f"backbone.{k}" for k in detector.backbone.state_dict()}
-        old |= {f"neck.{k}" for k in detector.neck.state_dict()}
-        parameters = dict(self.net.named_parameters())
-        groups = [(recipe.old_rate, True), (recipe.rate, False)]
+        parameters = {k: p for k, p in self.net.named_parameters() if p.requires_grad}
+        old = [p for k, p in parameters.items() if k.startswith("movenet.")]
+        new = [p for k, p in parameters.items() if not k.startswith("movenet.")]
+        self.published = [(p, p.detach().clone()) for p in old]
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": [p for k, p in parameters.items() if (k in old) == is_old], "lr": r, "peak": r}
-                for r, is_old in groups
-            ],
-            weight_decay=0.02,
+                {"params": old, "lr": recipe.old_rate, "peak": recipe.old_rate, "weight_decay": 0.0},
+                {"params": new, "lr": recipe.rate, "peak": recipe.rate, "weight_decay": 0.02},
+            ]
         )
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "last.pt").exists():
@@ -201,8 +213,14 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
         self.optimiser.step()
         self.step += 1
+        self._pull_back(self.recipe.anchor * self.optimiser.param_groups[0]["lr"])
         self._average()
         return place.item(), judge.item()
+
+    @torch.no_grad()
+    def _pull_back(self, share: float) -> None:
+        for p, published in self.published:
+            p.lerp_(published, share)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -221,6 +239,8 @@ def fit(args: argparse.Namespace) -> None:
     people = read_people(args.data, args.teacher, args.synthetic)
     budget, begin = args.minutes * 60, time.time() - run.seconds
     recent: list[tuple[float, float]] = []
+    if run.step == 0:
+        log(run, people, np.zeros(2))
     for batch in batches(_sampler(people, args.data, recipe), run.step, recipe.batch):
         recent.append(run.advance(batch, run.seconds / budget))
         run.seconds = time.time() - begin
@@ -290,6 +310,18 @@ def export_net(net: KeypointNet, path: Path) -> None:
         raise ModelError(f"{path}: heatmaps differ from PyTorch's by {gap:.2e}")
 
 
+def ask(args: argparse.Namespace) -> None:
+    """Store where a run and MoveNet agree about LSPET's training people: the next run's teacher."""
+    torch.set_num_threads(args.threads)
+    net = KeypointNet()
+    net.load_state_dict(torch.load(args.run / "last.pt", weights_only=True)["mean"])
+    people = lspet.read_people(args.data / "lspet", "train")
+    own = predict(net, people, upright=True, flip=True)
+    other = teacher.ask(people, teacher.MoveNet(args.data / teacher.MODEL))
+    areas = np.array([p.area for p in people])
+    teacher.store(args.out, people, teacher.agreed(own, other, areas))
+
+
 def test(args: argparse.Namespace) -> None:
     """Print the figures of a model file and of MoveNet as JSON."""
     for row in keypoint_report.measure(args.model, SPEC, args.data, args.lspet, args.demo):
@@ -308,7 +340,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--run", type=Path, required=True)
     p.add_argument("--minutes", type=float, required=True, help="of the whole schedule")
     p.add_argument("--start", type=Path, help="last.pt of another run whose weights to begin with")
-    p.add_argument("--teacher", type=Path, help="answers stored by train.starter.teacher")
+    p.add_argument("--teacher", type=Path, help="answers stored by train.starter.teacher, or by ask")
     p.add_argument("--synthetic", type=Path, help="folder with annotations.json and images/")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--every", type=int, default=500, help="steps between reports")
@@ -318,6 +350,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--run", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
     p.set_defaults(call=export)
+    p = commands.add_parser("ask", help="store a run's answers, the teacher of the next run")
+    p.add_argument("--run", type=Path, required=True)
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--threads", type=int, default=2)
+    p.set_defaults(call=ask)
     p = commands.add_parser("test", help="measure a model file beside MoveNet")
     p.add_argument("--model", type=Path, default=Path("models/keypoints.onnx"))
     p.add_argument("--lspet", type=int, default=300, help="so many of its validation photos")

@@ -23,6 +23,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.lift.lifter import Lifter
+from posemo_ros.pipeline import Models
 from posemo_ros.types import Frame, People2D, Skeletons3D
 from train.data import cmu
 from train.data.body import Floats, coco_keypoints
@@ -113,16 +114,18 @@ def evaluate(data: Path, model: Path) -> list[dict[str, object]]:
     rows = []
     for name, noise in (("perfect", PERFECT), ("noisy", Noise())):
         videos = list(scenes(data, noise))
-        for delay in (0, SPEC.frames // 2):
-            lifter = Lifter(session, SPEC, delay_frames=delay)
+        for delay, smoothing_hz in ((0, 0.0), (0, Models().smoothing_hz), (SPEC.frames // 2, 0.0)):
+            lifter = Lifter(session, SPEC, delay_frames=delay, smoothing_hz=smoothing_hz)
             answers = [_arrays(lift_video(lifter, keypoints)) for keypoints, _ in videos]
-            rows.append({"model": model.name, "keypoints": name, "delay": delay, **_errors(answers, videos)})
+            how = {"model": model.name, "keypoints": name, "delay": delay, "smoothing_hz": smoothing_hz}
+            rows.append({**how, **_errors(answers, videos)})
     blind = {"zero": np.zeros((17, 3), np.float32), "mean pose": mean_pose}
     for name, pose in blind.items():
         answers = [
             (np.broadcast_to(pose, truth.shape), np.full((len(truth), 3), np.nan)) for _, truth in videos
         ]
-        rows.append({"model": name, "keypoints": "-", "delay": "-", **_errors(answers, videos)})
+        how = {"model": name, "keypoints": "-", "delay": "-", "smoothing_hz": "-"}
+        rows.append({**how, **_errors(answers, videos)})
     return rows
 
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from train.data.augment import Augmentation, cover, mirror, random_crop, relight, transform, warp
 from train.data.people import Person, Photo
 
-MEAN = (103.53, 116.28, 123.675)  # B, G, R, as the peer detector's backbone expects
-STD = (57.375, 57.12, 58.395)
+MEAN = STD = (127.5, 127.5, 127.5)  # -1 to 1, as MoveNet expects
 Sample = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], float]
 
 
@@ -30,7 +29,7 @@ class Batch:
     """What one step trains on.
 
     Attributes:
-        images: (B, 3, h, w) float32, normalised, B, G, R.
+        images: (B, 3, h, w) float32, normalised, R, G, B.
         keypoints: (B, J, 3) float32 crop px and visibility.
         place: (B, J) float32, 1 where the place of the joint is to be learned.
         judge: (B, J) float32 weight with which the score is to be learned.
@@ -45,8 +44,8 @@ class Batch:
 
 
 def normalise(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(B, h, w, 3) uint8 BGR -> (B, 3, h, w) float32, scaled by ``MEAN`` and ``STD``."""
-    scaled = (crops.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
+    """(B, h, w, 3) uint8 BGR -> (B, 3, h, w) float32 RGB, scaled by ``MEAN`` and ``STD``."""
+    scaled = (crops[..., ::-1].astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 

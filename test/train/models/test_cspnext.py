@@ -1,4 +1,4 @@
-"""RTMDet-nano against the published ONNX file; its label assignment; the keypoint network on top."""
+"""RTMDet-nano against the published ONNX file; its label assignment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from onnx import helper
 from posemo_ros.errors import ModelError
 from posemo_ros.inference.sessions import open_session
 from train.models.cspnext import RtmDet, load_from_onnx
-from train.models.keypoint_net import KeypointExport, KeypointNet, start_from_detector
 from train.models.rtmdet_loss import assign, cells, flatten, loss_of, overlap
 
 STRIDES = (8, 16, 32)
@@ -107,26 +106,3 @@ def test_flatten_makes_boxes() -> None:
     logits, boxes, _, _ = flatten(scores, distances)
     assert logits[0].tolist() == [0] * 16 + [1] * 4 + [2]
     assert boxes[0, 17].tolist() == [16, -1, 18, 3]
-
-
-def test_the_keypoint_network_starts_from_the_detector() -> None:
-    torch.manual_seed(0)
-    detector = RtmDet()
-    net = start_from_detector(KeypointNet(), detector)
-    features = torch.randn(1, 3, 64, 64)
-    torch.testing.assert_close(net.backbone(features), detector.backbone(features))
-    torch.testing.assert_close(net.neck.top3.state_dict(), detector.neck.top3.state_dict())
-    maps, scores = net(torch.randn(2, 3, 192, 144))
-    assert maps.shape == (2, 17, 48, 36)
-    assert scores.shape == (2, 17)
-
-
-def test_the_peak_of_a_shipped_heatmap_is_the_score() -> None:
-    torch.manual_seed(0)
-    net = KeypointNet().eval()
-    image = torch.randn(2, 3, 64, 48)
-    with torch.no_grad():
-        maps, scores = net(image)
-        shipped = KeypointExport(net)(image)
-    torch.testing.assert_close(shipped.amax((2, 3)), scores.sigmoid())
-    assert (shipped.flatten(2).argmax(2) == maps.flatten(2).argmax(2)).all()

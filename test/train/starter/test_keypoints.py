@@ -15,7 +15,7 @@ from posemo_ros.types import Frame
 from train.data.augment import Augmentation
 from train.data.people import Person, Photo
 from train.models.keypoint_net import KeypointNet
-from train.starter import keypoint_metrics, keypoints
+from train.starter import keypoint_metrics, keypoints, teacher
 from train.starter.people_loader import Batch, Sampler, batches
 from train.starter.teacher import learn_from
 
@@ -113,7 +113,7 @@ def test_the_teacher_adds_the_face_and_corrects_sides() -> None:
     teacher[:, 2] = 0.9
     labelled.keypoints[:5] = 0
     points, verdict = learn_from(labelled, teacher)
-    assert verdict == "face"
+    assert verdict == "agreed"
     np.testing.assert_array_equal(points, figure())
     labelled.keypoints[[9, 10, 5, 6, 7, 8, 11, 12]] = figure()[[10, 9, 6, 5, 8, 7, 12, 11]]
     points, verdict = learn_from(labelled, teacher)
@@ -123,6 +123,18 @@ def test_the_teacher_adds_the_face_and_corrects_sides() -> None:
     points, verdict = learn_from(labelled, teacher)
     assert verdict == "kept"
     np.testing.assert_array_equal(points, labelled.keypoints)
+
+
+def test_labels_meet_the_teacher_half_way_or_are_dropped() -> None:
+    labelled, teacher = person("lspet"), figure()
+    teacher[:, 2] = 0.9
+    teacher[9, 0] += 2
+    teacher[14, 1] += 200
+    teacher[15, 1], teacher[15, 2] = teacher[15, 1] + 200, 0.5
+    points, _ = learn_from(labelled, teacher)
+    np.testing.assert_allclose(points[9, :2], figure()[9, :2] + (1, 0))
+    assert points[14, 2] == 0
+    np.testing.assert_array_equal(points[15], figure()[15])
 
 
 def test_figures_of_perfect_and_missing_answers() -> None:
@@ -183,3 +195,13 @@ def test_exported_file_answers_as_in_training(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[..., 2], expected[..., 2] * np.isfinite(found[..., 0]), atol=1e-3)
     inside = np.isfinite(found[..., 0])
     np.testing.assert_allclose(found[inside], expected[inside], atol=0.1)
+
+
+def test_two_teachers_count_where_they_agree() -> None:
+    a, b = figure()[None].copy(), figure()[None].copy()
+    a[..., 2], b[..., 2] = 0.9, 0.5
+    b[0, 9, 0] += 2
+    b[0, 10, 0] += 200
+    both = teacher.agreed(a, b, np.array([person().area]))
+    np.testing.assert_allclose(both[0, 9], (*(figure()[9, :2] + (1, 0)), 0.9), rtol=1e-5)
+    assert both[0, 10, 2] == 0
