@@ -157,7 +157,8 @@ class Lifter:
         if self._smoother is None:
             return relative, roots
         both = np.concatenate([relative, roots[:, None]], 1)
-        calm = self._smoother.update(moment.stamp_ns * 1e-9, moment.people.ids, both)
+        seconds = (moment.stamp_ns - (self._first_ns or 0)) * 1e-9  # exact, whatever the clock's origin
+        calm = self._smoother.update(seconds, moment.people.ids, both)
         return calm[:, :-1], calm[:, -1]
 
     def _infer(self, points: Floats, scores: Floats) -> Floats:

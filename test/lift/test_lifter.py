@@ -254,6 +254,19 @@ def test_smoothing_calms_the_answers_and_forgets_with_the_lifter() -> None:
     np.testing.assert_allclose(again, fresh)
 
 
+def test_smoothing_does_not_depend_on_when_the_clock_started() -> None:
+    def answers(start: int) -> list[np.ndarray]:
+        lifter, found = Lifter(Recorder(), SCREEN, smoothing_hz=1.0), []
+        for i in range(6):
+            people = _people(a=50.0)
+            people.keypoints[:, 0, 1] += i % 2
+            frame = dataclasses.replace(_frame(i), stamp_ns=start + _frame(i).stamp_ns)
+            found.append(lifter.update(people, frame).relative)
+        return found
+
+    np.testing.assert_array_equal(answers(0), answers(1_763_800_000_123_456_789))
+
+
 def test_a_negative_cut_off_is_refused() -> None:
     with pytest.raises(InputError, match="smoothing_hz: -1"):
         Lifter(Recorder(), SCREEN, smoothing_hz=-1)
