@@ -30,7 +30,7 @@ def test_the_manifest_describes_what_was_trained() -> None:
     assert (shipped.frames, shipped.rate_hz, shipped.axes) == (27, 12.0, "upright")
 
 
-@pytest.mark.parametrize(("noise", "most_mm"), [(PERFECT, 70), (Noise(), 100)])
+@pytest.mark.parametrize(("noise", "most_mm"), [(PERFECT, 60), (Noise(), 90)])
 def test_lifter(shared_data: Path, noise: Noise, most_mm: float) -> None:
     station = Lifter(open_session(_file("posemo-lifter"), runtime="onnxruntime"), lifter.SPEC)
     predicted, truth = [], []
