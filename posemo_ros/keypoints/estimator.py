@@ -59,9 +59,11 @@ class KeypointEstimator:
         return out
 
     def _in_crops(self, frame: Frame, placement: Placement) -> Floats:
-        crops = self._crops(len(placement.centres))
-        crop_into(frame, placement, self.spec.input, crops)
-        found = self._codec.decode(self._outputs(crops))
+        count = len(placement.centres)
+        crops = self._crops(2 * count if self.spec.flip_test else count)
+        crop_into(frame, placement, self.spec.input, crops[:count])
+        crops[count:] = crops[: len(crops) - count, ..., ::-1]
+        found = self._codec.decode(self._outputs(crops, count))
         found[..., :2] = placement.to_image(found[..., :2])
         slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
         low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
@@ -75,11 +77,11 @@ class KeypointEstimator:
             self._buffer = np.empty((count, *self._buffer.shape[1:]), np.float32)
         return self._buffer[:count]
 
-    def _outputs(self, crops: Floats) -> list[Floats]:
-        if not self.spec.flip_test:
-            return self._run(crops)
-        count = len(crops)
-        both = self._run(np.concatenate([crops, crops[..., ::-1]]))
+    def _outputs(self, crops: Floats, count: int) -> list[Floats]:
+        """For ``count`` crops; their mirror images follow them where the spec asks for the flip test."""
+        both = self._run(crops)
+        if len(crops) == count:
+            return both
         mirrored = self._codec.flip([o[count:] for o in both], COCO17.flip_index)
         return [np.asarray((a[:count] + b) / 2, np.float32) for a, b in zip(both, mirrored, strict=True)]
 
