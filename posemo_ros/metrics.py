@@ -94,6 +94,27 @@ def auc(predicted: ArrayLike, truth: ArrayLike) -> float:
     return float(np.mean([pck(predicted, truth, t) for t in AUC_THRESHOLDS_M]))
 
 
+def keypoint_similarity(
+    predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLike = COCO_SIGMAS
+) -> Doubles:
+    """COCO's similarity of each keypoint, exp(-d^2 / (2 s^2 k^2)), whether labelled or not.
+
+    Args:
+        predicted: (..., J, 2 or more) pixels; a NaN keypoint counts as infinitely far away.
+        truth: (..., J, 2 or more) pixels.
+        area: (...,) of the person's segment, square pixels.
+        sigmas: (J,) tolerance per keypoint, k / 2.
+
+    Returns:
+        (..., J) 0..1.
+    """
+    xy, label = (np.asarray(points, np.float64)[..., :2] for points in (predicted, truth))
+    squared = ((xy - label) ** 2).sum(-1)
+    variance = (2 * np.asarray(sigmas, np.float64)) ** 2
+    size = np.asarray(area, np.float64)[..., None] + np.spacing(1)
+    return np.asarray(np.nan_to_num(np.exp(-squared / (2 * variance * size)), nan=0.0))
+
+
 def oks(predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLike = COCO_SIGMAS) -> Doubles:
     """Object keypoint similarity of COCO.
 
@@ -106,12 +127,8 @@ def oks(predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLi
     Returns:
         (...,) 0..1; NaN where the truth labels no joint.
     """
-    xy, label = np.asarray(predicted, np.float64)[..., :2], np.asarray(truth, np.float64)
-    squared = ((xy - label[..., :2]) ** 2).sum(-1)
-    variance = (2 * np.asarray(sigmas, np.float64)) ** 2
-    size = np.asarray(area, np.float64)[..., None] + np.spacing(1)
-    similarity = np.nan_to_num(np.exp(-squared / (2 * variance * size)), nan=0.0)
-    counted = label[..., 2] > 0
+    similarity = keypoint_similarity(predicted, truth, area, sigmas)
+    counted = np.asarray(truth)[..., 2] > 0
     with np.errstate(invalid="ignore"):
         return np.asarray((similarity * counted).sum(-1) / counted.sum(-1))
 

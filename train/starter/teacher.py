@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.errors import MissingExtraError
-from posemo_ros.metrics import COCO_SIGMAS, oks
+from posemo_ros.metrics import keypoint_similarity, oks
 from posemo_ros.skeleton import COCO17
 from train.data import lspet
 from train.data.augment import Matrix, crop_matrix, transform, trunk_angle, upright_crop, warp
@@ -97,21 +97,12 @@ def _agreement(labels: NDArray[np.float32], teacher: NDArray[np.float32], area: 
 
 def _settled(labels: NDArray[np.float32], teacher: NDArray[np.float32], area: float) -> NDArray[np.float32]:
     """Half-way to the teacher where both agree; no label where a sure teacher differs."""
-    alike = _alike(teacher, labels, area)
+    alike = keypoint_similarity(teacher, labels, area)
     out = labels.copy()
     near = (alike > 0.5) & (teacher[:, 2] > 0)
     out[near, :2] = (labels[near, :2] + teacher[near, :2]) / 2
     out[(alike < 0.05) & (teacher[:, 2] > 0.7), 2] = 0
     return out
-
-
-def _alike(
-    a: NDArray[np.float32], b: NDArray[np.float32], area: NDArray[np.floating] | float
-) -> NDArray[np.float64]:
-    """(..., J) object keypoint similarity joint by joint; ``area`` is (...,)."""
-    squared = ((a[..., :2] - b[..., :2]) ** 2).sum(-1)
-    spread = 2 * (2 * COCO_SIGMAS) ** 2 * np.asarray(area)[..., None]
-    return np.asarray(np.nan_to_num(np.exp(-squared / spread)))
 
 
 def agreed(
@@ -127,7 +118,7 @@ def agreed(
         (N, 17, 3) their mean and the higher score; score 0 where they differ.
     """
     out = (a + b) / 2
-    out[..., 2] = np.where(_alike(a, b, areas) > 0.5, np.maximum(a[..., 2], b[..., 2]), 0)
+    out[..., 2] = np.where(keypoint_similarity(a, b, areas) > 0.5, np.maximum(a[..., 2], b[..., 2]), 0)
     return np.nan_to_num(out)
 
 
