@@ -70,10 +70,12 @@ class Noise:
     Attributes:
         size: 1 is as far off as human annotators are from each other.
         lost: Share of the keypoints that are not seen; about five frames at a time.
+        hips_up: Knees and ankles lie outside the image and are lost.
     """
 
     size: float = 0.5
     lost: float = 0.05
+    hips_up: bool = False
 
     @property
     def text(self) -> str:
@@ -85,36 +87,29 @@ class Noise:
         )
 
 
-def keypoints(
-    seen: Floats, noise: Noise | None, rng: np.random.Generator, *, hips_up: bool = False
-) -> Floats:
+def keypoints(seen: Floats, noise: Noise | None, rng: np.random.Generator) -> Floats:
     """What a keypoint network says about a film.
 
     Args:
         seen: (T, 22, 3) of ``film``.
         noise: None for perfect keypoints.
         rng: Source of chance.
-        hips_up: Knees and ankles lie outside the image and are lost.
 
     Returns:
         (T, 17, 3) float32 x px, y px, score; NaN, NaN, 0 where a keypoint is lost. A score is the
         keypoint's own similarity; 1 without noise.
     """
     xy = CAMERA.project(seen[:, COCO_OF_BODY])
-    perfect = np.concatenate([xy, np.ones_like(xy[..., :1])], -1)
-    out = perfect if noise is None else _disturbed(xy, noise, rng)
-    if hips_up:
-        out[:, LEGS] = (np.nan, np.nan, 0)
-    return out.astype(np.float32)
-
-
-def _disturbed(xy: Doubles, noise: Noise, rng: np.random.Generator) -> Doubles:
+    if noise is None:
+        return np.concatenate([xy, np.ones_like(xy[..., :1])], -1).astype(np.float32)
     error = noise.size * _wandering(xy.shape, rng)
     scores = np.exp(-np.square(error).sum(-1, keepdims=True) / 8)
     extent = np.sqrt(BODY_SHARE * np.prod(np.ptp(xy, axis=1), -1))[:, None, None]
     out = np.concatenate([xy + extent * COCO_SIGMAS[:, None] * error, scores], -1)
     out[_lost(xy.shape[:2], noise.lost, rng)] = (np.nan, np.nan, 0)
-    return np.asarray(out)
+    if noise.hips_up:
+        out[:, LEGS] = (np.nan, np.nan, 0)
+    return out.astype(np.float32)
 
 
 def _wandering(shape: tuple[int, ...], rng: np.random.Generator) -> Doubles:

@@ -110,16 +110,11 @@ def _lifters(models: Models, store: ModelStore) -> dict[int, Lifter]:
 
 
 def _films(clips: Sequence[Clip], views: int, seed: int) -> dict[str, list[Take]]:
-    chosen = {"perfect": (None, False), "noisy": (Noise(), False), "noisy, hips up": (Noise(), True)}
-    return {
-        name: shoot(clips, noise, views=views, seed=seed, hips_up=hips_up)
-        for name, (noise, hips_up) in chosen.items()
-    }
+    chosen = {"perfect": None, "noisy": Noise(), "noisy, hips up": Noise(hips_up=True)}
+    return {name: shoot(clips, noise, views=views, seed=seed) for name, noise in chosen.items()}
 
 
-def shoot(
-    clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int, hips_up: bool = False
-) -> list[Take]:
+def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) -> list[Take]:
     """All stretches of the clips from so many sides; the sides do not depend on the noise.
 
     Raises:
@@ -130,9 +125,7 @@ def shoot(
     for clip, run in stretches(list(clips)):
         for _ in range(views):
             seen = film(clip.body[run], cameras)
-            takes.append(
-                Take(clip.rate_hz, keypoints(seen, noise, chance, hips_up=hips_up), seen[:, : len(H36M17)])
-            )
+            takes.append(Take(clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)]))
     if not takes:
         raise InputError("no clip has two good frames in a row")
     return takes

@@ -140,8 +140,8 @@ def test_noise_changes_the_keypoints_and_not_the_cameras(clip_file: Write) -> No
 
 def test_hips_up_loses_knees_and_ankles_alone(clip_file: Write) -> None:
     clips = read_clips(clip_file())
-    whole = shoot(clips, None, views=1, seed=2)
-    half = shoot(clips, None, views=1, seed=2, hips_up=True)
+    whole = shoot(clips, Noise(), views=1, seed=2)
+    half = shoot(clips, Noise(hips_up=True), views=1, seed=2)
     np.testing.assert_array_equal(half[0].keypoints[:, :13], whole[0].keypoints[:, :13])
     assert np.isnan(half[0].keypoints[:, 13:, :2]).all()
     assert not half[0].keypoints[:, 13:, 2].any()
