@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import __version__
 from .cli_models import add_parser as add_models
-from .cli_options import add_delay_option, add_network_options, models_from
+from .cli_options import add_lift_options, add_network_options, models_from
 from .errors import PosemoError
 from .evaluate.cli import add_parser as add_evaluate
 from .inference.store import ModelStore
@@ -60,7 +60,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options that choose networks and their settings."""
     settings = Settings()
     add_network_options(parser)
-    add_delay_option(parser)
+    add_lift_options(parser)
     parser.add_argument(
         "--detect-every", type=int, default=settings.detect_every, help="run the detector on every k-th frame"
     )

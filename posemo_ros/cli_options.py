@@ -20,7 +20,7 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
     parser.add_argument("--threads", type=int, default=models.threads, help="CPU threads, 0: one per core")
 
 
-def add_delay_option(parser: argparse.ArgumentParser) -> None:
+def add_lift_options(parser: argparse.ArgumentParser) -> None:
     """``--delay-frames N``, ``--smoothing-hz F``."""
     parser.add_argument(
         "--delay-frames", type=int, default=Models().delay_frames, help="frames the lifter waits for"

@@ -12,7 +12,7 @@ Doubles = NDArray[np.float64]
 MAX_GAP_S = 0.5  # a person unseen for longer starts a new movement
 CAMERA_UP = (0.0, -1.0, 0.0)
 _LEFT, _RIGHT = (4, 11), (1, 14)  # hips and shoulders
-_LEGS, _ARMS = (2, 3, 5, 6), (11, 12, 13, 14, 15, 16)
+_LEGS, _ARMS = [2, 3, 5, 6], [11, 12, 13, 14, 15, 16]
 
 
 class Movement:
@@ -60,7 +60,7 @@ class Movement:
             self._times.pop(), self._poses.pop(), self._scores.pop()
         self._times.append(time)
         self._poses.append(pose)
-        self._scores.append(float(min(scores[list(part)].mean() for part in (_ARMS, _LEGS))))
+        self._scores.append(float(min(scores[part].mean() for part in (_ARMS, _LEGS))))
         self._cut(int(np.searchsorted(self._times, time - self._span_s, side="right")) - 1)
 
     def at(self, times: Doubles) -> Floats:

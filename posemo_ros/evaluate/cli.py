@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..cli_options import add_delay_option, add_network_options, models_from
+from ..cli_options import add_lift_options, add_network_options, models_from
 from ..inference.store import ModelStore
 from .report import Report
 
@@ -42,7 +42,7 @@ def _lift(commands: Any) -> None:
     _clips(parser)
     parser.add_argument("--views", type=int, default=2, help="cameras per clip")
     _common(parser, ("lifter",))
-    add_delay_option(parser)
+    add_lift_options(parser)
 
 
 def _emotion(commands: Any) -> None:

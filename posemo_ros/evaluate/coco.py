@@ -84,7 +84,7 @@ def evaluate_coco(images: Path, annotations: Path, boxes: Boxes, models: Models,
         },
         models=names,
         runtime=runtimes(sessions),
-        protocol=_protocol(images, annotations, boxes),
+        protocol=_protocol(images, annotations, boxes, flip_test=keypoints.spec.flip_test),
         results=groups,
         tables=[_table(groups)],
     )
@@ -222,7 +222,7 @@ def _quality(
     }
 
 
-def _protocol(images: Path, annotations: Path, boxes: Boxes) -> dict[str, Any]:
+def _protocol(images: Path, annotations: Path, boxes: Boxes, *, flip_test: bool) -> dict[str, Any]:
     where = {
         "gt": "of the labels (people with at least one labelled keypoint)",
         "detector": f"of the detector, score at least {DETECTOR_THRESHOLD:g}",
@@ -234,7 +234,7 @@ def _protocol(images: Path, annotations: Path, boxes: Boxes) -> dict[str, Any]:
         "metric": "COCO keypoint AP and AR (pycocotools), at most 20 answers per image; AP by group of "
         "joints counts these joints alone",
         "person_score": "box score x mean of the keypoint scores above 0.2; keypoint NMS at 0.9",
-        "flip_test": "as the model's manifest entry says",
+        "flip_test": "on" if flip_test else "off",
     }
 
 

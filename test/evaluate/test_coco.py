@@ -25,7 +25,7 @@ RIGHT, WRONG = 1, 2  # ids of the two people
 class Keypoints:
     """Answers with the labels of the person whose box it is given, ``spoilt`` by a function."""
 
-    spec = SimpleNamespace(box_scale=1.25)
+    spec = SimpleNamespace(box_scale=1.25, flip_test=False)
     session = SimpleNamespace(runtime="onnxruntime", precision="fp32")
 
     def __init__(self, people: list[dict[str, Any]], spoil) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.camera import Camera
+from posemo_ros.evaluate.film import BODY_SHARE
 from train.data.coco import read_backgrounds
 from train.data.people import Photo
 
@@ -29,7 +30,6 @@ from .scene import Actor, Truth, dressed, truth_of
 
 WIDTH, HEIGHT = 320, 320
 POSES = 6  # of each actor
-BODY_SHARE = 0.53  # of its box that a person covers, as in the development data
 _FPS = 4.0
 _MIN_SEEN = 5  # keypoints of a person who is labelled
 

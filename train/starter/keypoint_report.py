@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.evaluate.film import BODY_SHARE
 from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.keypoints.estimator import KeypointEstimator
@@ -24,7 +25,6 @@ from train.starter.keypoint_metrics import by_group, pixel_errors, similarities
 from train.starter.teacher import MODEL, MoveNet, box_crop
 
 DEMO_STEP = 5  # every fifth frame of the demo clip
-BODY_SHARE = 0.53  # of a box, where there is no segmentation (development data's README)
 
 
 def measure(model: Path, spec: KeypointSpec, data: Path, sport: int, demo: Path) -> Iterator[dict[str, Any]]:
