@@ -18,6 +18,8 @@ from launch.actions import (
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
+from posemo_ros.inference.runtimes import AUTO, RUNTIMES
+
 SHARE = Path(get_package_share_directory("posemo_ros"))
 # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -53,7 +55,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "runtime",
         default_value="",
-        choices=["", "auto", "onnxruntime", "openvino", "tensorrt"],
+        choices=["", AUTO, *RUNTIMES],
         description="What runs the networks. Empty: as in params_file.",
     ),
     *(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from .inference.runtimes import AUTO, RUNTIMES
 from .pipeline import Models
 
 STATIONS = ("detector", "keypoints", "lifter", "emotion", "context")
-RUNTIMES = ("auto", "onnxruntime", "openvino", "tensorrt")
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
@@ -16,7 +16,7 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
     models = Models()
     for station in stations:
         parser.add_argument(f"--{station}", default=getattr(models, station), help="model name, '' for none")
-    parser.add_argument("--runtime", default=models.runtime, choices=RUNTIMES)
+    parser.add_argument("--runtime", default=models.runtime, choices=(AUTO, *RUNTIMES))
     parser.add_argument("--threads", type=int, default=models.threads, help="CPU threads, 0: one per core")
 
 

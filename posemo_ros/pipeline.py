@@ -27,14 +27,13 @@ from .inference.manifest import (
     KeypointSpec,
     LiftSpec,
     TaskSpec,
-    input_shapes,
 )
 from .inference.session import Session
-from .inference.sessions import open_session
 from .inference.store import ModelStore
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
 from .people import PeopleFinder
+from .tuning import open_model
 from .types import Context, Emotions, Frame, FrameResult, Skeletons3D
 
 Spec = TypeVar("Spec", bound=TaskSpec)
@@ -232,9 +231,7 @@ def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tup
             f"model {name!r} is for the task '{entry.task}'; a model for "
             f"{kind.__name__.removesuffix('Spec').lower()} is needed here (see `posemo models list`)"
         )
-    session = open_session(
-        store.path(name), runtime=models.runtime, threads=models.threads, shapes=input_shapes(entry.spec)
-    )
+    session = open_model(store, name, runtime=models.runtime, threads=models.threads)
     return session, cast(Spec, entry.spec)
 
 

@@ -1,4 +1,4 @@
-"""Session on ONNX Runtime, CPU."""
+"""Session on ONNX Runtime: the CPU, or one of its execution providers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ import onnxruntime as ort
 from ..errors import ModelError
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
 
+_SUFFIX = "ExecutionProvider"
+# Providers that keep what they compiled, and where.
+_CACHED = {
+    "TensorrtExecutionProvider": {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": "DIR",
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": "DIR",
+    },
+    "OpenVINOExecutionProvider": {"device_type": "CPU", "precision": "FP32", "cache_dir": "DIR"},
+}
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -21,16 +32,19 @@ _DTYPES = {
 class OnnxRuntimeSession:
     """See ``Session``."""
 
-    runtime = "onnxruntime"
-
-    def __init__(self, path: Path, *, precision: str, threads: int) -> None:
+    def __init__(
+        self, path: Path, *, precision: str, threads: int, provider: str = "", cache_dir: Path | None = None
+    ) -> None:
         self._name = path.name
+        self.runtime = "onnxruntime" + (f"-{provider.removesuffix(_SUFFIX).lower()}" if provider else "")
         try:
             self._session = ort.InferenceSession(
-                str(path), sess_options=_options(threads), providers=["CPUExecutionProvider"]
+                str(path), sess_options=_options(threads), providers=_providers(provider, cache_dir)
             )
         except Exception as error:  # ONNX Runtime's own exceptions share no public base
             raise ModelError(f"ONNX Runtime {ort.__version__} cannot load {path}: {error}") from error
+        if provider and self._session.get_providers()[0] != provider:
+            raise ModelError(f"ONNX Runtime fell back from {provider} to the CPU; see its messages above")
         self.precision = precision
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
@@ -45,6 +59,22 @@ class OnnxRuntimeSession:
         return {
             spec.name: widen(np.asarray(value)) for spec, value in zip(self.outputs, results, strict=True)
         }
+
+
+def _providers(name: str, cache_dir: Path | None) -> list[str | tuple[str, dict[str, str]]]:
+    """The provider with its options, and the CPU for what it cannot run.
+
+    Raises:
+        ModelError: This build of ONNX Runtime does not have it.
+    """
+    there = ort.get_available_providers()
+    if name and name not in there:
+        raise ModelError(f"this ONNX Runtime has no {name} (it has {', '.join(there)}); see docs/runtimes.md")
+    options = _CACHED.get(name, {})
+    if options and cache_dir:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        options = {key: str(cache_dir) if value == "DIR" else value for key, value in options.items()}
+    return [*([(name, options)] if name else []), "CPUExecutionProvider"]
 
 
 def _options(threads: int) -> ort.SessionOptions:

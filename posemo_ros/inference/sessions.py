@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import ModelError
 from . import onnxfile
+from .runtimes import PROVIDERS, REFERENCE, RUNTIMES
 from .session import Session, shape_text
 
-RUNTIMES = ("auto", "onnxruntime", "openvino", "tensorrt")
 Shapes = Sequence[tuple[int, ...]]
-
-_log = logging.getLogger(__name__)
 
 
 def open_session(
     path: Path | str,
     *,
-    runtime: str = "auto",
+    runtime: str = REFERENCE,
     threads: int = 0,
     cache_dir: Path | None = None,
     shapes: Shapes | None = None,
@@ -29,12 +26,11 @@ def open_session(
 
     Args:
         path: The file.
-        runtime: One of ``RUNTIMES``. ``auto`` is TensorRT where it and a GPU are there and the
-            network fits it, else ONNX Runtime.
+        runtime: One of ``RUNTIMES``; which one is best here, ``tuning.choose`` finds out.
         threads: CPU threads of the network; 0 for all cores this process may use. The networks
             of the chain run one after the other and never wait actively, so each may have the
             whole budget.
-        cache_dir: Where TensorRT engines are kept; ``cache_root() / "engines"`` when None.
+        cache_dir: Where engines are kept; ``cache_root() / "engines"`` when None.
         shapes: Shapes the inputs will have, in the order of the model file, -1 for the batch
             (see ``manifest.input_shapes``). The file must accept them; TensorRT needs them where
             the file leaves more than the batch free.
@@ -68,28 +64,21 @@ def cache_root() -> Path:
 def _open(
     path: Path, runtime: str, precision: str, threads: int, cache_dir: Path | None, shapes: Shapes | None
 ) -> Session:
-    if runtime in ("auto", "tensorrt"):
-        from . import runtime_tensorrt
+    engines = cache_dir or cache_root() / "engines"
+    if runtime == "tensorrt":
+        from .runtime_tensorrt import TensorRtSession
 
-        engines = cache_dir or cache_root() / "engines"
-        if runtime == "tensorrt":
-            return runtime_tensorrt.TensorRtSession(
-                path, precision=precision, cache_dir=engines, shapes=shapes
-            )
-        if runtime_tensorrt.usable():
-            try:
-                return runtime_tensorrt.TensorRtSession(
-                    path, precision=precision, cache_dir=engines, shapes=shapes
-                )
-            except (ModelError, MissingExtraError) as error:
-                _log.warning("%s runs on ONNX Runtime, because TensorRT cannot take it: %s", path.name, error)
-    if runtime == "openvino":
+        return TensorRtSession(path, precision=precision, cache_dir=engines, shapes=shapes)
+    if runtime.startswith("openvino"):
         from .runtime_openvino import OpenVinoSession
 
-        return OpenVinoSession(path, precision=precision, threads=threads)
+        return OpenVinoSession(path, precision=precision, threads=threads, bf16=runtime.endswith("bf16"))
     from .runtime_onnx import OnnxRuntimeSession
 
-    return OnnxRuntimeSession(path, precision=precision, threads=threads)
+    provider = PROVIDERS.get(runtime, "")
+    return OnnxRuntimeSession(
+        path, precision=precision, threads=threads, provider=provider, cache_dir=engines
+    )
 
 
 def _check_shapes(session: Session, shapes: Shapes | None, path: Path) -> None:

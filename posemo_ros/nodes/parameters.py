@@ -10,6 +10,7 @@ from typing import Any, Union
 from .. import topics
 from ..camera import DEFAULT_HFOV_DEG
 from ..errors import InputError
+from ..inference.runtimes import AUTO, RUNTIMES
 from ..pipeline import Models, Settings
 
 Value = Union[bool, int, float, str, tuple[str, ...]]
@@ -44,8 +45,8 @@ RUNTIME = (
     Parameter(
         "runtime",
         "auto",
-        "What runs the networks; auto takes the best one that is installed.",
-        choices=("auto", "onnxruntime", "openvino", "tensorrt"),
+        "What runs the networks; auto measures once per machine and takes the fastest with right answers.",
+        choices=(AUTO, *RUNTIMES),
     ),
     Parameter("threads", 0, "CPU threads shared by all networks of the node; 0: one per core.", 0, 256),
     Parameter("manifests", ("",), "More model manifests (YAML files) to read besides config/models.yaml."),

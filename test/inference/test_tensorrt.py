@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from posemo_ros.errors import MissingExtraError, ModelError
-from posemo_ros.inference import cuda, runtime_tensorrt, sessions, tensorrt_engine
+from posemo_ros.inference import cuda, runtime_tensorrt, tensorrt_engine
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.tensorrt_engine import EngineKey, cached_engine
 
@@ -104,24 +104,6 @@ class TestBuild:
         for name in ("num_io_tensors", "get_tensor_name", "get_tensor_mode", "get_tensor_dtype"):
             assert hasattr(trt.ICudaEngine, name)
         assert np.dtype(trt.nptype(trt.DataType.HALF)) == np.float16
-
-
-def test_auto_is_onnxruntime_without_a_gpu(no_gpu: None, affine: Path) -> None:
-    assert open_session(affine).runtime == "onnxruntime"
-
-
-def test_auto_falls_back_where_tensorrt_cannot_take_the_network(
-    affine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise ModelError("no implementation of NonMaxSuppression")
-
-    monkeypatch.setattr(runtime_tensorrt, "usable", lambda: True)
-    monkeypatch.setattr(runtime_tensorrt, "load_engine", refuse)
-    monkeypatch.setattr(runtime_tensorrt, "import_tensorrt", lambda: None)
-    assert sessions.open_session(affine, cache_dir=tmp_path).runtime == "onnxruntime"
-    assert "affine.onnx runs on ONNX Runtime" in caplog.text
-    assert "NonMaxSuppression" in caplog.text
 
 
 def test_missing_extra(affine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,244 @@
+"""Golden inputs: what the networks are given to find out whether a runtime answers rightly.
+
+They come from the demo clip (its images, and the exact truth about its people), go through the
+stations' own preparation and decoding, and are compared in the units a user sees: pixels,
+metres, probabilities. Tolerances: boxes IoU 0.98; keypoints 1 px and 0.02 score; joints 2 mm;
+probabilities 0.02; context features 2 % of their length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .detect.boxes import iou
+from .detect.detector import Detector
+from .emotion.context import ContextEncoder
+from .emotion.estimator import EmotionEstimator
+from .inference.manifest import ContextSpec, DetectSpec, EmotionSpec, KeypointSpec, LiftSpec, TaskSpec
+from .inference.resources import share_dir
+from .inference.session import Feeds, Outputs, Session, TensorSpec
+from .keypoints.estimator import KeypointEstimator
+from .lift.lifter import Lifter
+from .types import Context, Frame, People2D, Skeletons3D
+
+IMAGES = (40, 160)  # of the demo clip
+MAX_PX, MAX_SCORE, MIN_IOU, MAX_M, MAX_PROBABILITY, MAX_FEATURE = 1.0, 0.02, 0.98, 0.002, 0.02, 0.02
+BORDER = 0.05  # a box so close to the threshold may be found by one and not by the other
+SEEN = 0.3
+
+Answers = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The golden test of one network.
+
+    Attributes:
+        ask: Gives the golden inputs to a station with this session; the station's answers.
+        difference: What is wrong with the second answers, in words; empty when they agree with
+            the first.
+    """
+
+    ask: Callable[[Session], Answers]
+    difference: Callable[[Answers, Answers], str]
+
+    def feeds(self, session: Session) -> list[Feeds]:
+        """What the network itself is given, in order."""
+        tap = _Tap(session)
+        self.ask(tap)
+        return tap.feeds
+
+    def answers(self, session: Session, outputs: Sequence[Outputs]) -> Answers:
+        """The station's answers when the network gives these outputs; ``session`` only describes it."""
+        return self.ask(_Replay(session, outputs))
+
+
+def golden_for(spec: TaskSpec) -> Golden:
+    """The golden test for a manifest entry's task.
+
+    Raises:
+        InputError, ModelError: The demo clip is missing or damaged.
+    """
+    if isinstance(spec, DetectSpec):
+        return Golden(lambda session: _boxes(session, spec), _boxes_differ(spec.score_threshold))
+    if isinstance(spec, KeypointSpec):
+        return Golden(lambda session: _keypoints(session, spec), _keypoints_differ)
+    if isinstance(spec, LiftSpec):
+        return Golden(lambda session: _joints(session, spec), _within(MAX_M, "joints", "m"))
+    if isinstance(spec, EmotionSpec):
+        return Golden(
+            lambda session: _probabilities(session, spec), _within(MAX_PROBABILITY, "probabilities")
+        )
+    return Golden(lambda session: _features(session, spec), _features_differ)
+
+
+class _Described:
+    """A session that looks like another one."""
+
+    def __init__(self, session: Session) -> None:
+        self.runtime, self.precision = session.runtime, session.precision
+        self.inputs: tuple[TensorSpec, ...] = session.inputs
+        self.outputs: tuple[TensorSpec, ...] = session.outputs
+
+
+class _Tap(_Described):
+    """Runs a session and keeps what it was fed."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self.feeds: list[Feeds] = []
+
+    def run(self, feeds: Feeds) -> Outputs:
+        self.feeds.append({name: array.copy() for name, array in feeds.items()})
+        return self._session.run(feeds)
+
+
+class _Replay(_Described):
+    """Gives recorded outputs, one after the other."""
+
+    def __init__(self, session: Session, outputs: Sequence[Outputs]) -> None:
+        super().__init__(session)
+        self._outputs = iter(outputs)
+
+    def run(self, feeds: Feeds) -> Outputs:
+        return {name: array.copy() for name, array in next(self._outputs).items()}
+
+
+def _boxes(session: Session, spec: DetectSpec) -> Answers:
+    detector = Detector(session, spec, score_threshold=max(spec.score_threshold - BORDER, 0.0))
+    found = [detector.detect(frame) for frame in _clip().frames]
+    return [np.column_stack([d.boxes, d.scores]) for d in found]
+
+
+def _boxes_differ(threshold: float) -> Callable[[Answers, Answers], str]:
+    def difference(expected: Answers, given: Answers) -> str:
+        for one, other in ((expected, given), (given, expected)):
+            for a, b in zip(one, other, strict=True):
+                sure = a[a[:, 4] >= threshold]
+                overlap = iou(sure[:, :4], b[:, :4]).max(1, initial=0.0)
+                if (overlap < MIN_IOU).any():
+                    return f"boxes overlap by {overlap.min():.3f} only; expected {MIN_IOU}"
+        return ""
+
+    return difference
+
+
+def _keypoints(session: Session, spec: KeypointSpec) -> Answers:
+    estimator, clip = KeypointEstimator(session, spec), _clip()
+    return [estimator.estimate(f, b) for f, b in zip(clip.frames, clip.boxes, strict=True)]
+
+
+def _keypoints_differ(expected: Answers, given: Answers) -> str:
+    one, other = np.concatenate(expected), np.concatenate(given)
+    scores = np.abs(one[..., 2] - other[..., 2])
+    if not scores.max() <= MAX_SCORE:
+        return f"keypoint scores differ by up to {scores.max():.3f}; expected {MAX_SCORE}"
+    seen = one[..., 2] >= SEEN
+    pixels = np.linalg.norm(one[..., :2] - other[..., :2], axis=-1)[seen]
+    if not (pixels <= MAX_PX).all():
+        return f"keypoints differ by up to {pixels.max():.2f} px; expected {MAX_PX}"
+    return ""
+
+
+def _joints(session: Session, spec: LiftSpec) -> Answers:
+    lifter, clip = Lifter(session, spec), _clip()
+    answers = [lifter.update(people, frame) for people, frame in clip.people]
+    return [a.relative for a in answers[-3:] if a is not None]
+
+
+def _probabilities(session: Session, spec: EmotionSpec) -> Answers:
+    estimator, clip = EmotionEstimator(session, spec, min_confidence=0.0), _clip()
+    context = None
+    if spec.context_frames:
+        context = _context(session)
+    return [estimator.update(s, context).probabilities for s in clip.skeletons][-1:]
+
+
+def _context(session: Session) -> Context:
+    """Made-up features of the width the network takes."""
+    tokens, width = (
+        size if size > 0 else standard
+        for size, standard in zip(session.inputs[1].shape[2:], (50, 768), strict=True)
+    )
+    return Context(0, np.random.default_rng(0).normal(size=(tokens, width)).astype(np.float32), "")
+
+
+def _features(session: Session, spec: ContextSpec) -> Answers:
+    encoder = ContextEncoder(session, spec, "", rate_hz=0)
+    found = [encoder.update(frame) for frame in _clip().frames]
+    return [context.tokens for context in found if context is not None]
+
+
+def _features_differ(expected: Answers, given: Answers) -> str:
+    one, other = np.concatenate(expected), np.concatenate(given)
+    share = np.linalg.norm(one - other, axis=-1) / np.linalg.norm(one, axis=-1)
+    return (
+        ""
+        if (share <= MAX_FEATURE).all()
+        else f"features differ by up to {share.max():.1%}; expected {MAX_FEATURE:.0%}"
+    )
+
+
+def _within(limit: float, what: str, unit: str = "") -> Callable[[Answers, Answers], str]:
+    def difference(expected: Answers, given: Answers) -> str:
+        one, other = np.concatenate(expected), np.concatenate(given)
+        gap = np.abs(one - other)
+        same = (np.isfinite(one) == np.isfinite(other)).all() and np.nanmax(gap, initial=0.0) <= limit
+        return "" if same else f"{what} differ by up to {np.nanmax(gap):.4f} {unit}; expected {limit}"
+
+    return difference
+
+
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    """What the golden inputs are made from.
+
+    Attributes:
+        frames: Images of the demo clip.
+        boxes: Per image (N, 4) true boxes of those in view.
+        people: A second of true keypoints, with the frames they belong to.
+        skeletons: A few seconds of true skeletons.
+    """
+
+    frames: list[Frame]
+    boxes: list[NDArray[np.float32]]
+    people: list[tuple[People2D, Frame]]
+    skeletons: list[Skeletons3D]
+
+
+@lru_cache(maxsize=1)
+def _clip() -> _Clip:
+    from .replay.sources import open_source
+
+    folder = share_dir("demo")
+    with open_source(folder / "people.mp4") as source:
+        images = {i: frame for i, frame in enumerate(source) if i <= max(IMAGES)}
+    with np.load(folder / "people_truth.npz", allow_pickle=False) as truth:
+        boxes, keypoints, joints, rate = (truth[k] for k in ("boxes", "keypoints", "joints3d", "fps"))
+    frames = [images[i] for i in IMAGES]
+    return _Clip(
+        frames=frames,
+        boxes=[boxes[i][np.isfinite(boxes[i]).all(-1)] for i in IMAGES],
+        people=[
+            (_people(boxes[i], keypoints[i]), replace(images[i], stamp_ns=round(i * 1e9 / float(rate))))
+            for i in range(IMAGES[0], IMAGES[0] + 40)
+        ],
+        skeletons=[_skeletons(joints[i], round(i * 1e9 / float(rate))) for i in range(IMAGES[1])],
+    )
+
+
+def _people(boxes: NDArray[np.float32], keypoints: NDArray[np.float32]) -> People2D:
+    names = tuple(f"p{i}" for i in range(len(boxes)))
+    return People2D(names, boxes, np.ones(len(boxes), np.float32), keypoints)
+
+
+def _skeletons(joints: NDArray[np.float32], stamp_ns: int) -> Skeletons3D:
+    names = tuple(f"p{i}" for i in range(len(joints)))
+    scores = np.ones(joints.shape[:2], np.float32)
+    return Skeletons3D(stamp_ns, names, joints - joints[:, :1], joints[:, 0], scores)

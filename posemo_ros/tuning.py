@@ -1,0 +1,199 @@
+"""Which runtime is fastest for a network on this machine, and gives the right answers.
+
+No runtime is taken on trust. At the first use on a machine every candidate runs the network on
+golden inputs in a process of its own; those whose answers agree with float32 on the CPU are
+compared by time, and the fastest is remembered, until the network, a runtime, the processor or
+the GPU changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError
+from .golden import Golden, golden_for
+from .inference import cuda
+from .inference.checksum import write_atomically
+from .inference.manifest import ModelSpec, input_shapes
+from .inference.runtimes import AUTO, REFERENCE, available, processor, versions
+from .inference.session import Session
+from .inference.sessions import cache_root, open_session, usable_cores
+from .inference.store import ModelStore
+from .inference.trial import Trial, try_runtime
+
+RUNTIME_VARIABLE = "POSEMO_RUNTIME"
+MAX_LOSS = 0.01  # relative loss of accuracy up to which a lower precision may be used
+GAIN = 0.95  # another runtime must take at most this share of the reference's time
+VERSION = 1  # of what is compared and how; another number makes every machine measure again
+
+Try = Callable[[str], Trial]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out of one runtime's trial.
+
+    Attributes:
+        runtime: One of ``runtimes.RUNTIMES``.
+        ms: Milliseconds for the golden inputs; None when it gave no usable answer.
+        reason: Empty when the answers agree, else what was wrong.
+    """
+
+    runtime: str
+    ms: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The runtime for a network on this machine, and what it was chosen from."""
+
+    runtime: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def open_model(store: ModelStore, name: str, *, runtime: str = AUTO, threads: int = 0) -> Session:
+    """Load a model of the manifest.
+
+    Args:
+        store: Where its file and entry are.
+        name: Of the entry.
+        runtime: One of ``runtimes.RUNTIMES``, or ``auto``: the one of ``choose``, or of the
+            environment variable ``POSEMO_RUNTIME`` where it is set.
+        threads: CPU threads; 0 for all cores this process may use.
+
+    Raises:
+        ModelError: There is no such model, its file is missing, or the runtime cannot load it.
+    """
+    path, entry = store.path(name), store.spec(name)
+    if runtime == AUTO:
+        runtime = os.environ.get(RUNTIME_VARIABLE) or choose(store, name, threads=threads).runtime
+    return open_session(path, runtime=runtime, threads=threads, shapes=input_shapes(entry.spec))
+
+
+def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = False) -> Choice:
+    """The fastest runtime that gives the right answers; measured once and remembered.
+
+    Args:
+        store, name, threads: See ``open_model``.
+        again: Measure even if a choice is remembered.
+    """
+    entry = store.spec(name)
+    candidates = available(earned(entry))
+    threads = threads or usable_cores()
+    if candidates == (REFERENCE,) and not again:
+        return Choice(REFERENCE)
+    path, file = store.path(name), cache_root() / "runtimes.json"
+    key = _key(store.sha256(name), candidates, threads)
+    known = None if again else _remembered(file, key)
+    if known:
+        return known
+    if not _writable(file.parent):
+        _log.warning(
+            "%s runs on %s: other runtimes are measured once and the result kept in %s, which cannot be "
+            "written (set XDG_CACHE_HOME, or choose a runtime by name)",
+            name,
+            REFERENCE,
+            file.parent,
+        )
+        return Choice(REFERENCE)
+    _log.info("%s: measuring %s, once on this machine", name, ", ".join(candidates))
+    shapes = input_shapes(entry.spec)
+    golden = golden_for(entry.spec)
+    feeds = golden.feeds(open_session(path, threads=threads, shapes=shapes))
+
+    def attempt(runtime: str) -> Trial:
+        engines = file.parent / "engines"
+        return try_runtime(path, runtime, feeds, threads=threads, shapes=shapes, cache_dir=engines)
+
+    choice = compare(candidates, attempt, golden, lambda: open_session(path, threads=threads, shapes=shapes))
+    for verdict in choice.verdicts:
+        if verdict.reason:
+            _log.warning("%s: %s is not used: %s", name, verdict.runtime, verdict.reason)
+    _log.info("%s runs on %s", name, choice.runtime)
+    _remember(file, key, name, choice)
+    return choice
+
+
+def earned(entry: ModelSpec) -> frozenset[str]:
+    """Lower precisions whose loss on held-out data, as the manifest states it, is small enough."""
+    return frozenset(name for name, loss in entry.precision_loss.items() if loss < MAX_LOSS)
+
+
+def compare(
+    candidates: Sequence[str], attempt: Try, golden: Golden, reference: Callable[[], Session]
+) -> Choice:
+    """Try the candidates, and take the fastest of those that agree with the reference.
+
+    Args:
+        candidates: Runtimes, the reference first.
+        attempt: Runs one on the golden feeds; ModelError when it cannot.
+        golden: Inputs and tolerance.
+        reference: Opens the network on the reference, to describe its outputs.
+
+    Raises:
+        ModelError: The reference itself cannot run the network.
+    """
+    session = reference()
+    truth = attempt(candidates[0])
+    expected = golden.answers(session, truth.outputs)
+    verdicts = [Verdict(candidates[0], truth.ms)]
+    for runtime in candidates[1:]:
+        try:
+            trial = attempt(runtime)
+            wrong = golden.difference(expected, golden.answers(session, trial.outputs))
+            verdicts.append(Verdict(runtime, trial.ms, wrong))
+        except ModelError as error:
+            verdicts.append(Verdict(runtime, None, str(error)))
+    right = [v for v in verdicts if not v.reason]
+    fastest = min(right, key=lambda v: v.ms or 0.0)
+    gain = (fastest.ms or 0.0) <= GAIN * truth.ms
+    return Choice(fastest.runtime if gain else candidates[0], tuple(verdicts))
+
+
+def _key(sha256: str, candidates: Sequence[str], threads: int) -> str:
+    facts = [VERSION, sha256, list(candidates), threads, processor(), cuda.gpu_name(), versions()]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _remembered(file: Path, key: str) -> Choice | None:
+    try:
+        entry = _read(file)[key]
+        verdicts = tuple(Verdict(**v) for v in entry["verdicts"])
+        return Choice(str(entry["runtime"]), verdicts)
+    except (KeyError, TypeError):
+        return None
+
+
+def _remember(file: Path, key: str, name: str, choice: Choice) -> None:
+    with contextlib.suppress(OSError):
+        entry = {"model": name, **asdict(choice)}
+        write_atomically(file, json.dumps({**_read(file), key: entry}, indent=1))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

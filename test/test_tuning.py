@@ -1,0 +1,186 @@
+"""`auto` takes the fastest runtime whose answers are right, and survives the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posemo_ros import tuning
+from posemo_ros.errors import ModelError
+from posemo_ros.golden import golden_for
+from posemo_ros.inference import runtimes, trial
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.inference.trial import Trial, try_runtime
+
+from .inference.conftest import affine_model
+
+SHIPPED = ("posemo-detector", "posemo-keypoints", "posemo-lifter", "posemo-emotion")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(tuning.RUNTIME_VARIABLE, raising=False)
+    return tmp_path / "posemo_ros"
+
+
+def _trials(store: ModelStore, name: str) -> Callable[..., Callable[[str], Trial]]:
+    """Trials with given times and errors in the outputs, instead of real ones."""
+    session = open_session(store.path(name))
+    feeds = golden_for(store.spec(name).spec).feeds(session)
+    outputs = [session.run(f) for f in feeds]
+
+    def make(**behaviour: float | tuple[float, float] | str) -> Callable[[str], Trial]:
+        def attempt(runtime: str) -> Trial:
+            what = behaviour[runtime.replace("-", "_")]
+            if isinstance(what, str):
+                raise ModelError(what)
+            ms, error = what if isinstance(what, tuple) else (what, 0.0)
+            return Trial([{k: v * np.float32(1 + error) for k, v in o.items()} for o in outputs], ms)
+
+        return attempt
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "chosen"),
+    [
+        ({"onnxruntime": 10.0, "openvino": 5.0}, "openvino"),
+        ({"onnxruntime": 10.0, "openvino": 9.8}, "onnxruntime"),  # not worth it
+        ({"onnxruntime": 10.0, "openvino": (5.0, 0.5), "tensorrt": 7.0}, "tensorrt"),  # fast and wrong
+        ({"onnxruntime": 10.0, "openvino": "crashed (SIGSEGV)", "tensorrt": 7.0}, "tensorrt"),
+        ({"onnxruntime": 10.0, "openvino": (5.0, float("nan"))}, "onnxruntime"),
+    ],
+)
+def test_the_fastest_of_those_that_are_right(behaviour: dict[str, float], chosen: str) -> None:
+    store = ModelStore()
+    attempt = _trials(store, "posemo-emotion")(**behaviour)
+    golden = golden_for(store.spec("posemo-emotion").spec)
+    path = store.path("posemo-emotion")
+    choice = tuning.compare(list(behaviour), attempt, golden, lambda: open_session(path))
+    assert choice.runtime == chosen
+    assert [v.runtime for v in choice.verdicts] == list(behaviour)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_golden_test_tells_right_from_wrong(name: str) -> None:
+    store = ModelStore()
+    golden = golden_for(store.spec(name).spec)
+    session = open_session(store.path(name))
+    feeds = golden.feeds(session)
+    assert feeds
+    outputs = [session.run(f) for f in feeds]
+    right = golden.answers(session, outputs)
+    assert sum(len(a) for a in right) > 0
+    assert golden.difference(right, golden.answers(session, outputs)) == ""
+    noise = np.random.default_rng(0)
+    wrong = [
+        {k: (v + noise.normal(0, 0.3, v.shape).astype(np.float32)) for k, v in o.items()} for o in outputs
+    ]
+    assert golden.difference(right, golden.answers(session, wrong))
+
+
+def test_choice_is_remembered_until_something_changes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ModelStore()
+    fake = _trials(store, "posemo-emotion")(onnxruntime=10.0, openvino=4.0)
+    asked: list[str] = []
+
+    def attempt(path: Path, runtime: str, feeds: object, **_: object) -> Trial:
+        asked.append(runtime)
+        return fake(runtime)
+
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime", "openvino"))
+    monkeypatch.setattr(tuning, "try_runtime", attempt)
+    assert tuning.choose(store, "posemo-emotion").runtime == "openvino"
+    assert tuning.choose(store, "posemo-emotion").runtime == "openvino"
+    assert asked == ["onnxruntime", "openvino"]
+    assert json.loads((cache / "runtimes.json").read_text())
+    monkeypatch.setattr(tuning, "versions", lambda: {"openvino": "another"})
+    tuning.choose(store, "posemo-emotion")
+    assert len(asked) == 4
+    (cache / "runtimes.json").write_text("{damaged")
+    assert tuning.choose(store, "posemo-emotion").runtime == "openvino"
+
+
+def test_read_only_cache_costs_only_the_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime", "openvino"))
+    with caplog.at_level(logging.WARNING):
+        assert tuning.choose(ModelStore(), "posemo-emotion").runtime == "onnxruntime"
+    assert "cannot be written" in caplog.text
+
+
+def test_alone_nothing_is_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime",))
+    monkeypatch.setattr(tuning, "try_runtime", None)
+    assert tuning.choose(ModelStore(), "posemo-emotion").runtime == "onnxruntime"
+
+
+def test_the_environment_overrides_auto(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(tuning.RUNTIME_VARIABLE, "tflite")
+    with pytest.raises(ModelError, match="'tflite' is unknown"):
+        tuning.open_model(ModelStore(), "posemo-emotion")
+
+
+@pytest.mark.parametrize(("loss", "there"), [({}, False), ({"bf16": 0.004}, True), ({"bf16": 0.01}, False)])
+def test_bfloat16_has_to_be_earned(
+    loss: dict[str, float], there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(runtimes, "_cpu_has_bf16", lambda: True)
+    entry = dataclasses.replace(ModelStore().spec("posemo-emotion"), precision_loss=loss)
+    assert ("openvino-bf16" in runtimes.available(tuning.earned(entry))) is there
+
+
+def test_trial_in_a_process_of_its_own(tmp_path: Path) -> None:
+    path = affine_model(tmp_path / "affine.onnx")
+    feeds = [{"x": np.ones((1, 3), np.float32)}, {"x": np.zeros((2, 3), np.float32)}]
+    options = {"threads": 1, "shapes": [(-1, 3)], "cache_dir": tmp_path}
+    done = try_runtime(path, "onnxruntime", feeds, **options)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(done.outputs[0]["y"], np.full((1, 3), 3.0))
+    assert done.outputs[1]["total"].shape == (2,)
+    assert done.ms > 0
+    with pytest.raises(ModelError, match="this ONNX Runtime has no CUDAExecutionProvider"):
+        try_runtime(path, "onnxruntime-cuda", feeds, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("kill -SEGV $$", r"crashed \(SIGSEGV\)"),
+        ("sleep 20", "did not come to an end within"),
+        ("echo one >&2; echo the driver is too old >&2; exit 3", "the driver is too old"),
+        ("exit 3", "exit code 3"),
+    ],
+)
+def test_a_runtime_takes_only_its_own_process_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(trial.sys, "executable", str(python))
+    with pytest.raises(ModelError, match=message):
+        try_runtime(
+            tmp_path / "x.onnx", "openvino", [], threads=1, shapes=[], cache_dir=tmp_path, timeout_s=0.5
+        )
+    assert sys.executable == str(python)
+
+
+def test_auto_measures_for_real(cache: Path) -> None:
+    """Every runtime of this machine on a shipped network; whichever wins gives the right answers."""
+    choice = tuning.choose(ModelStore(), "posemo-emotion", threads=1)
+    assert choice.runtime in runtimes.RUNTIMES
+    assert all(v.ms is not None for v in choice.verdicts if not v.reason)
