@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .cli_options import STATIONS
 from .errors import InputError
-from .evaluate.report import Table, machine, runtimes
+from .evaluate.report import Table, runtimes
 from .inference.resources import share_dir
-from .pipeline import Pipeline
+from .machine import machine, machine_text
+from .pipeline import STATIONS, Pipeline
 from .replay.sources import open_source
 from .types import Frame
 
@@ -58,13 +58,18 @@ def bench(make_pipeline: Callable[[], Pipeline], *, quick: bool = False, as_json
     pipeline = make_pipeline()
     figures = [f for people in crowds for f in _chain(pipeline, people, frames)]
     names, runtime = asdict(pipeline.models), runtimes(pipeline.sessions)
-    head = {"machine": machine(), "frames": frames, "size": f"{SIZE[0]}x{SIZE[1]}"}
+    head = {"frames": frames, "size": f"{SIZE[0]}x{SIZE[1]}"}
     if as_json:
         measured = {"models": names, "runtime": runtime, "chain": [asdict(f) for f in figures]}
-        return json.dumps({**head, **measured}, indent=2)
+        return json.dumps({"machine": machine(), **head, **measured}, indent=2)
     stations = dict(zip(STATIONS, ("detect", "keypoints", "lift", "emotion", "context"), strict=True))
     networks = [f"{names[k]} ({runtime[v]})" for k, v in stations.items() if v in runtime]
-    lines = [*(f"{k}: {v}" for k, v in head.items()), f"networks: {', '.join(networks)}", ""]
+    lines = [
+        f"machine: {machine_text()}",
+        *(f"{k}: {v}" for k, v in head.items()),
+        f"networks: {', '.join(networks)}",
+        "",
+    ]
     return "\n".join([*lines, *_table(figures).lines()])
 
 

@@ -37,6 +37,7 @@ from .tuning import open_model
 from .types import Context, Emotions, Frame, FrameResult, Skeletons3D
 
 Spec = TypeVar("Spec", bound=TaskSpec)
+STATIONS = ("detector", "keypoints", "lifter", "emotion", "context")
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__
 from ..inference.session import Session
+from ..machine import machine, machine_text
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Report:
             f"evaluation: {self.what}",
             f"samples:    {_words(self.samples)}",
             f"networks:   {', '.join(networks)}",
-            f"machine:    {machine()}",
+            f"machine:    {machine_text()}",
             *(f"{name.replace('_', ' ')}: {value}" for name, value in self.protocol.items()),
         ]
         for table in self.tables:
@@ -81,11 +80,6 @@ class Report:
 def runtimes(sessions: Mapping[str, Session]) -> dict[str, str]:
     """``{"lifter": "onnxruntime fp32"}``."""
     return {station: f"{s.runtime} {s.precision}" for station, s in sessions.items()}
-
-
-def machine() -> str:
-    """Processor, cores and Python."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def rounded(values: Mapping[str, float], digits: int = 4) -> dict[str, float]:

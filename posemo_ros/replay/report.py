@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..draw import View3D, fit_view, overlay, scene
 from ..errors import InputError
-from ..pipeline import Pipeline
+from ..machine import machine
+from ..pipeline import STATIONS, Pipeline
 from ..types import Frame, People2D
 from .bag import Recording, ResultBagWriter, read_results
 from .charts import Moment, overview
@@ -40,7 +37,8 @@ class RunFigures:
     Attributes:
         latency: What ``latencies_ms`` measures, in words.
         latencies_ms: One per image; empty when unknown.
-        stages_ms: Mean milliseconds of each stage over the images in which it worked.
+        stages: What ``stages_ms`` measures, in words.
+        stages_ms: Milliseconds of each stage.
         runtimes: "model (runtime, precision)" by stage.
         dropped: Images the chain had no time for, as far as it says.
         source: What was played.
@@ -48,6 +46,7 @@ class RunFigures:
 
     latency: str
     latencies_ms: list[float]
+    stages: str
     stages_ms: dict[str, float]
     runtimes: dict[str, str]
     dropped: int = 0
@@ -89,6 +88,7 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
     figures = RunFigures(
         latency="wall time of Pipeline.step",
         latencies_ms=times,
+        stages="mean over the images in which the stage worked",
         stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
         runtimes={n: f"{_of(names, n)} ({s.runtime}, {s.precision})" for n, s in pipeline.sessions.items()},
         source=source.name,
@@ -207,6 +207,7 @@ def _figures(recording: Recording) -> RunFigures:
             "to the arrival of the last result, at the recorder"
         ),
         latencies_ms=recording.latencies_ms,
+        stages="median over the nodes' diagnostics, each a median of the images before it",
         stages_ms={name: float(np.median(ms)) for name, ms in stages.items()},
         runtimes=runtimes,
         source=recording.camera.get("source", ""),
@@ -241,6 +242,7 @@ def _summary(
             "median": _round(np.median(latencies)) if latencies else None,
             "p95": _round(np.percentile(latencies, 95)) if latencies else None,
         },
+        "stages": figures.stages,
         "stages_ms": {name: _round(ms) for name, ms in figures.stages_ms.items()},
         "models": {k: v for k, v in recording.models.items() if v},
         "runtimes": figures.runtimes,
@@ -249,39 +251,12 @@ def _summary(
     }
 
 
-def machine() -> dict[str, Any]:
-    """What this run's numbers depend on."""
-    return {
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "posemo_ros": __version__,
-        **{name: _version(name) for name in ("numpy", "opencv-python", "onnxruntime")},
-    }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def _round(value: Any) -> float:
     return round(float(value), 2)
 
 
 def _station_names(pipeline: Pipeline) -> dict[str, str]:
-    stations = ("detector", "keypoints", "lifter", "emotion", "context")
-    return {s: getattr(pipeline.models, s) for s in stations}
+    return {s: getattr(pipeline.models, s) for s in STATIONS}
 
 
 def _of(names: Mapping[str, str], stage: str) -> str:

@@ -4,6 +4,6 @@ The people are MakeHuman's CC0 meshes, dressed and moved by linear blend skinnin
 that of the CMU motion capture database or procedural gestures; VTK draws them (see ``render``).
 Nothing of this is needed to run posemo_ros.
 
-    python -m train.scenes demo --out demo/
-    python -m train.scenes pictures --count 500 --out DIR --seed 1
+    python -m train scenes demo --out demo/
+    python -m train scenes pictures --count 500 --out DIR --seed 1
 """

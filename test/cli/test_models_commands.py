@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -10,17 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from posemo_ros.cli_models import add_parser
+from posemo_ros.cli import main
 from posemo_ros.inference import tensorrt_engine
 
-from .inference.conftest import affine_model
+from ..inference.conftest import affine_model
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="posemo")
-    add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["models", *arguments])
-    return int(args.func(args))
+    return main(["models", *arguments])
 
 
 @pytest.fixture
@@ -62,7 +58,7 @@ def test_check_goes_on_after_a_failure(manifest: list[str], capsys: pytest.Captu
     out, err = capsys.readouterr()
     assert out.startswith("good: ok")
     damaged, unfit = err.splitlines()
-    assert damaged.startswith("posemo models: damaged: ")
+    assert damaged.startswith("posemo models check: damaged: ")
     assert "SHA-256" in damaged
     assert "takes (?, 27, 17, 3), but its manifest entry says (?, 9, 17, 2)" in unfit
 
@@ -79,7 +75,9 @@ def test_pull_failure(
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert run(*manifest, "pull", "remote") == 1
-    assert "posemo models: remote: cannot download http://127.0.0.1:9/net.onnx" in capsys.readouterr().err
+    assert (
+        "posemo models pull: remote: cannot download http://127.0.0.1:9/net.onnx" in capsys.readouterr().err
+    )
 
 
 def test_pull_needs_a_name(manifest: list[str]) -> None:

@@ -1,0 +1,123 @@
+"""A command line made from a package: every module in it that has a ``COMMAND`` is a command.
+
+The module's place is the command's name: ``posemo_ros/cli/evaluate/lift.py`` is ``posemo evaluate
+lift``. A package is a group of commands, its docstring's first line is the group's help, and its
+``add_options`` (if it has one) adds options that stand before the command. A new command is a new
+file, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ..errors import PosemoError
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a module of the command line says about its command.
+
+    Attributes:
+        help: One line.
+        examples: Two command lines that can be typed as they stand, each with what it does:
+            ``("posemo run walk.mp4", "a video")``.
+        run: Does it; returns the exit code (None is 0). Errors come out as ``PosemoError``.
+        add_options: Adds the command's own options to its parser.
+        passes_on: The words after the command, ``--help`` too, go to ``run`` as ``args.words``,
+            because another parser reads them.
+    """
+
+    help: str
+    examples: tuple[tuple[str, str], tuple[str, str]]
+    run: Callable[[argparse.Namespace], int | None]
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    passes_on: bool = False
+
+    @property
+    def epilog(self) -> str:
+        """The examples, as they stand below the help."""
+        lines = [line for text, what in self.examples for line in (f"  {text}", f"      {what}")]
+        return "\n".join(["examples:", *lines])
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Help that shows defaults and leaves the lines of the examples alone."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, "", [], False, True):
+            return action.help  # "(default: None)" helps nobody
+        return super()._get_help_string(action)
+
+
+def make_parser(package: ModuleType, program: str) -> argparse.ArgumentParser:
+    """The parser of all commands below a package; ``args.func(args)`` runs the one that was named."""
+    parser = argparse.ArgumentParser(prog=program, description=package.__doc__, formatter_class=Help)
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", default="warning", choices=levels, help="least severe messages")
+    _add_commands(parser, package)
+    return parser
+
+
+def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
+    """Parse, run, explain errors in one line on stderr.
+
+    Returns:
+        0 when all went well, 1 after an error that was explained, 130 when interrupted; a command
+        may return codes of its own. Wrong usage ends the process with 2, as argparse does.
+    """
+    args = _parse(parser, list(sys.argv[1:] if argv is None else argv))
+    logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(args.func(args) or 0)
+    except PosemoError as error:
+        print(f"{args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    args, unread = parser.parse_known_args(words)
+    args.words = unread
+    if unread and not args.passes_on:
+        parser.error(f"unrecognized arguments: {' '.join(unread)}")
+    return args
+
+
+def _add_commands(parser: argparse.ArgumentParser, package: ModuleType) -> None:
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        name = info.name.replace("_", "-")
+        if info.ispkg:
+            text = (module.__doc__ or "").strip().split("\n")[0].rstrip(".")
+            group = commands.add_parser(name, help=text, description=module.__doc__, formatter_class=Help)
+            getattr(module, "add_options", lambda parser: None)(group)
+            _add_commands(group, module)
+        elif hasattr(module, "COMMAND"):
+            _add_command(commands, name, module.COMMAND)
+
+
+def _add_command(commands: Any, name: str, command: Command) -> None:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=command.help,
+        description=f"{command.help[0].upper()}{command.help[1:]}.",
+        epilog=command.epilog,
+        formatter_class=Help,
+        add_help=not command.passes_on,
+    )
+    command.add_options(parser)
+    parser.set_defaults(func=command.run, passes_on=command.passes_on, command=parser.prog)

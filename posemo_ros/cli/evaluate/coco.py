@@ -1,0 +1,47 @@
+"""``posemo evaluate coco``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...evaluate.report import Report
+from ...inference.store import ModelStore
+from ..command import Command
+from ..options import add_json_option, add_network_options, models_from
+from .shared import printed
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of the images")
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="FILE", help="keypoints in COCO's format (.json)"
+    )
+    parser.add_argument(
+        "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"
+    )
+    add_json_option(parser)
+    add_network_options(parser, ("detector", "keypoints"))
+
+
+def _measure(args: argparse.Namespace) -> Report:
+    from ...evaluate.coco import evaluate_coco
+
+    return evaluate_coco(args.images, args.annotations, args.boxes, models_from(args), ModelStore())
+
+
+COMMAND = Command(
+    help="2D keypoints: COCO's AP and AR, by group of joints",
+    examples=(
+        (
+            "posemo evaluate coco --images val/ --annotations val.json --boxes gt",
+            "the keypoint network alone",
+        ),
+        (
+            "posemo evaluate coco --images val/ --annotations val.json --boxes detector --json",
+            "with the detector before it",
+        ),
+    ),
+    run=printed(_measure),
+    add_options=_options,
+)

@@ -1,0 +1,34 @@
+"""``posemo evaluate emotion``."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...evaluate.report import Report
+from ...inference.store import ModelStore
+from ..command import Command
+from ..options import add_json_option, add_network_options, models_from
+from .shared import add_clip_options, printed
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    add_clip_options(parser)
+    add_json_option(parser)
+    add_network_options(parser, ("emotion",))
+
+
+def _measure(args: argparse.Namespace) -> Report:
+    from ...evaluate.emotion import evaluate_emotion
+
+    return evaluate_emotion(args.clips, models_from(args), ModelStore(), seed=args.seed)
+
+
+COMMAND = Command(
+    help="emotions of labelled motion clips",
+    examples=(
+        ("posemo evaluate emotion --clips acted.npz", "the default network"),
+        ("posemo evaluate emotion --clips acted.npz --emotion mine --json", "your own, for a program"),
+    ),
+    run=printed(_measure),
+    add_options=_options,
+)

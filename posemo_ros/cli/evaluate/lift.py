@@ -1,0 +1,36 @@
+"""``posemo evaluate lift``."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...evaluate.report import Report
+from ...inference.store import ModelStore
+from ..command import Command
+from ..options import add_json_option, add_lift_options, add_network_options, models_from
+from .shared import add_clip_options, printed
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    add_clip_options(parser)
+    parser.add_argument("--views", type=int, default=2, help="cameras per clip")
+    add_json_option(parser)
+    add_network_options(parser, ("lifter",))
+    add_lift_options(parser)
+
+
+def _measure(args: argparse.Namespace) -> Report:
+    from ...evaluate.lift import evaluate_lift
+
+    return evaluate_lift(args.clips, models_from(args), ModelStore(), views=args.views, seed=args.seed)
+
+
+COMMAND = Command(
+    help="3D skeletons of motion clips seen by virtual cameras",
+    examples=(
+        ("posemo evaluate lift --clips walk.npz", "the default lifter, two cameras per clip"),
+        ("posemo evaluate lift --clips walk.npz --delay-frames 13 --views 4", "waiting for later images"),
+    ),
+    run=printed(_measure),
+    add_options=_options,
+)

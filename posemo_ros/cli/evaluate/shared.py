@@ -1,0 +1,27 @@
+"""What the commands of ``posemo evaluate`` share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from ...evaluate.report import Report
+
+
+def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], None]:
+    """The command that prints what was measured, as tables or with ``--json``."""
+
+    def run(args: argparse.Namespace) -> None:
+        report = measure(args)
+        print(report.as_json() if args.json else report.as_text())
+
+    return run
+
+
+def add_clip_options(parser: argparse.ArgumentParser) -> None:
+    """``--clips FILE``, ``--seed N``."""
+    parser.add_argument(
+        "--clips", type=Path, required=True, metavar="FILE", help="motion (.npz, see docs/evaluation.md)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the virtual cameras and the noise")

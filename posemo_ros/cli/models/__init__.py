@@ -1,0 +1,24 @@
+"""List, pull and check model files, build TensorRT engines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...inference.sessions import cache_root
+from ...inference.store import USER_MANIFESTS
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where models are."""
+    parser.add_argument(
+        "--manifest",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help=f"another model manifest (may be given several times; see also ${USER_MANIFESTS})",
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=None, metavar="DIR", help=f"cache folder (default: {cache_root()})"
+    )

@@ -1,0 +1,37 @@
+"""``posemo models list``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ...inference.manifest import ModelSpec
+from ...inference.store import ModelStore
+from ..command import Command
+from .each import store_from
+
+
+def _run(args: argparse.Namespace) -> None:
+    store = store_from(args)
+    rows: list[Sequence[str]] = [("NAME", "TASK", "STATE", "SIZE", "LICENCE")]
+    rows += [_row(store, spec) for spec in store.specs().values()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(store: ModelStore, spec: ModelSpec) -> tuple[str, ...]:
+    present = store.present(spec.name)
+    state = "here" if present else "to pull" if spec.url else "missing"
+    size = f"{store.location(spec.name).stat().st_size / 1e6:.1f} MB" if present else "-"
+    return spec.name, spec.task, state, size, spec.licence
+
+
+COMMAND = Command(
+    help="all models of the manifests, and which are here",
+    examples=(
+        ("posemo models list", "what can run"),
+        ("posemo models --manifest mine.yaml list", "with models of your own"),
+    ),
+    run=_run,
+)

@@ -1,0 +1,65 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ..inference.runtimes import AUTO, RUNTIMES
+from ..inference.store import ModelStore
+from ..pipeline import STATIONS, Models, Pipeline, Settings
+
+
+def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
+    """``--<station> NAME`` for these stations, ``--runtime``, ``--threads``."""
+    models = Models()
+    for station in stations:
+        parser.add_argument(f"--{station}", default=getattr(models, station), help="model name, '' for none")
+    parser.add_argument(
+        "--runtime", default=models.runtime, choices=(AUTO, *RUNTIMES), help="what runs the networks"
+    )
+    parser.add_argument("--threads", type=int, default=models.threads, help="CPU threads, 0: one per core")
+
+
+def add_lift_options(parser: argparse.ArgumentParser) -> None:
+    """``--delay-frames N``, ``--smoothing-hz F``."""
+    parser.add_argument(
+        "--delay-frames", type=int, default=Models().delay_frames, help="frames the lifter waits for"
+    )
+    parser.add_argument(
+        "--smoothing-hz",
+        type=float,
+        default=Models().smoothing_hz,
+        help="lowest cut-off of the filter over the skeletons; 0: none",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options that choose the networks of the whole chain and their settings."""
+    settings = Settings()
+    add_network_options(parser)
+    add_lift_options(parser)
+    parser.add_argument(
+        "--detect-every", type=int, default=settings.detect_every, help="run the detector on every k-th frame"
+    )
+    parser.add_argument("--max-people", type=int, default=settings.max_people, help="the best boxes stay")
+    parser.add_argument(
+        "--hfov", type=float, default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def models_from(args: argparse.Namespace) -> Models:
+    """The networks that the options describe; defaults for options the command does not have."""
+    names = [*STATIONS, "runtime", "threads", "delay_frames", "smoothing_hz"]
+    return Models(**{name: getattr(args, name) for name in names if hasattr(args, name)})
+
+
+def pipeline_from(args: argparse.Namespace) -> Pipeline:
+    """The pipeline that the options of ``add_model_options`` describe."""
+    settings = Settings(detect_every=args.detect_every, max_people=args.max_people, hfov_deg=args.hfov)
+    return Pipeline(models_from(args), settings, ModelStore())

@@ -1,0 +1,31 @@
+"""``posemo report``: what a recorded bag holds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .command import Command
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bag", type=Path, help="rosbag2 with the topics of posemo_ros")
+    parser.add_argument("--out", type=Path, default=Path("out/report"), help="folder for the results")
+    parser.add_argument("--truth", type=Path, help="ground truth (.npz) to compare with")
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ..replay.report import make_report
+
+    print(make_report(args.bag, args.out, truth=args.truth))
+
+
+COMMAND = Command(
+    help="video, overview and summary of a recorded bag",
+    examples=(
+        ("posemo report results.mcap", "what the nodes published, in out/report/"),
+        ("posemo report out/demo/results.mcap --truth demo/people_truth.npz", "and how far from the truth"),
+    ),
+    run=_run,
+    add_options=_options,
+)

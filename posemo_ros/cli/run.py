@@ -1,0 +1,37 @@
+"""``posemo run``: the chain on a recording."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .command import Command
+from .options import add_model_options, pipeline_from
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", help="video file, image folder, rosbag2 (folder, .db3, .mcap) or camera number"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder for the results")
+    parser.add_argument("--truth", type=Path, help="ground truth (.npz) to compare with")
+    add_model_options(parser)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ..replay.report import run_offline
+    from ..replay.sources import open_source
+
+    with open_source(args.source) as source:
+        print(run_offline(source, pipeline_from(args), args.out, truth=args.truth))
+
+
+COMMAND = Command(
+    help="run the chain on a video, image folder, bag or camera",
+    examples=(
+        ("posemo run walk.mp4", "results, video and report of a video, in out/run/"),
+        ("posemo run frames/ --out out/frames --keypoints posemo-keypoints-fast", "images, a faster network"),
+    ),
+    run=_run,
+    add_options=_options,
+)

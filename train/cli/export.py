@@ -1,0 +1,91 @@
+"""``python -m train export``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from posemo_ros.cli.command import Command
+from posemo_ros.errors import InputError, PosemoError
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", nargs="?", help="a name of train.models.zoo.NETWORKS")
+    parser.add_argument("--config", type=Path, help="configuration of a run, in place of the network's name")
+    parser.add_argument("--out", type=Path, required=True, help="folder/name.onnx")
+    parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
+    parser.add_argument("--weights", type=Path, help="checkpoint; random weights without it")
+    parser.add_argument("--may-miss", nargs="*", default=[], help="parameters the checkpoint may lack")
+    parser.add_argument("--may-have", nargs="*", default=[], help="parameters of the checkpoint to leave out")
+    parser.add_argument(
+        "--entry", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the manifest entry's task"
+    )
+    parser.add_argument("--licence", default="not stated", help="of the weights, for the manifest")
+    parser.add_argument("--source", help="where the weights come from; default: the checkpoint's name")
+    parser.add_argument("--fp16", action="store_true", help="also write half precision")
+    parser.add_argument(
+        "--int8", type=Path, metavar="NPZ", help="also write int8, calibrated on these inputs"
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    try:
+        _export(args)
+    except PosemoError:
+        raise
+    except (ValueError, TypeError) as error:  # an option that the network does not know or take
+        raise InputError(str(error)) from error
+
+
+def _export(args: argparse.Namespace) -> None:
+    from train.export import export, load_samples
+    from train.models.zoo import build
+    from train.tasks.checkpoint import entry_of, start_from
+
+    if (args.network is None) == (args.config is None):
+        raise InputError("name a network or a --config")
+    entry = entry_of(args.config) if args.config else build(args.network, **_settings("--set", args.set))
+    if args.weights:
+        start_from(entry.network, args.weights, may_miss=args.may_miss, may_have=args.may_have)
+    entry.settings.update(_settings("--entry", args.entry))
+    source = args.source or (args.weights.name if args.weights else "random weights")
+    samples = load_samples(args.int8, entry.inputs) if args.int8 else None
+    files = export(entry, args.out, licence=args.licence, source=source, fp16=args.fp16, samples=samples)
+    for path, difference in files.items():
+        print(f"{path}: differs from PyTorch by {difference:.1e} of the largest output")
+    print(f"{args.out.with_suffix('.yaml')}: manifest entry")
+
+
+def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """``["frames=9"]`` as ``{"frames": 9}``."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{option} {text}: expected OPTION=VALUE")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            found[name] = value  # a word, such as sam=after_msa
+    return found
+
+
+COMMAND = Command(
+    help="write ONNX and its manifest entry",
+    examples=(
+        (
+            "python -m train export --config train/configs/table_2/ours.yaml "
+            "--weights runs/table_2/ours/checkpoints/last.ckpt --out out/lifter.onnx",
+            "the network of a run",
+        ),
+        (
+            "python -m train export poseformer --set frames=9 --out out/poseformer.onnx --fp16",
+            "a network by its name, with random weights, in float32 and float16",
+        ),
+    ),
+    run=_run,
+    add_options=_options,
+)

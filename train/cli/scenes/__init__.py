@@ -1,0 +1,1 @@
+"""Rendered people: the demo clip, pictures to train on."""
