@@ -125,6 +125,16 @@ class People2D:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def keypoints_xy(self) -> Floats:
+        """(N, 17, 2) float32 px, what rtmlib calls ``keypoints``; a view."""
+        return self.keypoints[..., :2]
+
+    @property
+    def keypoint_scores(self) -> Floats:
+        """(N, 17) float32, what rtmlib calls ``scores``; a view."""
+        return self.keypoints[..., 2]
+
 
 @dataclass(frozen=True, eq=False)
 class Skeletons3D:
@@ -203,6 +213,15 @@ class Emotions:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """N words: the most probable of ``EMOTIONS``, or the status (``not_enough_evidence``, …)."""
+        best = self.probabilities.argmax(axis=1)
+        return tuple(
+            EMOTIONS[e] if s is EmotionStatus.VALID else s.value
+            for e, s in zip(best, self.status, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
