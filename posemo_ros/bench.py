@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .evaluate.report import Table, runtimes
+from .evaluate.report import Table
 from .inference.resources import share_dir
 from .machine import machine, machine_text
-from .pipeline import STATIONS, Pipeline
+from .pipeline import Pipeline
 from .replay.sources import open_source
 from .types import Frame
 
@@ -57,17 +57,16 @@ def bench(make_pipeline: Callable[[], Pipeline], *, quick: bool = False, as_json
     crowds, frames = ((1, 4), 40) if quick else ((1, 2, 4, 8), 120)
     pipeline = make_pipeline()
     figures = [f for people in crowds for f in _chain(pipeline, people, frames)]
-    names, runtime = asdict(pipeline.models), runtimes(pipeline.sessions)
+    networks = pipeline.networks
     head = {"frames": frames, "size": f"{SIZE[0]}x{SIZE[1]}"}
     if as_json:
-        measured = {"models": names, "runtime": runtime, "chain": [asdict(f) for f in figures]}
-        return json.dumps({"machine": machine(), **head, **measured}, indent=2)
-    stations = dict(zip(STATIONS, ("detect", "keypoints", "lift", "emotion", "context"), strict=True))
-    networks = [f"{names[k]} ({runtime[v]})" for k, v in stations.items() if v in runtime]
+        chain = [asdict(f) for f in figures]
+        ran = {station: network._asdict() for station, network in networks.items()}
+        return json.dumps({"machine": machine(), **head, "networks": ran, "chain": chain}, indent=2)
     lines = [
         f"machine: {machine_text()}",
         *(f"{k}: {v}" for k, v in head.items()),
-        f"networks: {', '.join(networks)}",
+        "networks: " + ", ".join(f"{station} {network}" for station, network in networks.items()),
         "",
     ]
     return "\n".join([*lines, *_table(figures).lines()])

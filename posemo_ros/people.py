@@ -61,11 +61,11 @@ class PeopleFinder:
         self._stamp_ns = frame.stamp_ns
 
         def detect() -> Detections:
-            with clock("detect"):
+            with clock("detector"):
                 return self.detector.detect(frame)
 
         boxes = self._best(self.schedule.boxes(self._people, frame.stamp_ns, detect))
-        with clock("track"):
+        with clock("tracker"):
             ids, boxes = self.tracker.update(boxes, frame.stamp_ns)
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)

@@ -7,11 +7,11 @@ one, for those that spread them over several processes: the same stations, the s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol, TypeVar, cast
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 from .camera import DEFAULT_HFOV_DEG, Camera
 from .detect.detector import Detector
@@ -21,6 +21,7 @@ from .emotion.context import ContextEncoder
 from .emotion.estimator import EmotionEstimator
 from .errors import ModelError
 from .inference.manifest import (
+    TASKS,
     ContextSpec,
     DetectSpec,
     EmotionSpec,
@@ -37,7 +38,6 @@ from .tuning import open_model
 from .types import Context, Emotions, Frame, FrameResult, Skeletons3D
 
 Spec = TypeVar("Spec", bound=TaskSpec)
-STATIONS = ("detector", "keypoints", "lifter", "emotion", "context")
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,22 @@ def build_emotion(models: Models, store: ModelStore) -> EmotionEstimator | None:
     return EmotionEstimator(session, spec)
 
 
+class Network(NamedTuple):
+    """What a station runs: name in the manifest, runtime and precision."""
+
+    model: str
+    runtime: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.runtime}, {self.precision})"
+
+
+def networks_of(models: Models, sessions: Mapping[str, Session]) -> dict[str, Network]:
+    """What each loaded station runs."""
+    return {n: Network(getattr(models, n), s.runtime, s.precision) for n, s in sessions.items()}
+
+
 class Pipeline:
     """All stations in one process.
 
@@ -172,13 +188,18 @@ class Pipeline:
     def sessions(self) -> dict[str, Session]:
         """The loaded networks by station."""
         stations: dict[str, _HasSession | None] = {
-            "detect": self._people.detector,
+            "detector": self._people.detector,
             "keypoints": self._people.keypoints,
-            "lift": self._lifter,
+            "lifter": self._lifter,
             "context": self._context,
             "emotion": self._emotion,
         }
         return {name: station.session for name, station in stations.items() if station is not None}
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """What each loaded station runs: model, runtime and precision."""
+        return networks_of(self.models, self.sessions)
 
     def step(self, frame: Frame) -> FrameResult:
         """Everything about one frame; frames come in the order of their stamps.
@@ -193,7 +214,7 @@ class Pipeline:
             with clock("context"):
                 context = self._context.update(frame)
         if self._lifter:
-            with clock("lift"):
+            with clock("lifter"):
                 skeletons = self._lifter.update(people, frame)
         if skeletons is not None and self._emotion:
             with clock("emotion"):
@@ -228,9 +249,10 @@ def _assumed(width: int, height: int, hfov_deg: float) -> Camera:
 def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tuple[Session, Spec]:
     entry = store.spec(name)
     if not isinstance(entry.spec, kind):
+        wanted = next(task for task, spec in TASKS.items() if spec is kind)
         raise ModelError(
-            f"model {name!r} is for the task '{entry.task}'; a model for "
-            f"{kind.__name__.removesuffix('Spec').lower()} is needed here (see `posemo models list`)"
+            f"model {name!r} is for the task '{entry.task}'; a model for the task "
+            f"'{wanted}' is needed here (see `posemo models list`)"
         )
     session = open_model(store, name, runtime=models.runtime, threads=models.threads)
     return session, cast(Spec, entry.spec)
@@ -241,7 +263,7 @@ class _HasSession(Protocol):
 
 
 class StageClock:
-    """Collects wall time per station: ``with clock("detect"): ...``.
+    """Collects wall time per station: ``with clock("detector"): ...``.
 
     Attributes:
         timings_ms: Milliseconds by station, in the order they ran.

@@ -9,12 +9,8 @@ import pytest
 
 from posemo_ros.bench import SIZE, WARM_UP_FRAMES, bench
 from posemo_ros.emotion.window import MAX_GAP_S
-from posemo_ros.pipeline import Models, Settings
+from posemo_ros.pipeline import Models, Network, Settings
 from posemo_ros.types import FrameResult, People2D
-
-
-class Session:
-    runtime, precision = "onnxruntime", "fp32"
 
 
 class Chain:
@@ -23,7 +19,7 @@ class Chain:
     models, settings = Models(), Settings(detect_every=3)
 
     def __init__(self) -> None:
-        self.sessions = {"detect": Session(), "lift": Session()}
+        self.networks = {s: Network(f"posemo-{s}", "onnxruntime", "fp32") for s in ("detector", "lifter")}
         self.films: list[list] = []
 
     def reset(self) -> None:
@@ -33,7 +29,7 @@ class Chain:
         film = self.films[-1]
         film.append((frame.stamp_ns, self.settings.detect_every, frame.image.shape))
         people = People2D(("p1",), *(np.zeros(s, np.float32) for s in ((1, 4), (1,), (1, 17, 3))))
-        times = {"detect": 6.0, **({"lift": 4.0} if len(film) % 2 else {})}
+        times = {"detector": 6.0, **({"lifter": 4.0} if len(film) % 2 else {})}
         return FrameResult(frame.stamp_ns, "", people, None, None, times)
 
 
@@ -43,10 +39,14 @@ def test_figures_and_films() -> None:
     assert [(f["people"], f["detect_every"]) for f in got["chain"]] == [(1, 1), (1, 3), (4, 1), (4, 3)]
     for figures in got["chain"]:
         assert figures["found"] == 1
-        assert figures["stations_ms"] == {"detect": 6.0, "lift": 2.0}
+        assert figures["stations_ms"] == {"detector": 6.0, "lifter": 2.0}
     assert [f["speedup"] for f in got["chain"] if f["detect_every"] == 1] == [1, 1]
-    assert got["runtime"] == {"detect": "onnxruntime fp32", "lift": "onnxruntime fp32"}
-    assert got["models"]["lifter"] == "posemo-lifter"
+    assert got["networks"]["lifter"] == {
+        "model": "posemo-lifter",
+        "runtime": "onnxruntime",
+        "precision": "fp32",
+    }
+    assert list(got["networks"]) == ["detector", "lifter"]
     assert chain.settings == Settings(detect_every=3)
     assert len(chain.films) == 4
 
@@ -67,5 +67,7 @@ def test_every_station_has_what_it_needs_when_measuring_starts() -> None:
 
 def test_table() -> None:
     text = bench(Chain, quick=True)
-    assert "networks: posemo-detector (onnxruntime fp32), posemo-lifter (onnxruntime fp32)" in text
-    assert "detect ms" in text
+    assert (
+        "networks: detector posemo-detector (onnxruntime, fp32), lifter posemo-lifter (onnxruntime, fp32)"
+    ) in text
+    assert "detector ms" in text

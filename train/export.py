@@ -39,7 +39,7 @@ class Deployed(nn.Module):
 
     def __init__(self, entry: Entry) -> None:
         super().__init__()
-        self.network, self.lifts = entry.network.eval(), entry.task == "lift"
+        self.network, self.lifts = entry.network.eval(), entry.task == "lifter"
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """As the network's, with the batch on the first axis."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from ..inference.manifest import STATIONS
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
-from ..pipeline import STATIONS, Models, Pipeline, Settings
+from ..pipeline import Models, Pipeline, Settings
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:

@@ -158,12 +158,14 @@ class EmotionSpec:
 
 TaskSpec = Union[DetectSpec, KeypointSpec, LiftSpec, ContextSpec, EmotionSpec]
 TASKS: dict[str, type[TaskSpec]] = {
-    "detect": DetectSpec,
+    "detector": DetectSpec,
     "keypoints": KeypointSpec,
-    "lift": LiftSpec,
+    "lifter": LiftSpec,
     "context": ContextSpec,
     "emotion": EmotionSpec,
 }
+STATIONS = tuple(TASKS)
+"""The stations that run a network, in the order of the data; each name is also that of its task."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,7 @@ def _check(model: ModelSpec, where: str) -> None:
             f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, got {list(spec.labels)}"
         )
     if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
-        raise ModelError(f"{where}.lift.frames: expected an odd number, got {spec.frames}")
+        raise ModelError(f"{where}.lifter.frames: expected an odd number, got {spec.frames}")
 
 
 def _build(cls: type[Any], data: object, where: str) -> Any:

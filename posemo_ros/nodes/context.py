@@ -31,7 +31,7 @@ class ContextNode(ImageStation):
             raise ModelError("parameter context is empty; it must name an encoder (see `posemo models list`)")
         self._encoder = encoder
         self._latest: Context | None = None
-        announce(self, {"context": encoder.session}, {"context": models.context})
+        announce(self, models, {"context": encoder.session})
         self._publisher = self.publisher(ContextFeatures, CONTEXT)
 
     def unload(self) -> None:

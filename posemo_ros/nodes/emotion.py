@@ -33,7 +33,7 @@ class EmotionNode(Station):
             raise ModelError("parameter emotion is empty; it must name a network (see `posemo models list`)")
         self._estimator = estimator
         self._contexts: deque[Context] = deque(maxlen=KEPT_CONTEXTS)
-        announce(self, {"emotion": estimator.session}, {"emotion": self._models.emotion})
+        announce(self, self._models, {"emotion": estimator.session})
         self._publisher = self.publisher(EmotionArray, EMOTIONS)
 
     def unload(self) -> None:

@@ -26,8 +26,8 @@ class KeypointsNode(ImageStation):
         self._models = models_of(self.values)
         self._applied = self.values
         self._finder = build_people(self._models, store_of(self.values), settings_of(self.values))
-        sessions = {"detect": self._finder.detector.session, "keypoints": self._finder.keypoints.session}
-        announce(self, sessions, {"detect": self._models.detector, "keypoints": self._models.keypoints})
+        sessions = {"detector": self._finder.detector.session, "keypoints": self._finder.keypoints.session}
+        announce(self, self._models, sessions)
         self._people = self.publisher(Person2DArray, PEOPLE)
 
     def unload(self) -> None:

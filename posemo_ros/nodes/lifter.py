@@ -30,7 +30,7 @@ class LifterNode(Station):
             raise ModelError("parameter lifter is empty; it must name a lifter (see `posemo models list`)")
         self._lifter = lifter
         self._frame_id, self._assumed = "", False
-        announce(self, {"lift": lifter.session}, {"lift": self._models.lifter})
+        announce(self, self._models, {"lifter": lifter.session})
         self._publisher = self.publisher(Skeleton3DArray, SKELETONS)
 
     def unload(self) -> None:
@@ -52,7 +52,7 @@ class LifterNode(Station):
         people, frame = people_from_message(message)
         self._frame_id, self._assumed = frame.frame_id, message.camera_assumed
         clock = StageClock()
-        with clock("lift"):
+        with clock("lifter"):
             skeletons = self._lifter.update(people, frame)
         if skeletons is not None:
             self._publish(skeletons)

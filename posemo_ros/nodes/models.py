@@ -10,6 +10,7 @@ import numpy as np
 
 from ..inference.session import Session
 from ..inference.store import ModelStore
+from ..pipeline import Models, networks_of
 from .station import Station
 
 
@@ -31,16 +32,15 @@ def warm_up(sessions: Mapping[str, Session]) -> None:
             )
 
 
-def announce(station: Station, sessions: Mapping[str, Session], names: Mapping[str, str]) -> None:
+def announce(node: Station, models: Models, sessions: Mapping[str, Session]) -> None:
     """Run each network once; say in log and diagnostics which model runs on what.
 
     Args:
-        station: The node.
-        sessions: Loaded networks by stage.
-        names: Their names in the manifest by stage.
+        node: The node.
+        models: The names in the manifest.
+        sessions: Loaded networks by station.
     """
-    for stage, session in sessions.items():
-        text = f"{names[stage]} ({session.runtime}, {session.precision})"
-        station.monitor.fact(f"{stage} model", text)
-        station.get_logger().info(f"{stage}: {text}")
+    for station, network in networks_of(models, sessions).items():
+        node.monitor.fact(f"{station} model", network)
+        node.get_logger().info(f"{station}: {network}")
     warm_up(sessions)

@@ -6,7 +6,7 @@ import sys
 
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
 
-from ..pipeline import Models, Pipeline
+from ..pipeline import Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
 from .conversion import emotions_to_message, people_to_message, skeletons_to_message
@@ -27,7 +27,7 @@ class PipelineNode(ImageStation):
         self._applied = self.values
         self._pipeline = Pipeline(self._models, settings_of(self.values), store_of(self.values))
         self._newest: Frame | None = None
-        announce(self, self._pipeline.sessions, stage_names(self._models))
+        announce(self, self._models, self._pipeline.sessions)
         self._people = self.publisher(Person2DArray, PEOPLE)
         self._skeletons = self.publisher(Skeleton3DArray, SKELETONS)
         self._emotions = self.publisher(EmotionArray, EMOTIONS)
@@ -68,17 +68,6 @@ class PipelineNode(ImageStation):
         )
         if emotions is not None:
             self._emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
-
-
-def stage_names(models: Models) -> dict[str, str]:
-    """Names in the manifest by stage of ``Pipeline.sessions``."""
-    return {
-        "detect": models.detector,
-        "keypoints": models.keypoints,
-        "lift": models.lifter,
-        "context": models.context,
-        "emotion": models.emotion,
-    }
 
 
 def main() -> int:

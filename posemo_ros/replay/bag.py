@@ -13,7 +13,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from .. import topics
 from ..errors import InputError
-from ..pipeline import with_camera
+from ..pipeline import Models, with_camera
 from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
 from .bag_source import BagSource, open_bag
 from .messages import (
@@ -48,7 +48,7 @@ class ResultBagWriter:
         hfov_deg: Of the camera assumed for frames that have none.
     """
 
-    def __init__(self, path: Path, models: dict[str, str], *, hfov_deg: float) -> None:
+    def __init__(self, path: Path, models: Models, *, hfov_deg: float) -> None:
         self._path, self._hfov_deg = path, hfov_deg
         self._part = path.with_name(path.name + ".part")
         shutil.rmtree(self._part, ignore_errors=True)

@@ -13,6 +13,7 @@ from rosbags.typesys.store import Typestore
 from ..camera import Camera
 from ..images import frame_from_compressed, frame_from_raw
 from ..inference.resources import share_dir
+from ..pipeline import Models
 from ..skeleton import COCO17, H36M17
 from ..types import EMOTIONS, Emotions, EmotionStatus, Floats, Frame, People2D, Skeletons3D
 
@@ -109,10 +110,10 @@ class MessageMaker:
     """Makes messages of the words of ``types``.
 
     Args:
-        models: Names in the manifest by station: detector, keypoints, lifter, emotion, context.
+        models: Names in the manifest.
     """
 
-    def __init__(self, models: dict[str, str]) -> None:
+    def __init__(self, models: Models) -> None:
         self._types = typestore().types
         self._models = models
 
@@ -162,8 +163,8 @@ class MessageMaker:
             image_height=frame.height,
             camera_info=self.camera_info(frame, camera),
             camera_assumed=camera.assumed,
-            detector_model=self._models.get("detector", ""),
-            keypoint_model=self._models.get("keypoints", ""),
+            detector_model=self._models.detector,
+            keypoint_model=self._models.keypoints,
             people=[
                 person(
                     track_id=name,
@@ -181,7 +182,7 @@ class MessageMaker:
         return self._types["posemo_msgs/msg/Skeleton3DArray"](
             header=self.header(skeletons.stamp_ns, frame_id),
             joint_set=H36M17.name,
-            lifter_model=self._models.get("lifter", ""),
+            lifter_model=self._models.lifter,
             camera_assumed=camera_assumed,
             skeletons=[
                 skeleton(
@@ -199,8 +200,8 @@ class MessageMaker:
         emotion = self._types["posemo_msgs/msg/Emotion"]
         return self._types["posemo_msgs/msg/EmotionArray"](
             header=self.header(emotions.stamp_ns, frame_id),
-            emotion_model=self._models.get("emotion", ""),
-            context_model=self._models.get("context", ""),
+            emotion_model=self._models.emotion,
+            context_model=self._models.context,
             emotions=[
                 emotion(
                     track_id=name,

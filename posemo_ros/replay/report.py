@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from ..draw import View3D, fit_view, overlay, scene
 from ..errors import InputError
 from ..machine import machine
-from ..pipeline import STATIONS, Pipeline
+from ..pipeline import Pipeline
 from ..types import Frame, People2D
 from .bag import Recording, ResultBagWriter, read_results
 from .charts import Moment, overview
@@ -69,10 +68,9 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         InputError: The source gave no frame, or the truth cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
-    names = _station_names(pipeline)
     times, stages = list[float](), dict[str, list[float]]()
     last: Frame | None = None
-    with ResultBagWriter(out / "results.mcap", names, hfov_deg=pipeline.settings.hfov_deg) as bag:
+    with ResultBagWriter(out / "results.mcap", pipeline.models, hfov_deg=pipeline.settings.hfov_deg) as bag:
         for frame in source:
             start = time.perf_counter()
             result = pipeline.step(frame)
@@ -90,7 +88,7 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         latencies_ms=times,
         stages="mean over the images in which the stage worked",
         stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
-        runtimes={n: f"{_of(names, n)} ({s.runtime}, {s.precision})" for n, s in pipeline.sessions.items()},
+        runtimes={station: str(network) for station, network in pipeline.networks.items()},
         source=source.name,
     )
     return _report(out / "results.mcap", out, truth, figures)
@@ -253,14 +251,6 @@ def _summary(
 
 def _round(value: Any) -> float:
     return round(float(value), 2)
-
-
-def _station_names(pipeline: Pipeline) -> dict[str, str]:
-    return {s: getattr(pipeline.models, s) for s in STATIONS}
-
-
-def _of(names: Mapping[str, str], stage: str) -> str:
-    return names[{"detect": "detector", "lift": "lifter"}.get(stage, stage)]
 
 
 # Words --------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ def test_evaluate_emotion(
     assert main([*command, "tiny-emotion"]) == 1
     assert "looks at the scene too" in capsys.readouterr().err
     assert main([*command, "tiny-lifter"]) == 1
-    assert "is for the task 'lift'" in capsys.readouterr().err
+    assert "is for the task 'lifter'" in capsys.readouterr().err
 
 
 def test_evaluate_emotion_without_labels(

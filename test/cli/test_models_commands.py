@@ -24,12 +24,12 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments for a manifest with one good model, a damaged one and one that is not here."""
     good = affine_model(tmp_path / "good.onnx", shape=("n", 27, 17, 3))
     (tmp_path / "damaged.onnx").write_bytes(b"not what it was")
-    common = {"licence": "Apache-2.0", "source": "test", "lift": {"frames": 27, "channels": 3}}
+    common = {"licence": "Apache-2.0", "source": "test", "lifter": {"frames": 27, "channels": 3}}
     digest = hashlib.sha256(good.read_bytes()).hexdigest()
     models = {
         "good": {**common, "file": "good.onnx", "sha256": digest},
         "damaged": {**common, "file": "damaged.onnx", "sha256": digest},
-        "unfit": {**common, "file": "good.onnx", "lift": {"frames": 9}},
+        "unfit": {**common, "file": "good.onnx", "lifter": {"frames": 9}},
         "remote": {**common, "url": "http://127.0.0.1:9/net.onnx"},
     }
     path = tmp_path / "models.yaml"
@@ -42,7 +42,7 @@ def test_list(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*manifest, "list") == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert lines["NAME"].split() == ["NAME", "TASK", "STATE", "SIZE", "LICENCE"]
-    assert "lift" in lines["good"]
+    assert "lifter" in lines["good"]
     assert "here" in lines["good"]
     assert "to pull" in lines["remote"]
     assert "rtmdet-nano-person" in lines

@@ -53,14 +53,20 @@ EMOTION = {"frames": 16, "rate_hz": 10}
     ("entry", "message"),
     [
         ("net.onnx", r"models\.net: expected a mapping, got str"),
-        ({**COMMON}, "expected exactly one of the keys detect, keypoints, lift, context, emotion; got none"),
-        ({**COMMON, "lift": {"frames": 9}, "emotion": EMOTION}, r"got \['lift', 'emotion'\]"),
-        ({**COMMON, "lift": {"frames": 9, "frame": 1}}, r"net\.lift: unknown key 'frame' \(known: frames,"),
-        ({**COMMON, "lift": {}}, r"net\.lift: missing key 'frames'"),
-        ({**COMMON, "lift": {"frames": "9"}}, r"net\.lift\.frames: expected int, got '9'"),
-        ({**COMMON, "lift": {"frames": True}}, r"net\.lift\.frames: expected int, got True"),
-        ({**COMMON, "lift": {"frames": 8}}, "expected an odd number, got 8"),
-        ({**COMMON, "lift": {"frames": 9, "channels": 4}}, "channels: 4 is not one of 2, 3"),
+        (
+            {**COMMON},
+            "expected exactly one of the keys detector, keypoints, lifter, context, emotion; got none",
+        ),
+        ({**COMMON, "lifter": {"frames": 9}, "emotion": EMOTION}, r"got \['lifter', 'emotion'\]"),
+        (
+            {**COMMON, "lifter": {"frames": 9, "frame": 1}},
+            r"net\.lifter: unknown key 'frame' \(known: frames,",
+        ),
+        ({**COMMON, "lifter": {}}, r"net\.lifter: missing key 'frames'"),
+        ({**COMMON, "lifter": {"frames": "9"}}, r"net\.lifter\.frames: expected int, got '9'"),
+        ({**COMMON, "lifter": {"frames": True}}, r"net\.lifter\.frames: expected int, got True"),
+        ({**COMMON, "lifter": {"frames": 8}}, "expected an odd number, got 8"),
+        ({**COMMON, "lifter": {"frames": 9, "channels": 4}}, "channels: 4 is not one of 2, 3"),
         (
             {**COMMON, "keypoints": {**KEYPOINTS, "codec": "dsnt"}},
             "'dsnt' is not one of quarter, dark, udp, simcc",
@@ -76,9 +82,9 @@ EMOTION = {"frames": 16, "rate_hz": 10}
         ({**COMMON, "emotion": {**EMOTION, "labels": ["joy"]}}, "expected a permutation of .*, got"),
         ({**COMMON, "emotion": {**EMOTION, "context_frames": 2}}, "need each other"),
         ({**COMMON, "emotion": {**EMOTION, "context_model": "clip"}}, "need each other"),
-        ({"licence": "MIT", "source": "x", "lift": {"frames": 9}}, "needs 'file' .* or 'url'"),
-        ({"source": "x", "file": "f", "lift": {"frames": 9}}, r"models\.net: missing key 'licence'"),
-        ({**COMMON, "lift": {"frames": 9}, "sha256": "ABC"}, "expected 64 lower-case hexadecimal digits"),
+        ({"licence": "MIT", "source": "x", "lifter": {"frames": 9}}, "needs 'file' .* or 'url'"),
+        ({"source": "x", "file": "f", "lifter": {"frames": 9}}, r"models\.net: missing key 'licence'"),
+        ({**COMMON, "lifter": {"frames": 9}, "sha256": "ABC"}, "expected 64 lower-case hexadecimal digits"),
     ],
 )
 def test_wrong_entries(tmp_path: Path, entry: Any, message: str) -> None:

@@ -17,7 +17,7 @@ SHIPPED = [name for name, spec in STORE.specs().items() if spec.file]
 
 
 def test_one_for_every_stage() -> None:
-    assert {STORE.spec(name).task for name in SHIPPED} >= {"detect", "keypoints", "lift", "emotion"}
+    assert {STORE.spec(name).task for name in SHIPPED} >= {"detector", "keypoints", "lifter", "emotion"}
     assert sum(STORE.path(name).stat().st_size for name in SHIPPED) < 40e6
 
 

@@ -97,7 +97,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _entry(**keys: object) -> dict[str, object]:
     lift = {"frames": 27}
-    return {"lift": lift, "licence": "Apache-2.0", "source": "test", **keys}
+    return {"lifter": lift, "licence": "Apache-2.0", "source": "test", **keys}
 
 
 def _store(tmp_path: Path, **models: dict[str, object]) -> ModelStore:

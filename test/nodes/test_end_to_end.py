@@ -194,7 +194,7 @@ def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
     assert values[-1]["detect model"] == "tiny-detector (onnxruntime, fp32)"
     busy = [v for v in values if "latency [ms]" in v]
     assert busy
-    assert {"detect [ms]", "keypoints [ms]", "lift [ms]", "emotion [ms]"} <= set().union(*busy)
+    assert {"detector [ms]", "keypoints [ms]", "lifter [ms]", "emotion [ms]"} <= set().union(*busy)
 
 
 def test_the_bag_is_one_file_that_explains_its_own_types(nodes: Nodes, clip: Path, tmp_path: Path):

@@ -38,8 +38,8 @@ def test_rates_are_of_the_last_window_and_totals_of_all():
 def test_times_are_medians():
     monitor = Monitor()
     for value in (1.0, 2.0, 30.0):
-        monitor.took({"detect": value})
-    assert values(monitor.status("n"))["detect [ms]"] == "2.0"
+        monitor.took({"detector": value})
+    assert values(monitor.status("n"))["detector [ms]"] == "2.0"
 
 
 def test_worst_problem_decides_and_comes_first():

@@ -23,13 +23,13 @@ def write_chain(folder: Path, prefix: str = "tiny") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     plain = {"width": SIZE, "height": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1], "pad_value": 0}
     entries = {
-        "detector": (_detector(), "detect", {"input": plain, "codec": "nms"}),
+        "detector": (_detector(), "detector", {"input": plain, "codec": "nms"}),
         "keypoints": (
             _keypoints(),
             "keypoints",
             {"input": {**plain, "width": 48, "height": 64}, "codec": "quarter"},
         ),
-        "lifter": (_lifter(), "lift", {"frames": FRAMES, "normalisation": "person"}),
+        "lifter": (_lifter(), "lifter", {"frames": FRAMES, "normalisation": "person"}),
         "emotion": (
             _emotion(),
             "emotion",

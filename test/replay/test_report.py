@@ -59,7 +59,7 @@ def result(frame: int, people: int = 1) -> FrameResult:
             np.full(people, 1.5, np.float32),
             np.full(people, np.nan, np.float32),
         ),
-        {"detect": 4.0, "keypoints": 2.0} if frame % 2 == 0 else {"keypoints": 2.0},
+        {"detector": 4.0, "keypoints": 2.0} if frame % 2 == 0 else {"keypoints": 2.0},
     )
 
 
@@ -78,7 +78,7 @@ class Clip(Source):
 class KnowsAll:
     """A pipeline that gives ``result``."""
 
-    models, settings, sessions = Models(), Settings(), {}
+    models, settings, networks = Models(), Settings(), {}
 
     def __init__(self, people: int = 1) -> None:
         self.people = people
@@ -98,7 +98,7 @@ def truth_of_clip() -> Truth:
 
 
 def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
-    with ResultBagWriter(tmp_path / "r.mcap", {"detector": "d", "lifter": "l"}, hfov_deg=60) as bag:
+    with ResultBagWriter(tmp_path / "r.mcap", Models(detector="d", lifter="l"), hfov_deg=60) as bag:
         for i in range(3):
             bag.write(image(i), result(i, people=2))
     recording = read_results(tmp_path / "r.mcap")
@@ -129,7 +129,7 @@ def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
-    with ResultBagWriter(tmp_path / "r.mcap", {}, hfov_deg=60):
+    with ResultBagWriter(tmp_path / "r.mcap", Models(), hfov_deg=60):
         pass
     with pytest.raises(InputError, match="no posemo_msgs/Person2DArray"):
         read_results(tmp_path / "r.mcap")
@@ -144,7 +144,7 @@ def test_report_of_a_run(tmp_path: Path) -> None:
     assert summary["ids"] == ["p1"]
     assert summary["persons"] == {"mean": 1.0, "max": 1, "frames_with": FRAMES}
     assert summary["emotions"] == {"estimates": FRAMES, "valid": FRAMES - 4}
-    assert summary["stages_ms"] == {"detect": 4.0, "keypoints": 2.0}
+    assert summary["stages_ms"] == {"detector": 4.0, "keypoints": 2.0}
     assert summary["models"]["keypoints"] == "posemo-keypoints"
     assert summary["truth"]["recall"] == 1.0
     assert summary["truth"]["keypoint_px"] == pytest.approx(0, abs=1e-3)

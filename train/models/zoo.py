@@ -96,7 +96,7 @@ def _lifter(network: nn.Module, frames: int, channels: int) -> Entry:
         "normalisation": "screen",
     }
     keypoints = torch.randn(2, frames, 17, channels)
-    return Entry(network, {"keypoints": keypoints}, ("poses",), "lift", settings)
+    return Entry(network, {"keypoints": keypoints}, ("poses",), "lifter", settings)
 
 
 def _poseformer(frames: int = 81, *, channels: int = 2, **options: Any) -> Entry:
