@@ -191,7 +191,7 @@ def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
     statuses = [s for m in read(tmp_path / "results.mcap")["/diagnostics"] for s in m.status]
     assert {s.name for s in statuses} >= {"/posemo/pipeline", "/posemo/recorder", "/camera/camera"}
     values = [{v.key: v.value for v in s.values} for s in statuses if s.name == "/posemo/pipeline"]
-    assert values[-1]["detect model"] == "tiny-detector (onnxruntime, fp32)"
+    assert values[-1]["detector model"] == "tiny-detector (onnxruntime, fp32)"
     busy = [v for v in values if "latency [ms]" in v]
     assert busy
     assert {"detector [ms]", "keypoints [ms]", "lifter [ms]", "emotion [ms]"} <= set().union(*busy)

@@ -137,7 +137,7 @@ def test_full_round_and_again(bench: Bench, tiny_manifest: Path):
     ("station", "values", "message"),
     [
         (PipelineNode, {"detector": "nobody"}, "there is no model 'nobody'"),
-        (PipelineNode, {"detector": "tiny-lifter"}, "is for the task 'lift'"),
+        (PipelineNode, {"detector": "tiny-lifter"}, "is for the task 'lifter'"),
         (PipelineNode, {"manifests": ["/no/such/file.yaml"]}, "/no/such/file.yaml"),
         (KeypointsNode, {"keypoints": ""}, "there is no model ''"),
         (LifterNode, {"lifter": ""}, "parameter lifter is empty"),
