@@ -27,7 +27,7 @@ lint:  ## Style and formatting
 	@$(PYTHON) tools/bootstrap.py --tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
-typecheck:  ## mypy --strict on the core
+typecheck:  ## mypy --strict
 	@$(PYTHON) tools/bootstrap.py --tests
 	@$(VENV)/bin/mypy
 

@@ -33,7 +33,7 @@ def uses(found: dict[str, bool], module: str) -> bool:
     return any(name == module or name.startswith(module + ".") for name in found)
 
 
-CORE = sorted(p for p in (ROOT / "posemo_ros").rglob("*.py") if "nodes" not in p.parts)
+CORE = sorted(p for p in (ROOT / "posemo_ros").rglob("*.py") if "nodes" not in p.relative_to(ROOT).parts)
 ALL = sorted((ROOT / "posemo_ros").rglob("*.py"))
 
 

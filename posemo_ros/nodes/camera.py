@@ -6,22 +6,25 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 import cv2
 import numpy as np
 from posemo_msgs.msg import Person2DArray
+from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..errors import InputError
-from ..replay.sources import open_source
+from ..replay.sources import Source, open_source
 from ..topics import COMPRESSED, PEOPLE
 from ..types import Frame
 from . import qos
+from .base import PosemoNode
 from .conversion import header_of, image_to_message, info_from_camera, jpeg_to_message, stamp_ns
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
-from .station import Station, run
+from .parameters import CameraParameters
+from .run import run
 
 JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
@@ -29,7 +32,17 @@ POLL_S = 0.05
 PROGRESS_S = 5.0
 
 
-class CameraNode(Station):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    source: Source
+    image: LifecyclePublisher
+    compressed: LifecyclePublisher
+    info: LifecyclePublisher
+
+
+class CameraNode(PosemoNode[CameraParameters, Loaded]):
     """-> image_raw, image_raw/compressed (while somebody subscribes), camera_info.
 
     The stamp of an image is the time of its publication; in lockstep, it is the time of the first
@@ -39,49 +52,57 @@ class CameraNode(Station):
 
     kind = "camera"
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Open the source."""
-        if not self.values["source"]:
+        params = self.params
+        if not params.source:
             raise InputError(
                 "parameter source is empty; it must name a video, image folder, bag or camera number"
             )
-        self._source = open_source(self.values["source"], rate_hz=self.values["rate"] or None)
-        self._image = self.publisher(Image, IMAGE_TOPIC)
-        self._compressed = self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED)
-        self._info = self.publisher(CameraInfo, CAMERA_INFO_TOPIC)
-        self.monitor.fact("source", self._source.name)
-        self.monitor.fact("lockstep", str(self.values["lockstep"]).lower())
+        source = open_source(params.source, rate_hz=params.rate or None)
+        self.on_free(source.close)
+        self.monitor.fact("source", source.name)
+        self.monitor.fact("lockstep", str(params.lockstep).lower())
+        return Loaded(
+            source,
+            self.publisher(Image, IMAGE_TOPIC),
+            self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED),
+            self.publisher(CameraInfo, CAMERA_INFO_TOPIC),
+        )
 
-    def unload(self) -> None:
-        """Close the source."""
-        source = self.__dict__.pop("_source", None)
-        if source is not None:
-            source.close()
-
-    def start(self) -> None:
+    def start(self, loaded: Loaded) -> None:
         """Play."""
+        player = _Player(self, loaded)
+        thread = threading.Thread(target=player.play, name="posemo camera", daemon=True)
+        if self.params.lockstep:
+            self.subscribe(Person2DArray, PEOPLE, player.take_result, qos.results())
+        self.on_stop(thread.join)
+        self.on_stop(player.stop)
+        thread.start()
+
+
+class _Player:
+    """Publishes the images of the source when they are due; one thread's work while the node is active."""
+
+    def __init__(self, node: CameraNode, loaded: Loaded) -> None:
+        self._node = node
+        self._params = node.params
+        self._loaded = loaded
+        self._source = loaded.source
         self._stopping = threading.Event()
         self._results = _Results()
         self._origin_ns: int | None = None
-        self._subscription = None
-        if self.values["lockstep"]:
-            self._subscription = self.create_subscription(
-                Person2DArray,
-                PEOPLE,
-                lambda message: self._results.take(stamp_ns(message.header.stamp)),
-                qos.results(),
-            )
-        self._player = threading.Thread(target=self._play, name="posemo camera", daemon=True)
-        self._player.start()
+        self._said = 0.0
+
+    def take_result(self, message: Person2DArray) -> None:
+        """The result of an image is there."""
+        self._results.take(stamp_ns(message.header.stamp))
 
     def stop(self) -> None:
-        """Stop playing."""
+        """Make ``play`` return."""
         self._stopping.set()
-        self._player.join()
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
 
-    def _play(self) -> None:
+    def play(self) -> None:
         start, published = time.monotonic(), 0
         self._said = start
         try:
@@ -92,21 +113,21 @@ class CameraNode(Station):
                 published += 1
                 self._say_progress(published, start)
         except InputError as error:
-            self.report("source", str(error))
-            self.finish(1)
+            self._node.report("source", str(error))
+            self._node.finish(1)
             return
         if not self._stopping.is_set():
             seconds = time.monotonic() - start
-            self.get_logger().info(
+            self._node.get_logger().info(
                 f"finished: {published} images of {self._source.name} published in {seconds:.1f} s"
             )
-            self.finish(0)
+            self._node.finish(0)
 
     def _await_subscribers(self) -> None:
-        wanted = self.values["wait_for"]
+        wanted = self._params.wait_for
         if wanted:
-            self.get_logger().info(f"waiting for {wanted} subscriptions")
-        publishers = (self._image, self._compressed, self._info)
+            self._node.get_logger().info(f"waiting for {wanted} subscriptions")
+        publishers = (self._loaded.image, self._loaded.compressed, self._loaded.info)
         while sum(p.get_subscription_count() for p in publishers) < wanted and not self._stopping.is_set():
             self._stopping.wait(POLL_S)
 
@@ -117,7 +138,7 @@ class CameraNode(Station):
         """
         due = time.monotonic()
         shift_ns = 0
-        for _ in range(1) if not self.values["loop"] or self._source.live else count():
+        for _ in range(1) if not self._params.loop or self._source.live else count():
             last_ns: int | None = None
             for frame in self._source:
                 due += 0 if last_ns is None else self._period_s(frame.stamp_ns - last_ns)
@@ -127,13 +148,13 @@ class CameraNode(Station):
                 if self._stopping.is_set():
                     return
                 yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
-                if self._subscription is not None:
+                if self._params.lockstep:
                     self._await_result()
             due += 1 / self._source.rate_hz
             shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
 
     def _period_s(self, between_ns: int) -> float:
-        rate = self.values["rate"]
+        rate = self._params.rate
         return 1 / rate if rate else between_ns / 1e9
 
     def _publish(self, frame: Frame) -> None:
@@ -141,16 +162,16 @@ class CameraNode(Station):
         header = header_of(stamp, frame.frame_id)
         bgr = frame.bgr()
         self._results.expect(stamp)
-        self._info.publish(info_from_camera(frame.camera, header, frame.width, frame.height))
-        self._image.publish(image_to_message(bgr, header))
-        if self._compressed.get_subscription_count():
+        self._loaded.info.publish(info_from_camera(frame.camera, header, frame.width, frame.height))
+        self._loaded.image.publish(image_to_message(bgr, header))
+        if self._loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-            self._compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
-        self.monitor.count("published")
+            self._loaded.compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+        self._node.monitor.count("published")
 
     def _stamp_of(self, frame: Frame) -> int:
-        now_ns = self.get_clock().now().nanoseconds
-        if self._subscription is None or self._source.live:
+        now_ns = int(self._node.get_clock().now().nanoseconds)
+        if not self._params.lockstep or self._source.live:
             return now_ns
         if self._origin_ns is None:
             self._origin_ns = now_ns - frame.stamp_ns
@@ -158,15 +179,15 @@ class CameraNode(Station):
 
     def _say_progress(self, published: int, start: float) -> None:
         now, total = time.monotonic(), self._source.length
-        if total and not self.values["loop"] and now - self._said > PROGRESS_S:
+        if total and not self._params.loop and now - self._said > PROGRESS_S:
             self._said = now
-            self.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
+            self._node.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
 
     def _await_result(self) -> None:
         if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):
-            self.monitor.count("dropped")
-            topic = self.resolve_topic_name(PEOPLE)
-            self.get_logger().warning(
+            self._node.monitor.count("dropped")
+            topic = self._node.resolve_topic_name(PEOPLE)
+            self._node.get_logger().warning(
                 f"no result on {topic} within {RESULT_TIMEOUT_S:g} s of the image; going on without"
             )
 

@@ -3,58 +3,62 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from posemo_msgs.msg import ContextFeatures
+from rclpy.lifecycle import LifecyclePublisher
 
+from ..emotion.context import ContextEncoder
 from ..errors import ModelError
 from ..pipeline import StageClock, build_context
 from ..topics import CONTEXT
-from ..types import Context, Frame
+from ..types import Frame
 from .conversion import context_to_message
 from .image_input import ImageStation
 from .models import announce, store_of
-from .parameters import models_of, settings_of
-from .station import run
+from .parameters import ContextParameters, models_of, settings_of
+from .run import run
 
 
-class ContextNode(ImageStation):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    encoder: ContextEncoder
+    features: LifecyclePublisher
+
+
+class ContextNode(ImageStation[ContextParameters, Loaded]):
     """image_raw -> context."""
 
     kind = "context"
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Load the encoder."""
-        models = models_of(self.values)
-        self._applied = self.values
-        encoder = build_context(models, store_of(self.values), settings_of(self.values))
+        models = models_of(self.params)
+        encoder = build_context(models, store_of(self.params), settings_of(self.params))
         if encoder is None:
             raise ModelError("parameter context is empty; it must name an encoder (see `posemo models list`)")
-        self._encoder = encoder
-        self._latest: Context | None = None
         announce(self, models, {"context": encoder.session})
-        self._publisher = self.publisher(ContextFeatures, CONTEXT)
+        return Loaded(encoder, self.publisher(ContextFeatures, CONTEXT))
 
-    def unload(self) -> None:
-        """Free the model."""
-        self.__dict__.pop("_encoder", None)
+    def start(self, loaded: Loaded) -> None:
+        """Subscribe, and forget the last encoding."""
+        super().start(loaded)
+        loaded.encoder.reset()
 
-    def stop(self) -> None:
-        """Unsubscribe and forget the last encoding."""
-        super().stop()
-        self._encoder.reset()
+    def apply(self, loaded: Loaded, params: ContextParameters) -> None:
+        """Encode at the changed rate."""
+        loaded.encoder.rate_hz = params.context_rate_hz
 
-    def process(self, frame: Frame) -> None:
+    def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""
-        if self._applied is not self.values:
-            self._applied = self.values
-            self._encoder.rate_hz = settings_of(self._applied).context_rate_hz
-        clock = StageClock()
+        clock, before = StageClock(), loaded.encoder.latest
         with clock("context"):
-            context = self._encoder.update(frame)
-        if context is None or context is self._latest:
+            context = loaded.encoder.update(frame)
+        if context is None or context is before:
             return
-        self._latest = context
-        self._publisher.publish(context_to_message(context, frame.frame_id))
+        loaded.features.publish(context_to_message(context, frame.frame_id))
         self.monitor.count("published")
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
 

@@ -14,10 +14,11 @@ from ..camera_info import camera_from_info
 from ..topics import COMPRESSED
 from ..types import Frame
 from . import qos
+from .base import L, P
 from .conversion import frame_from_message
 from .monitor import WARN
+from .parameters import ImageParameters, PeopleParameters
 from .station import Station
-from .worker import Worker
 
 IMAGE_TOPIC = "image_raw"
 CAMERA_INFO_TOPIC = "camera_info"
@@ -29,17 +30,17 @@ class ImageInput:
     """Subscribes the image and its CameraInfo and calls ``work`` with frames that have a camera.
 
     Args:
-        station: The node; has the parameters of ``parameters.IMAGE`` and, where somebody needs
-            intrinsics, ``hfov_deg``.
+        station: The node; has ``ImageParameters`` and, where somebody needs intrinsics,
+            ``PeopleParameters``. Everything ends when it stops.
         work: Called in the worker's thread, one frame at a time.
     """
 
-    def __init__(self, station: Station, work: Callable[[Frame], None]) -> None:
+    def __init__(self, station: Station[Any, Any], work: Callable[[Frame], None]) -> None:
         self._station = station
         self._work = work
         # image_transport's convention: the suffix comes after remapping, so one remap serves both.
         resolved = station.resolve_topic_name(IMAGE_TOPIC)
-        compressed = station.values["image_transport"] == "compressed"
+        compressed = self._params.image_transport == "compressed"
         self.topic = resolved + COMPRESSED if compressed else resolved
         self._type: type = CompressedImage if compressed else Image
         self._info: CameraInfo | None = None
@@ -47,48 +48,33 @@ class ImageInput:
         self._info_came = threading.Event()
         self._last_s = self._said_s = time.monotonic()
         self._camera_of: tuple[object, Camera | None] = (None, None)
-        self._worker: Worker[Any] = Worker(
-            self._convert,
-            on_error=station.report_failure,
-            on_drop=lambda: station.monitor.count("dropped"),
-        )
-        self._subscriptions = [
-            self._subscribe(CameraInfo, CAMERA_INFO_TOPIC, self._on_info),
-            self._subscribe(self._type, self.topic, self._on_image),
-        ]
+        station.on_stop(self._forget)
+        self._worker = station.worker(self._convert)
+        station.on_stop(self._info_came.set)
+        station.subscribe(CameraInfo, CAMERA_INFO_TOPIC, self._on_info, qos.newest())
+        station.subscribe(self._type, self.topic, self._on_image, qos.newest())
 
-    def close(self) -> None:
-        """Unsubscribe; returns when the image at work is done."""
-        for subscription in self._subscriptions:
-            self._station.destroy_subscription(subscription)
-        self._info_came.set()
-        self._worker.stop()
+    @property
+    def _params(self) -> ImageParameters:
+        params: ImageParameters = self._station.params
+        return params
+
+    def _forget(self) -> None:
         for key in ("image", "camera_info", "stamp", "work"):
             self._station.monitor.clear(key)
 
     def tick(self) -> None:
         """Complain when no image came for ``stall_s`` seconds."""
         silent_s = time.monotonic() - self._last_s
-        if silent_s < self._station.values["stall_s"]:
+        if silent_s < self._params.stall_s:
             if self._station.monitor.clear("image"):
                 self._station.get_logger().info(f"images on {self.topic} again")
             return
-        text = f"no image on {self.topic} for {self._station.values['stall_s']:g} s: {self._why_silent()}"
+        text = f"no image on {self.topic} for {self._params.stall_s:g} s: {self._why_silent()}"
         new = self._station.monitor.problem("image", text)
         if new or time.monotonic() - self._said_s > REPEAT_S:
             self._said_s = time.monotonic()
             self._station.get_logger().warning(text)
-
-    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> Any:
-        profile = qos.newest()
-        return self._station.create_subscription(
-            kind,
-            topic,
-            callback,
-            profile,
-            event_callbacks=qos.log_incompatible(self._station, topic, profile),
-            qos_overriding_options=qos.overridable(),
-        )
 
     def _why_silent(self) -> str:
         seen = qos.describe_publishers(self._station, self.topic)
@@ -118,10 +104,10 @@ class ImageInput:
         frame = frame_from_message(message)
         self._watch_stamp(frame)
         self._work(self._with_camera(frame))
-        self._station.monitor.clear("work")
 
     def _with_camera(self, frame: Frame) -> Frame:
-        info, hfov_deg = self._info, self._station.values.get("hfov_deg")
+        info, params = self._info, self._params
+        hfov_deg = params.hfov_deg if isinstance(params, PeopleParameters) else None
         key = (id(info), frame.width, frame.height, hfov_deg)
         if self._camera_of[0] != key:
             self._camera_of = (key, self._choose_camera(frame, info, hfov_deg))
@@ -149,25 +135,23 @@ class ImageInput:
             self._station.get_logger().warning(text)
 
 
-class ImageStation(Station):
+class ImageStation(Station[P, L]):
     """A node that works on images; derived classes fill ``process``."""
 
     _input: ImageInput | None = None
 
-    def process(self, frame: Frame) -> None:
+    def process(self, loaded: L, frame: Frame) -> None:
         """Work on one frame; in the worker's thread."""
         raise NotImplementedError
 
-    def start(self) -> None:
+    def start(self, loaded: L) -> None:
         """Subscribe."""
-        self._input = ImageInput(self, self.process)
+        self.on_stop(self._forget_input)
+        self._input = ImageInput(self, lambda frame: self.process(loaded, frame))
         self.get_logger().info(f"waiting for images on {self._input.topic}")
 
-    def stop(self) -> None:
-        """Unsubscribe."""
-        if self._input is not None:
-            self._input.close()
-            self._input = None
+    def _forget_input(self) -> None:
+        self._input = None
 
     def tick(self) -> None:
         """Watch whether images come."""

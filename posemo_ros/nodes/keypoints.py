@@ -3,50 +3,58 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from posemo_msgs.msg import Person2DArray
+from rclpy.lifecycle import LifecyclePublisher
 
-from ..pipeline import StageClock, apply_people, build_people
+from ..people import PeopleFinder
+from ..pipeline import Models, StageClock, apply_people, build_people
 from ..topics import PEOPLE
 from ..types import Frame
 from .conversion import people_to_message
 from .image_input import ImageStation
 from .models import announce, store_of
-from .parameters import models_of, settings_of
-from .station import run
+from .parameters import KeypointsParameters, models_of, settings_of
+from .run import run
 
 
-class KeypointsNode(ImageStation):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    models: Models
+    finder: PeopleFinder
+    people: LifecyclePublisher
+
+
+class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
     """image_raw, camera_info -> people."""
 
     kind = "keypoints"
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Load detector and keypoint network."""
-        self._models = models_of(self.values)
-        self._applied = self.values
-        self._finder = build_people(self._models, store_of(self.values), settings_of(self.values))
-        sessions = {"detector": self._finder.detector.session, "keypoints": self._finder.keypoints.session}
-        announce(self, self._models, sessions)
-        self._people = self.publisher(Person2DArray, PEOPLE)
+        models = models_of(self.params)
+        finder = build_people(models, store_of(self.params), settings_of(self.params))
+        sessions = {"detector": finder.detector.session, "keypoints": finder.keypoints.session}
+        announce(self, models, sessions)
+        return Loaded(models, finder, self.publisher(Person2DArray, PEOPLE))
 
-    def unload(self) -> None:
-        """Free the models."""
-        self.__dict__.pop("_finder", None)
+    def start(self, loaded: Loaded) -> None:
+        """Subscribe, and know nobody."""
+        super().start(loaded)
+        loaded.finder.reset()
 
-    def stop(self) -> None:
-        """Unsubscribe and forget everybody."""
-        super().stop()
-        self._finder.reset()
+    def apply(self, loaded: Loaded, params: KeypointsParameters) -> None:
+        """Hand changed settings on."""
+        apply_people(loaded.finder, settings_of(params))
 
-    def process(self, frame: Frame) -> None:
+    def process(self, loaded: Loaded, frame: Frame) -> None:
         """Find people in one image and publish them."""
-        if self._applied is not self.values:
-            self._applied = self.values
-            apply_people(self._finder, settings_of(self._applied))
         clock = StageClock()
-        people = self._finder.find(frame, clock)
-        self._people.publish(people_to_message(people, frame, self._models))
+        people = loaded.finder.find(frame, clock)
+        loaded.people.publish(people_to_message(people, frame, loaded.models))
         self.monitor.count("published")
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
         self.monitor.fact("persons", len(people))

@@ -3,66 +3,74 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
+from rclpy.lifecycle import LifecyclePublisher
 
 from ..errors import ModelError
-from ..pipeline import StageClock, build_lifter
+from ..lift.lifter import Lifter
+from ..pipeline import Models, StageClock, build_lifter
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
 from .conversion import people_from_message, skeletons_to_message
 from .models import announce, store_of
-from .parameters import models_of
+from .parameters import LifterParameters, models_of
 from .result_input import ResultInput
-from .station import Station, run
+from .run import run
+from .station import Station
 
 
-class LifterNode(Station):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    models: Models
+    lifter: Lifter
+    skeletons: LifecyclePublisher
+
+
+class LifterNode(Station[LifterParameters, Loaded]):
     """people -> skeletons."""
 
     kind = "lifter"
+    _frame_id, _assumed = "", False
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Load the network."""
-        self._models = models_of(self.values)
-        lifter = build_lifter(self._models, store_of(self.values))
+        models = models_of(self.params)
+        lifter = build_lifter(models, store_of(self.params))
         if lifter is None:
             raise ModelError("parameter lifter is empty; it must name a lifter (see `posemo models list`)")
-        self._lifter = lifter
-        self._frame_id, self._assumed = "", False
-        announce(self, self._models, {"lifter": lifter.session})
-        self._publisher = self.publisher(Skeleton3DArray, SKELETONS)
+        announce(self, models, {"lifter": lifter.session})
+        return Loaded(models, lifter, self.publisher(Skeleton3DArray, SKELETONS))
 
-    def unload(self) -> None:
-        """Free the model."""
-        self.__dict__.pop("_lifter", None)
+    def start(self, loaded: Loaded) -> None:
+        """Subscribe; at the end, publish what the lifter still owes."""
+        self.on_stop(lambda: self._flush(loaded))
+        ResultInput(self, {PEOPLE: (Person2DArray, lambda message: self._lift(loaded, message))})
+        loaded.lifter.reset()
 
-    def start(self) -> None:
-        """Subscribe."""
-        self._input = ResultInput(self, {PEOPLE: (Person2DArray, self._lift)})
+    def _flush(self, loaded: Loaded) -> None:
+        for skeletons in loaded.lifter.flush() if self.idle else ():
+            self._publish(loaded, skeletons)
 
-    def stop(self) -> None:
-        """Unsubscribe, then publish what the lifter still owes."""
-        self._input.close()
-        for skeletons in self._lifter.flush():
-            self._publish(skeletons)
-        self._lifter.reset()
-
-    def _lift(self, message: Person2DArray) -> None:
+    def _lift(self, loaded: Loaded, message: Person2DArray) -> None:
         people, frame = people_from_message(message)
         self._frame_id, self._assumed = frame.frame_id, message.camera_assumed
         clock = StageClock()
         with clock("lifter"):
-            skeletons = self._lifter.update(people, frame)
+            skeletons = loaded.lifter.update(people, frame)
         if skeletons is not None:
-            self._publish(skeletons)
-        self.monitor.clear("work")
+            self._publish(loaded, skeletons)
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
         self.monitor.fact("persons", len(people))
 
-    def _publish(self, skeletons: Skeletons3D) -> None:
-        self._publisher.publish(
-            skeletons_to_message(skeletons, self._frame_id, self._models.lifter, camera_assumed=self._assumed)
+    def _publish(self, loaded: Loaded, skeletons: Skeletons3D) -> None:
+        loaded.skeletons.publish(
+            skeletons_to_message(
+                skeletons, self._frame_id, loaded.models.lifter, camera_assumed=self._assumed
+            )
         )
         self.monitor.count("published")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
+from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
@@ -28,69 +30,97 @@ from .conversion import (
 )
 from .image_input import IMAGE_TOPIC
 from .marker_shapes import skeleton_markers
+from .parameters import MarkersParameters
 from .result_input import ResultInput
-from .station import Station, run
+from .run import run
+from .station import Station
 
 KEPT = 30
 
 
-class MarkersNode(Station):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    markers: LifecyclePublisher
+    overlay: LifecyclePublisher
+    compressed: LifecyclePublisher
+
+    @property
+    def overlay_wanted(self) -> bool:
+        """Whether somebody subscribes the overlay."""
+        return any(p.get_subscription_count() for p in (self.overlay, self.compressed))
+
+
+class MarkersNode(Station[MarkersParameters, Loaded]):
     """people, skeletons, emotions, image_raw -> markers, overlay, overlay/compressed.
 
     Images are only subscribed while somebody subscribes the overlay.
     """
 
     kind = "markers"
+    _drawing: _Drawing | None = None
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Make the publishers."""
-        self._markers = self.publisher(MarkerArray, MARKERS)
-        self._overlay = self.publisher(Image, OVERLAY)
-        self._compressed = self.publisher(CompressedImage, self.resolve_topic_name(OVERLAY) + COMPRESSED)
+        return Loaded(
+            self.publisher(MarkerArray, MARKERS),
+            self.publisher(Image, OVERLAY),
+            self.publisher(CompressedImage, self.resolve_topic_name(OVERLAY) + COMPRESSED),
+        )
 
-    def start(self) -> None:
+    def start(self, loaded: Loaded) -> None:
         """Subscribe results."""
+        self.on_stop(self._forget)
+        self._drawing = _Drawing(self, loaded)
+        self.tick()
+
+    def _forget(self) -> None:
+        self._drawing = None
+
+    def tick(self) -> None:
+        """Subscribe or leave the image, as the overlay is wanted or not."""
+        if self._drawing is not None:
+            self._drawing.tick()
+
+
+class _Drawing:
+    """What waits for its counterpart while the node is active."""
+
+    def __init__(self, node: MarkersNode, loaded: Loaded) -> None:
+        self._node = node
+        self._loaded = loaded
         self._emotions: Emotions | None = None
         self._images: OrderedDict[int, Image] = OrderedDict()
         self._people: OrderedDict[int, People2D] = OrderedDict()
-        self._image_input: ResultInput | None = None
         topics: dict[str, Any] = {
             EMOTIONS: (EmotionArray, self._take_emotions),
             SKELETONS: (Skeleton3DArray, self._draw_markers),
             PEOPLE: (Person2DArray, self._take_people),
             IMAGE_TOPIC: (Image, self._take_image),
         }
-        self._input = ResultInput(self, topics, optional={IMAGE_TOPIC: qos.newest(5)})
-        self.tick()
-
-    def stop(self) -> None:
-        """Unsubscribe."""
-        self._input.close()
+        self._input = ResultInput(node, topics, optional={IMAGE_TOPIC: qos.newest(5)})
 
     def tick(self) -> None:
-        """Subscribe or leave the image, as the overlay is wanted or not."""
-        if self.state == "active":
-            self._input.want(IMAGE_TOPIC, self._overlay_wanted())
-
-    def _overlay_wanted(self) -> bool:
-        return any(p.get_subscription_count() for p in (self._overlay, self._compressed))
+        self._input.want(IMAGE_TOPIC, self._loaded.overlay_wanted)
 
     def _take_emotions(self, message: EmotionArray) -> None:
         self._emotions = emotions_from_message(message)
 
     def _draw_markers(self, message: Skeleton3DArray) -> None:
+        params = self._node.params
         markers = skeleton_markers(
             message.header,
             skeletons_from_message(message),
             self._emotions,
-            min_score=self.values["score_threshold"],
-            lifetime_s=self.values["lifetime_s"],
+            min_score=params.score_threshold,
+            lifetime_s=params.lifetime_s,
         )
-        self._markers.publish(MarkerArray(markers=markers))
-        self.monitor.count("published")
+        self._loaded.markers.publish(MarkerArray(markers=markers))
+        self._node.monitor.count("published")
 
     def _take_people(self, message: Person2DArray) -> None:
-        if self._overlay_wanted():
+        if self._loaded.overlay_wanted:
             _keep(self._people, stamp_ns(message.header.stamp), people_from_message(message)[0])
             self._draw_overlays()
 
@@ -103,16 +133,15 @@ class MarkersNode(Station):
             self._draw_overlay(self._images.pop(stamp), self._people.pop(stamp))
 
     def _draw_overlay(self, message: Image, people: People2D) -> None:
-        frame = frame_from_message(message)
-        drawn = overlay(frame.bgr(), people, self._emotions, min_score=self.values["score_threshold"])
+        frame, loaded = frame_from_message(message), self._loaded
+        drawn = overlay(frame.bgr(), people, self._emotions, min_score=self._node.params.score_threshold)
         header = header_of(frame.stamp_ns, frame.frame_id)
-        if self._overlay.get_subscription_count():
-            self._overlay.publish(image_to_message(drawn, header))
-        if self._compressed.get_subscription_count():
+        if loaded.overlay.get_subscription_count():
+            loaded.overlay.publish(image_to_message(drawn, header))
+        if loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", drawn)
-            self._compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
-        self.monitor.clear("work")
-        self.monitor.took({"latency": self.latency_ms(frame.stamp_ns)})
+            loaded.compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+        self._node.monitor.took({"latency": self._node.latency_ms(frame.stamp_ns)})
 
 
 def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 from ..inference.session import Session
 from ..inference.store import ModelStore
 from ..pipeline import Models, networks_of
-from .station import Station
+from .base import PosemoNode
+from .parameters import RuntimeParameters
 
 
-def store_of(values: Mapping[str, Any]) -> ModelStore:
+def store_of(params: RuntimeParameters) -> ModelStore:
     """The model store with the manifests that the parameters add."""
-    return ModelStore([Path(name).expanduser() for name in values["manifests"] if name])
+    return ModelStore([Path(name).expanduser() for name in params.manifests if name])
 
 
 def warm_up(sessions: Mapping[str, Session]) -> None:
@@ -32,7 +33,7 @@ def warm_up(sessions: Mapping[str, Session]) -> None:
             )
 
 
-def announce(node: Station, models: Models, sessions: Mapping[str, Session]) -> None:
+def announce(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, Session]) -> None:
     """Run each network once; say in log and diagnostics which model runs on what.
 
     Args:

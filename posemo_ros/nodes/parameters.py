@@ -1,11 +1,15 @@
-"""Every parameter of every node: declared, documented and checked from this one table."""
+"""Every parameter of every node: declared, documented and checked in this one place.
+
+A node's parameters are one frozen value, a dataclass that derives from ``Parameters``; its fields
+are what ROS declares, what the README lists and what the node reads.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Union
+from dataclasses import dataclass, field, fields
+from typing import Any, Union, cast
 
 from .. import topics
 from ..camera import DEFAULT_HFOV_DEG
@@ -38,110 +42,202 @@ class Parameter:
     live: bool = False
 
 
-AUTOSTART = Parameter(
-    "autostart", True, "Configure and activate by itself at start; false leaves it to a lifecycle manager."
-)
-RUNTIME = (
-    Parameter(
-        "runtime",
+def declared(
+    default: Value,
+    description: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """A field of a parameters class; see ``Parameter``."""
+    facts = {"description": description, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata={**facts, "choices": choices, "live": live})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What every node has."""
+
+    autostart: bool = declared(
+        True, "Configure and activate by itself at start; false leaves it to a lifecycle manager."
+    )
+
+
+@dataclass(frozen=True)
+class RuntimeParameters(Parameters):
+    """Of nodes that run networks."""
+
+    runtime: str = declared(
         "auto",
         "What runs the networks; auto measures once per machine and takes the fastest with right answers.",
         choices=(AUTO, *RUNTIMES),
-    ),
-    Parameter("threads", 0, "CPU threads shared by all networks of the node; 0: one per core.", 0, 256),
-    Parameter("manifests", ("",), "More model manifests (YAML files) to read besides config/models.yaml."),
-)
-DETECTOR = Parameter("detector", Models.detector, "Person detector: name in the model manifest.")
-KEYPOINTS = Parameter("keypoints", Models.keypoints, "Keypoint network: name in the model manifest.")
-LIFTER = Parameter("lifter", Models.lifter, "Lifter to 3D: name in the model manifest; empty: 2D only.")
-EMOTION = Parameter("emotion", Models.emotion, "Emotion network: name in the model manifest; empty: none.")
-CONTEXT = Parameter("context", Models.context, "Context encoder: name in the model manifest; empty: none.")
-DELAY_FRAMES = Parameter(
-    "delay_frames",
-    Models.delay_frames,
-    "How many later images the lifter waits for; 0: no delay, (F - 1) / 2 of its window: most accurate.",
-    0,
-    121,
-)
-SMOOTHING_HZ = Parameter(
-    "smoothing_hz",
-    Models.smoothing_hz,
-    "Lowest cut-off of the 1€ filter over the skeletons: lower is calmer and lags more; 0: no filter.",
-    0.0,
-    100.0,
-)
-IMAGE = (
-    Parameter(
-        "image_transport",
+    )
+    threads: int = declared(
+        Models.threads, "CPU threads shared by all networks of the node; 0: one per core.", 0, 256
+    )
+    manifests: tuple[str, ...] = declared(
+        ("",), "More model manifests (YAML files) to read besides config/models.yaml."
+    )
+
+
+@dataclass(frozen=True)
+class ImageParameters(Parameters):
+    """Of nodes that subscribe images."""
+
+    image_transport: str = declared(
         "raw",
         "What is subscribed: image_raw, or image_raw/compressed (the topic after remapping).",
         choices=("raw", "compressed"),
-    ),
-    Parameter(
-        "stall_s", 5.0, "Seconds without an image until a warning says what is wrong.", 0.5, 3600.0, live=True
-    ),
-)
-PEOPLE = (
-    Parameter(
-        "detector_threshold", 0.0, "Lowest score of a person box; 0: the model's own.", 0.0, 1.0, live=True
-    ),
-    Parameter(
-        "keypoint_threshold",
+    )
+    stall_s: float = declared(
+        5.0, "Seconds without an image until a warning says what is wrong.", 0.5, 3600.0, live=True
+    )
+
+
+@dataclass(frozen=True)
+class PeopleParameters(Parameters):
+    """Of nodes that find people and their keypoints."""
+
+    detector: str = declared(Models.detector, "Person detector: name in the model manifest.")
+    keypoints: str = declared(Models.keypoints, "Keypoint network: name in the model manifest.")
+    detector_threshold: float = declared(
+        0.0, "Lowest score of a person box; 0: the model's own.", 0.0, 1.0, live=True
+    )
+    keypoint_threshold: float = declared(
         Settings.keypoint_threshold,
         "Keypoints below this score count as not seen; they are published all the same.",
         0.0,
         1.0,
         live=True,
-    ),
-    Parameter(
-        "detect_every",
+    )
+    detect_every: int = declared(
         Settings.detect_every,
         "The detector runs on every k-th image; boxes follow the keypoints in between.",
         1,
         1000,
         live=True,
-    ),
-    Parameter(
-        "max_people", Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
-    ),
-    Parameter(
-        "hfov_deg",
+    )
+    max_people: int = declared(
+        Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
+    )
+    hfov_deg: float = declared(
         DEFAULT_HFOV_DEG,
         "Horizontal field of view in degrees assumed for a camera without calibration.",
         1.0,
         179.0,
         live=True,
-    ),
-)
-CONTEXT_RATE = Parameter(
-    "context_rate_hz", Settings.context_rate_hz, "How often the scene is encoded.", 0.01, 100.0, live=True
-)
-CAMERA = (
-    Parameter("source", "", "A video, image folder, rosbag2 or the number of a camera."),
-    Parameter("rate", 0.0, "Images per second; 0: as the source states it.", 0.0, 1000.0),
-    Parameter("loop", False, "Start again at the end, for ever."),
-    Parameter(
-        "wait_for",
+    )
+
+
+@dataclass(frozen=True)
+class LiftParameters(Parameters):
+    """Of nodes that lift to 3D."""
+
+    lifter: str = declared(Models.lifter, "Lifter to 3D: name in the model manifest; empty: 2D only.")
+    delay_frames: int = declared(
+        Models.delay_frames,
+        "How many later images the lifter waits for; 0: no delay, (F - 1) / 2 of its window: most accurate.",
+        0,
+        121,
+    )
+    smoothing_hz: float = declared(
+        Models.smoothing_hz,
+        "Lowest cut-off of the 1€ filter over the skeletons: lower is calmer and lags more; 0: no filter.",
+        0.0,
+        100.0,
+    )
+
+
+@dataclass(frozen=True)
+class ContextModelParameter(Parameters):
+    """Of nodes that need to know which network encodes the scene."""
+
+    context: str = declared(Models.context, "Context encoder: name in the model manifest; empty: none.")
+
+
+@dataclass(frozen=True)
+class EncodeParameters(ContextModelParameter):
+    """Of nodes that encode the scene."""
+
+    context_rate_hz: float = declared(
+        Settings.context_rate_hz, "How often the scene is encoded.", 0.01, 100.0, live=True
+    )
+
+
+@dataclass(frozen=True)
+class JudgeParameters(ContextModelParameter):
+    """Of nodes that judge emotions."""
+
+    emotion: str = declared(Models.emotion, "Emotion network: name in the model manifest; empty: none.")
+
+
+@dataclass(frozen=True)
+class PipelineParameters(
+    EncodeParameters, JudgeParameters, LiftParameters, PeopleParameters, RuntimeParameters, ImageParameters
+):
+    """Of the node ``pipeline``."""
+
+
+@dataclass(frozen=True)
+class KeypointsParameters(PeopleParameters, RuntimeParameters, ImageParameters):
+    """Of the node ``keypoints``."""
+
+
+@dataclass(frozen=True)
+class LifterParameters(LiftParameters, RuntimeParameters):
+    """Of the node ``lifter``."""
+
+
+@dataclass(frozen=True)
+class ContextParameters(EncodeParameters, RuntimeParameters, ImageParameters):
+    """Of the node ``context``."""
+
+
+@dataclass(frozen=True)
+class EmotionParameters(JudgeParameters, RuntimeParameters):
+    """Of the node ``emotion``."""
+
+
+@dataclass(frozen=True)
+class CameraParameters(Parameters):
+    """Of the node ``camera``."""
+
+    source: str = declared("", "A video, image folder, rosbag2 or the number of a camera.")
+    rate: float = declared(0.0, "Images per second; 0: as the source states it.", 0.0, 1000.0)
+    loop: bool = declared(False, "Start again at the end, for ever.")
+    wait_for: int = declared(
         0,
         "Wait for so many subscriptions of image_raw, its compressed form and camera_info together.",
         0,
         100,
-    ),
-    Parameter(
-        "lockstep",
+    )
+    lockstep: bool = declared(
         False,
         "Publish an image only when the topic people has the result of the one before: on a slow machine "
         "no image is lost, the source plays slower, and stamps keep the source's time.",
-    ),
-)
-MARKERS = (
-    Parameter("lifetime_s", 0.5, "Seconds a marker stays when nothing newer comes.", 0.01, 60.0, live=True),
-    Parameter("score_threshold", 0.3, "Joints below this score are not drawn.", 0.0, 1.0, live=True),
-)
-RECORDER = (
-    Parameter("output", "results.mcap", "The file to write, a rosbag2 in one MCAP file; it must not exist."),
-    Parameter(
-        "topics",
+    )
+
+
+@dataclass(frozen=True)
+class MarkersParameters(Parameters):
+    """Of the node ``markers``."""
+
+    lifetime_s: float = declared(
+        0.5, "Seconds a marker stays when nothing newer comes.", 0.01, 60.0, live=True
+    )
+    score_threshold: float = declared(0.3, "Joints below this score are not drawn.", 0.0, 1.0, live=True)
+
+
+@dataclass(frozen=True)
+class RecorderParameters(Parameters):
+    """Of the node ``recorder``."""
+
+    output: str = declared(
+        "results.mcap", "The file to write, a rosbag2 in one MCAP file; it must not exist."
+    )
+    topics: tuple[str, ...] = declared(
         (
             topics.IMAGE + topics.COMPRESSED,
             topics.CAMERA_INFO,
@@ -154,55 +250,101 @@ RECORDER = (
             topics.DIAGNOSTICS,
         ),
         "What is recorded, once somebody publishes it.",
-    ),
-)
+    )
 
-NODES: dict[str, tuple[Parameter, ...]] = {
-    "camera": (AUTOSTART, *CAMERA),
-    "pipeline": (
-        AUTOSTART,
-        *IMAGE,
-        *RUNTIME,
-        DETECTOR,
-        KEYPOINTS,
-        LIFTER,
-        EMOTION,
-        CONTEXT,
-        DELAY_FRAMES,
-        SMOOTHING_HZ,
-        *PEOPLE,
-        CONTEXT_RATE,
-    ),
-    "keypoints": (AUTOSTART, *IMAGE, *RUNTIME, DETECTOR, KEYPOINTS, *PEOPLE),
-    "lifter": (AUTOSTART, *RUNTIME, LIFTER, DELAY_FRAMES, SMOOTHING_HZ),
-    "context": (AUTOSTART, *IMAGE, *RUNTIME, CONTEXT, CONTEXT_RATE),
-    "emotion": (AUTOSTART, *RUNTIME, EMOTION, CONTEXT),
-    "markers": (AUTOSTART, *MARKERS),
-    "recorder": (AUTOSTART, *RECORDER),
+
+PARAMETERS: dict[str, type[Parameters]] = {
+    "camera": CameraParameters,
+    "pipeline": PipelineParameters,
+    "keypoints": KeypointsParameters,
+    "lifter": LifterParameters,
+    "context": ContextParameters,
+    "emotion": EmotionParameters,
+    "markers": MarkersParameters,
+    "recorder": RecorderParameters,
 }
 
 
-def check(parameter: Parameter, value: Value) -> str:
-    """Why a value is not allowed, or nothing; ROS itself checks types and ranges."""
-    if parameter.choices and value not in parameter.choices:
-        return f"{parameter.name}: {value!r} is not one of {', '.join(parameter.choices)}"
-    return ""
+def parameters_of(kind: type[Parameters]) -> dict[str, Parameter]:
+    """The parameters of a class by name, in their order."""
+    return {f.name: Parameter(f.name, cast(Value, f.default), **f.metadata) for f in fields(kind)}
 
 
-def models_of(values: dict[str, Any]) -> Models:
+NODES: dict[str, tuple[Parameter, ...]] = {
+    node: tuple(parameters_of(kind).values()) for node, kind in PARAMETERS.items()
+}
+
+
+def checked(parameter: Parameter, value: object) -> Value:
+    """The value in the parameter's type: an integer where a double is wanted becomes one.
+
+    Raises:
+        InputError: The type, the range or the choice is wrong; says what is allowed.
+    """
+    found = _typed(parameter.default, value)
+    if found is None:
+        shown = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        raise InputError(
+            f"parameter {parameter.name} is {shown!r}, {_type_name(value)}; it must be {allowed(parameter)}"
+        )
+    out_of_range = (
+        parameter.minimum is not None
+        and parameter.maximum is not None
+        and isinstance(found, (int, float))
+        and not parameter.minimum <= found <= parameter.maximum
+    )
+    if out_of_range or (parameter.choices and found not in parameter.choices):
+        raise InputError(f"parameter {parameter.name} is {found!r}; it must be {allowed(parameter)}")
+    return found
+
+
+def _typed(default: Value, value: object) -> Value | None:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return value if isinstance(default, bool) and isinstance(value, bool) else None
+    if isinstance(default, float):
+        return float(value) if isinstance(value, (int, float)) else None
+    if isinstance(default, int):
+        return value if isinstance(value, int) else None
+    if isinstance(default, str):
+        # YAML and command lines make an integer of a string such as camera 0.
+        return str(value) if isinstance(value, (str, int)) else None
+    strings = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
+    return tuple(value) if strings else None  # type: ignore[arg-type]
+
+
+def _type_name(value: object) -> str:
+    names = ((bool, "a bool"), (int, "an integer"), (float, "a double"), (str, "a string"))
+    for kind, name in names:
+        if isinstance(value, kind):
+            return name
+    return "not set" if value is None else "an array"
+
+
+def allowed(parameter: Parameter) -> str:
+    """Type and range or choices in words."""
+    if parameter.choices:
+        return f"one of {', '.join(parameter.choices)}"
+    kind = "an array of strings" if isinstance(parameter.default, tuple) else _type_name(parameter.default)
+    if parameter.minimum is None:
+        return kind
+    return f"{kind} from {parameter.minimum:g} to {parameter.maximum:g}"
+
+
+def models_of(parameters: Parameters) -> Models:
     """The parameters that choose networks; what a node does not have stays at its default."""
-    return Models(**_chosen(values, Models))
+    return Models(**_shared(parameters, Models))
 
 
-def settings_of(values: dict[str, Any]) -> Settings:
+def settings_of(parameters: Parameters) -> Settings:
     """The parameters that may change at run time."""
-    chosen = _chosen(values, Settings)
-    chosen["detector_threshold"] = chosen.get("detector_threshold") or None
-    return Settings(**chosen)
+    shared = _shared(parameters, Settings)
+    shared["detector_threshold"] = shared.get("detector_threshold") or None
+    return Settings(**shared)
 
 
-def _chosen(values: dict[str, Any], kind: type) -> dict[str, Any]:
-    return {field.name: values[field.name] for field in fields(kind) if field.name in values}
+def _shared(parameters: Parameters, kind: type) -> dict[str, Any]:
+    names = {f.name for f in fields(parameters)}
+    return {f.name: getattr(parameters, f.name) for f in fields(kind) if f.name in names}
 
 
 def parameter_table(nodes: Sequence[str] = tuple(NODES)) -> str:

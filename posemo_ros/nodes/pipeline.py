@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
+from rclpy.lifecycle import LifecyclePublisher
 
 from ..pipeline import Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
@@ -12,62 +14,74 @@ from ..types import Emotions, Frame, Skeletons3D
 from .conversion import emotions_to_message, people_to_message, skeletons_to_message
 from .image_input import ImageStation
 from .models import announce, store_of
-from .parameters import models_of, settings_of
-from .station import run
+from .parameters import PipelineParameters, models_of, settings_of
+from .run import run
 
 
-class PipelineNode(ImageStation):
+@dataclass(frozen=True)
+class Loaded:
+    """Between configure and cleanup."""
+
+    pipeline: Pipeline
+    people: LifecyclePublisher
+    skeletons: LifecyclePublisher
+    emotions: LifecyclePublisher
+
+
+class PipelineNode(ImageStation[PipelineParameters, Loaded]):
     """image_raw, camera_info -> people, skeletons, emotions."""
 
     kind = "pipeline"
+    _newest: Frame | None = None
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Load all models and run them once."""
-        self._models = models_of(self.values)
-        self._applied = self.values
-        self._pipeline = Pipeline(self._models, settings_of(self.values), store_of(self.values))
-        self._newest: Frame | None = None
-        announce(self, self._models, self._pipeline.sessions)
-        self._people = self.publisher(Person2DArray, PEOPLE)
-        self._skeletons = self.publisher(Skeleton3DArray, SKELETONS)
-        self._emotions = self.publisher(EmotionArray, EMOTIONS)
+        models = models_of(self.params)
+        pipeline = Pipeline(models, settings_of(self.params), store_of(self.params))
+        announce(self, models, pipeline.sessions)
+        return Loaded(
+            pipeline,
+            self.publisher(Person2DArray, PEOPLE),
+            self.publisher(Skeleton3DArray, SKELETONS),
+            self.publisher(EmotionArray, EMOTIONS),
+        )
 
-    def unload(self) -> None:
-        """Free the models."""
-        self.__dict__.pop("_pipeline", None)
+    def start(self, loaded: Loaded) -> None:
+        """Subscribe, and know nobody; at the end, publish what the lifter still owes."""
+        self.on_stop(lambda: self._flush(loaded))
+        super().start(loaded)
+        loaded.pipeline.reset()
 
-    def stop(self) -> None:
-        """Unsubscribe, then publish what the lifter still owes."""
-        super().stop()
-        for skeletons, emotions in self._pipeline.flush():
-            self._publish_3d(skeletons, emotions)
-        self._pipeline.reset()
+    def _flush(self, loaded: Loaded) -> None:
+        for skeletons, emotions in loaded.pipeline.flush() if self.idle else ():
+            self._publish_3d(loaded, skeletons, emotions)
 
-    def process(self, frame: Frame) -> None:
+    def apply(self, loaded: Loaded, params: PipelineParameters) -> None:
+        """Hand changed settings on."""
+        loaded.pipeline.settings = settings_of(params)
+
+    def process(self, loaded: Loaded, frame: Frame) -> None:
         """Run the chain on one image and publish."""
-        if self._applied is not self.values:
-            self._applied = self.values
-            self._pipeline.settings = settings_of(self._applied)
-        result = self._pipeline.step(frame)
+        result = loaded.pipeline.step(frame)
         self._newest = frame
-        self._people.publish(people_to_message(result.people, frame, self._models))
+        loaded.people.publish(people_to_message(result.people, frame, loaded.pipeline.models))
         if result.skeletons is not None:
-            self._publish_3d(result.skeletons, result.emotions)
+            self._publish_3d(loaded, result.skeletons, result.emotions)
         self.monitor.count("published")
         self.monitor.took({**result.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
         self.monitor.fact("persons", len(result.people))
 
-    def _publish_3d(self, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
+    def _publish_3d(self, loaded: Loaded, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
         frame = self._newest
         if frame is None or frame.camera is None:
             return
-        models, frame_id = self._models, frame.frame_id
+        models, frame_id = loaded.pipeline.models, frame.frame_id
         assumed = frame.camera.assumed
-        self._skeletons.publish(
+        loaded.skeletons.publish(
             skeletons_to_message(skeletons, frame_id, models.lifter, camera_assumed=assumed)
         )
         if emotions is not None:
-            self._emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
+            loaded.emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
 
 
 def main() -> int:

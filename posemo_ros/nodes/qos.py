@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rclpy.duration import Duration
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import (
@@ -32,6 +33,11 @@ def results(depth: int = 10) -> QoSProfile:
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def seconds(value: float) -> Duration:
+    """A duration."""
+    return Duration(nanoseconds=round(value * 1e9))
 
 
 def overridable() -> QoSOverridingOptions:

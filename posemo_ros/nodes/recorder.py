@@ -10,6 +10,7 @@ import importlib
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,75 +23,79 @@ from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
 from . import qos
-from .station import Station, run
+from .base import PosemoNode
+from .parameters import RecorderParameters
+from .run import run
 
 DISCOVERY_S = 0.1
 DEPTH = 100
 
 
-class RecorderNode(Station):
+@dataclass(frozen=True)
+class Bag:
+    """The file under way: a folder beside it that becomes the file when it is closed."""
+
+    output: Path
+    folder: Path
+    writer: Writer
+    types: Typestore
+
+    def close(self) -> None:
+        """Finish the bag; the file takes its final name."""
+        self.writer.close()
+        made = next(self.folder.glob("*.mcap"))
+        made.replace(self.output)
+        shutil.rmtree(self.folder)
+
+
+class RecorderNode(PosemoNode[RecorderParameters, Bag]):
     """Everything of the parameter topics -> one .mcap file, complete once the node has stopped."""
 
     kind = "recorder"
 
-    def load(self) -> None:
+    def load(self) -> Bag:
         """Make the file."""
-        self._output = Path(self.values["output"])
-        self._folder = self._output.with_name(self._output.name + ".part")
-        for path in (self._output, self._folder):
+        output = Path(self.params.output)
+        folder = output.with_name(output.name + ".part")
+        for path in (output, folder):
             if path.exists():
                 raise InputError(f"parameter output: {path} exists already; remove it or choose another name")
-        self._types = get_typestore(Stores.ROS2_JAZZY)
-        self._writer = Writer(self._folder, version=9, storage_plugin=StoragePlugin.MCAP)
-        self._writer.open()
-        self._subscribed: dict[str, Any] = {}
+        writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+        writer.open()
+        self.on_free(lambda: self.get_logger().info(f"wrote {output}"))
+        bag = Bag(output, folder, writer, get_typestore(Stores.ROS2_JAZZY))
+        self.on_free(bag.close)
+        return bag
 
-    def unload(self) -> None:
-        """Close the bag; the file takes its final name."""
-        writer = self.__dict__.pop("_writer", None)
-        if writer is None:
-            return
-        writer.close()
-        made = next(self._folder.glob("*.mcap"))
-        made.replace(self._output)
-        shutil.rmtree(self._folder)
-        self.get_logger().info(f"wrote {self._output}")
-
-    def start(self) -> None:
+    def start(self, loaded: Bag) -> None:
         """Subscribe what is published already, and the rest as it comes."""
-        self._discovery = self.create_timer(DISCOVERY_S, self._subscribe_new)
-        self._subscribe_new()
+        subscribed: set[str] = set()
+        discovery = self.create_timer(DISCOVERY_S, lambda: self._subscribe_new(loaded, subscribed))
+        self.on_stop(lambda: self.destroy_timer(discovery))
+        self._subscribe_new(loaded, subscribed)
 
-    def stop(self) -> None:
-        """Unsubscribe."""
-        self.destroy_timer(self._discovery)
-        for subscription in self._subscribed.values():
-            if subscription is not None:
-                self.destroy_subscription(subscription)
-        self._subscribed.clear()
-
-    def _subscribe_new(self) -> None:
-        for topic in self.values["topics"]:
-            if topic in self._subscribed:
+    def _subscribe_new(self, bag: Bag, subscribed: set[str]) -> None:
+        for topic in self.params.topics:
+            if topic in subscribed:
                 continue
             publishers = self.get_publishers_info_by_topic(topic)
             if not publishers:
                 continue
-            self._subscribed[topic] = None
+            subscribed.add(topic)
             try:
-                self._subscribed[topic] = self._subscribe(topic, publishers)
+                self._record(bag, topic, publishers)
             except Exception as error:  # one type that is not known here must not stop the others
                 self.report(topic, f"cannot record {topic} ({publishers[0].topic_type}): {error!r}")
 
-    def _subscribe(self, topic: str, publishers: list[Any]) -> Any:
+    def _record(self, bag: Bag, topic: str, publishers: list[Any]) -> None:
         kind = publishers[0].topic_type
-        connection = self._writer.add_connection(topic, kind, typestore=with_type(self._types, kind))
+        connection = bag.writer.add_connection(topic, kind, typestore=with_type(bag.types, kind))
 
         def take(data: bytes) -> None:
-            self._writer.write(connection, self.get_clock().now().nanoseconds, data)
+            bag.writer.write(connection, self.get_clock().now().nanoseconds, data)
             self.monitor.count("received")
 
-        return self.create_subscription(
+        made = self.create_subscription(
             message_class(kind),
             topic,
             take,
@@ -98,6 +103,7 @@ class RecorderNode(Station):
             event_callbacks=SubscriptionEventCallbacks(matched=self._announce(topic)),
             raw=True,
         )
+        self.on_stop(lambda: self.destroy_subscription(made))
 
     def _announce(self, topic: str) -> Callable[[QoSSubscriptionMatchedInfo], None]:
         """Say when the connection stands: from then on nothing is missed."""

@@ -6,8 +6,12 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from .bench import Bench
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Before anything opens a DDS participant in this process.
@@ -32,6 +36,16 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> int:
     number = random.SystemRandom().randint(1, 100)
     monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
     return number
+
+
+@pytest.fixture
+def bench(ros: None) -> Iterator[Bench]:
+    """Nodes in this process, see ``bench``."""
+    from .bench import Bench
+
+    made = Bench()
+    yield made
+    made.close()
 
 
 @pytest.fixture

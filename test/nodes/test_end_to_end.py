@@ -22,7 +22,7 @@ from rosbags.highlevel import AnyReader
 
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.nodes import conversion
-from posemo_ros.nodes.parameters import models_of
+from posemo_ros.nodes.parameters import PipelineParameters, models_of
 from posemo_ros.pipeline import Pipeline, Settings
 from posemo_ros.replay.sources import open_source
 
@@ -161,7 +161,7 @@ def assert_equal_results(found: list[tuple[Any, Any, Any]], expected: list[tuple
 
 def offline(manifest: Path, clip: Path) -> list[tuple[Any, Any, Any]]:
     """The chain without ROS on the same files."""
-    models = models_of(parameters(manifest, "pipeline"))
+    models = models_of(PipelineParameters(**parameters(manifest, "pipeline")))
     pipeline = Pipeline(models, Settings(**SETTINGS), ModelStore([manifest]))
     with open_source(clip) as source:
         frames = list(source)
@@ -221,7 +221,7 @@ def test_an_unreadable_source_says_why_and_exits_with_1(nodes: Nodes, tmp_path: 
 def test_a_value_out_of_range_says_so(nodes: Nodes):
     nodes.start("pipeline", image_transport="carrier pigeon")
     assert nodes.end("pipeline", None) == 1
-    assert "'carrier pigeon' is not one of raw, compressed" in nodes.said("pipeline")
+    assert "'carrier pigeon'; it must be one of raw, compressed" in nodes.said("pipeline")
 
 
 def test_termination_is_a_clean_exit_too(nodes: Nodes, clip: Path):

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from posemo_ros.errors import InputError
-from posemo_ros.nodes.parameters import NODES, check, models_of, parameter_table, settings_of
+from posemo_ros.nodes.parameters import (
+    NODES,
+    CameraParameters,
+    KeypointsParameters,
+    PipelineParameters,
+    checked,
+    models_of,
+    parameter_table,
+    parameters_of,
+    settings_of,
+)
 from posemo_ros.pipeline import Models, Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -19,13 +30,13 @@ def defaults(node: str) -> dict[str, object]:
 
 
 def test_defaults_are_those_of_the_core():
-    assert models_of(defaults("pipeline")) == Models()
-    assert settings_of(defaults("pipeline")) == Settings()
+    assert models_of(PipelineParameters()) == Models()
+    assert settings_of(PipelineParameters()) == Settings()
 
 
 def test_zero_detector_threshold_means_the_models_own():
-    assert settings_of({"detector_threshold": 0.0}).detector_threshold is None
-    assert settings_of({"detector_threshold": 0.25}).detector_threshold == 0.25
+    assert settings_of(KeypointsParameters(detector_threshold=0.0)).detector_threshold is None
+    assert settings_of(KeypointsParameters(detector_threshold=0.25)).detector_threshold == 0.25
 
 
 def test_shipped_file_has_known_parameters_at_their_defaults():
@@ -38,10 +49,46 @@ def test_shipped_file_has_known_parameters_at_their_defaults():
     assert set(defaults("pipeline")) - {"autostart"} <= set(shipped)
 
 
-def test_choices_are_checked_and_named():
-    runtime = next(p for p in NODES["pipeline"] if p.name == "runtime")
-    assert check(runtime, "openvino") == ""
-    assert "auto, onnxruntime" in check(runtime, "cuda")
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("runtime", "openvino", "openvino"),
+        ("stall_s", 3, 3.0),
+        ("detect_every", 7, 7),
+        ("manifests", ["a.yaml", "b.yaml"], ("a.yaml", "b.yaml")),
+        ("autostart", False, False),
+    ],
+)
+def test_values_come_in_the_type_of_the_parameter(name: str, value: object, expected: object):
+    found = checked(parameters_of(PipelineParameters)[name], value)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_the_number_of_a_camera_is_a_source():
+    assert checked(parameters_of(CameraParameters)["source"], 0) == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("runtime", "cuda", "runtime is 'cuda'; it must be one of auto, "),
+        ("stall_s", "slow", "stall_s is 'slow', a string; it must be a double from 0.5 to 3600"),
+        ("stall_s", 0.1, "stall_s is 0.1; it must be a double from 0.5 to 3600"),
+        ("stall_s", float("nan"), "stall_s is nan"),
+        ("stall_s", True, "stall_s is True, a bool"),
+        ("detect_every", 2.5, "detect_every is 2.5, a double; it must be an integer from 1 to 1000"),
+        ("detect_every", 0, "detect_every is 0; it must be an integer from 1 to 1000"),
+        ("detector", ["a"], "detector is ['a'], an array; it must be a string"),
+        ("manifests", "a.yaml", "manifests is 'a.yaml', a string; it must be an array of strings"),
+        ("manifests", [1, 2], "manifests is [1, 2], an array; it must be an array of strings"),
+        ("autostart", 1, "autostart is 1, an integer; it must be a bool"),
+        ("autostart", None, "autostart is None, not set; it must be a bool"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_with_what_is_allowed(name: str, value: object, message: str):
+    with pytest.raises(InputError, match=re.escape(message)):
+        checked(parameters_of(PipelineParameters)[name], value)
 
 
 def test_same_name_means_the_same_everywhere():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import array
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,12 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from posemo_ros.nodes import qos
+from posemo_ros.nodes.base import PosemoNode
 from posemo_ros.nodes.camera import CameraNode
 from posemo_ros.nodes.context import ContextNode
 from posemo_ros.nodes.conversion import header_of, image_to_message, info_from_camera, jpeg_to_message
@@ -30,75 +27,17 @@ from posemo_ros.nodes.lifter import LifterNode
 from posemo_ros.nodes.monitor import ERROR, OK, WARN
 from posemo_ros.nodes.pipeline import PipelineNode
 from posemo_ros.nodes.recorder import RecorderNode
-from posemo_ros.nodes.station import Station
 
+from .bench import FAILURE, SUCCESS, Bench
 from .tiny_models import parameters
 
 pytestmark = pytest.mark.usefixtures("ros")
 
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 SECOND = 1_000_000_000
 
 
-class Bench:
-    """Nodes under test and one that plays the rest of the world, spun by hand."""
-
-    def __init__(self) -> None:
-        self.world = Node("world")
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.world)
-        self.nodes: list[Station] = []
-
-    def add(self, station: type[Station], **values: object) -> Station:
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        node = station(parameter_overrides=overrides)
-        self.nodes.append(node)
-        self.executor.add_node(node)
-        return node
-
-    def up(self, station: type[Station], **values: object) -> Station:
-        node = self.add(station, **values)
-        assert node.trigger_configure() == SUCCESS
-        assert node.trigger_activate() == SUCCESS
-        return node
-
-    def until(self, condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, f"timed out: {what}"
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def publisher(self, kind: type, topic: str, profile=None):
-        """A publisher that has found its subscriber."""
-        made = self.world.create_publisher(kind, topic, profile or qos.results())
-        self.until(made.get_subscription_count, f"a subscriber of {topic}")
-        return made
-
-    def heard(self, kind: type, topic: str) -> list:
-        """What the world hears on a topic from now on."""
-        messages: list = []
-        self.world.create_subscription(kind, topic, messages.append, qos.results(100))
-        self.until(lambda: self.world.count_publishers(topic), f"a publisher of {topic}")
-        return messages
-
-    def close(self) -> None:
-        for node in self.nodes:
-            if node.state in ("active", "inactive"):
-                node.trigger_shutdown()
-            self.executor.remove_node(node)
-            node.destroy_node()
-        self.world.destroy_node()
-
-
 @pytest.fixture
-def bench(ros: None) -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def pipeline(bench: Bench, tiny_manifest: Path) -> Station:
+def pipeline(bench: Bench, tiny_manifest: Path) -> PosemoNode:
     return bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
 
 
@@ -113,7 +52,7 @@ def image(step: int = 0, stamp_ns: int | None = None) -> Image:
     return image_to_message(picture(step), header_of(stamp, "eye"))
 
 
-def problems(node: Station) -> tuple[bytes, str]:
+def problems(node: PosemoNode) -> tuple[bytes, str]:
     status = node.monitor.status("node")
     return status.level, status.message
 
@@ -148,7 +87,7 @@ def test_full_round_and_again(bench: Bench, tiny_manifest: Path):
     ],
 )
 def test_configure_fails_with_a_reason_and_can_be_tried_again(
-    bench: Bench, tiny_manifest: Path, station: type[Station], values: dict[str, object], message: str
+    bench: Bench, tiny_manifest: Path, station: type[PosemoNode], values: dict[str, object], message: str
 ):
     base = {} if station is CameraNode else parameters(tiny_manifest, station.kind)
     node = bench.add(station, **{**base, **values})
@@ -190,7 +129,7 @@ def test_unexpected_error_in_a_transition_is_logged_and_ends_in_a_usable_state(
 # --- the chain --------------------------------------------------------------------------------------
 
 
-def test_results_carry_the_images_header_and_frames_without_people_count(bench: Bench, pipeline: Station):
+def test_results_carry_the_images_header_and_frames_without_people_count(bench: Bench, pipeline: PosemoNode):
     people = bench.heard(Person2DArray, "people")
     skeletons = bench.heard(Skeleton3DArray, "skeletons")
     emotions = bench.heard(EmotionArray, "emotions")
@@ -206,7 +145,7 @@ def test_results_carry_the_images_header_and_frames_without_people_count(bench: 
     assert len(people[1].people) == 1
 
 
-def test_time_that_jumps_back_breaks_nothing(bench: Bench, pipeline: Station):
+def test_time_that_jumps_back_breaks_nothing(bench: Bench, pipeline: PosemoNode):
     people = bench.heard(Person2DArray, "people")
     send = bench.publisher(Image, "image_raw")
     for number, stamp in enumerate((100, 101, 5, 6, 7), start=1):
@@ -240,7 +179,7 @@ def test_compressed_transport_is_subscribed_after_remapping(bench: Bench, tiny_m
     assert len(people[0].people) == 1
 
 
-def test_thresholds_change_at_run_time_and_models_do_not(bench: Bench, pipeline: Station):
+def test_thresholds_change_at_run_time_and_models_do_not(bench: Bench, pipeline: PosemoNode):
     people = bench.heard(Person2DArray, "people")
     send = bench.publisher(Image, "image_raw")
     send.publish(image(0))
@@ -250,7 +189,7 @@ def test_thresholds_change_at_run_time_and_models_do_not(bench: Bench, pipeline:
     )
     assert all(r.successful for r in results)
     pipeline.set_parameters([Parameter("detect_every", value=0)])
-    assert pipeline.values["detect_every"] == 1
+    assert pipeline.params.detect_every == 1
     refused = pipeline.set_parameters([Parameter("detector", value="other")])[0]
     assert not refused.successful
     # The tiny detector's score is 0.9: after a jump back in time nobody is followed any more.
@@ -281,7 +220,7 @@ def bad(**values: object) -> Image:
     ids=["encoding", "short", "no rows", "empty", "step"],
 )
 def test_a_bad_image_is_reported_and_the_next_one_works(
-    bench: Bench, pipeline: Station, message: Image, complaint: str
+    bench: Bench, pipeline: PosemoNode, message: Image, complaint: str
 ):
     people = bench.heard(Person2DArray, "people")
     send = bench.publisher(Image, "image_raw")
@@ -293,7 +232,7 @@ def test_a_bad_image_is_reported_and_the_next_one_works(
     bench.until(lambda: complaint not in problems(pipeline)[1], "the end of the problem")
 
 
-def test_missing_camera_info_says_what_is_assumed(bench: Bench, pipeline: Station):
+def test_missing_camera_info_says_what_is_assumed(bench: Bench, pipeline: PosemoNode):
     people = bench.heard(Person2DArray, "people")
     bench.publisher(Image, "image_raw").publish(image())
     bench.until(lambda: people, "results")
@@ -304,7 +243,7 @@ def test_missing_camera_info_says_what_is_assumed(bench: Bench, pipeline: Statio
     assert people[0].camera_assumed
 
 
-def test_camera_info_of_zeros_says_what_is_assumed_until_a_good_one_comes(bench: Bench, pipeline: Station):
+def test_camera_info_of_zeros_says_what_is_assumed_until_a_good_one_comes(bench: Bench, pipeline: PosemoNode):
     from posemo_ros.camera import Camera
 
     people = bench.heard(Person2DArray, "people")
@@ -391,7 +330,7 @@ def test_topics_follow_the_namespace_in_every_mode(bench: Bench, tiny_manifest: 
         bench.until(lambda t=topic: bench.world.count_publishers(t), f"a publisher of {topic}")
 
 
-def test_images_are_taken_as_sensor_data_and_results_given_reliably(bench: Bench, pipeline: Station):
+def test_images_are_taken_as_sensor_data_and_results_given_reliably(bench: Bench, pipeline: PosemoNode):
     from rclpy.qos import ReliabilityPolicy
 
     bench.until(lambda: bench.world.count_subscribers("/image_raw"), "the subscription")

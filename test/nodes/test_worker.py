@@ -40,7 +40,7 @@ def feed(items: list[int], capacity: int) -> Recorder:
     for item in items[1:]:
         worker.put(item)
     recorder.go.release(len(items))
-    worker.stop()
+    assert worker.stop(10)
     return recorder
 
 
@@ -65,6 +65,22 @@ def test_errors_are_reported_and_the_next_item_gets_its_turn():
 def test_nothing_is_taken_after_stop():
     recorder = Recorder()
     worker = recorder.worker()
-    worker.stop()
+    assert worker.stop(10)
     worker.put(1)
     assert recorder.done == []
+
+
+def test_work_that_does_not_end_is_left_behind_and_reports_nothing_any_more():
+    recorder = Recorder()
+    worker = recorder.worker(capacity=5)
+    for item in (-1, 2, 3):
+        worker.put(item)
+    assert recorder.started.acquire(timeout=10)
+    assert worker.current is not None
+    assert worker.current[0] == -1
+    assert not worker.stop(0.01)
+    assert recorder.drops == 2
+    recorder.go.release()
+    assert worker.join(10)
+    assert recorder.errors == []
+    assert worker.current is None

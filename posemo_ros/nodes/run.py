@@ -1,0 +1,116 @@
+"""A node as a process: from its start to its exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from ..errors import InputError, PosemoError
+from .base import PosemoNode
+
+Node = PosemoNode[Any, Any]
+
+
+def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
+    """Run a node until it ends or is interrupted.
+
+    Returns:
+        Exit code: 0, also after SIGINT and SIGTERM; 1 when it could not be brought up by itself.
+    """
+    node: Node | None = None
+    try:
+        _init(args)
+        node = kind()
+        _stop_on_signals(node)
+        _forward_log(node)
+        _bring_up(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok() and node.exit_code is None:
+            _spin_once(executor, node)
+        return node.exit_code or 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except PosemoError as error:
+        rclpy.logging.get_logger(kind.kind).error(str(error))
+        return 1
+    finally:
+        if node is not None:
+            _bring_down(node)
+        rclpy.try_shutdown()
+
+
+def _init(args: Sequence[str] | None) -> None:
+    # Our own handlers: rclpy's would take the publishers away before the last results are out.
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rcl's errors have no common class
+        reason = str(error).replace("\n", " ").split(", at ./src")[0].split(", at /")[0]
+        raise InputError(f"the arguments for ROS or a parameter file cannot be used: {reason}") from error
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
+    try:
+        executor.spin_once(timeout_sec=0.1)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        raise
+    except Exception as error:  # one callback that fails must not end the node
+        node.report_failure(error)
+
+
+class _ToRosLog(logging.Handler):
+    """What the core logs, in the node's log."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self._logger.error(record.getMessage())
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(record.getMessage())
+        elif record.levelno >= logging.INFO:
+            self._logger.info(record.getMessage())
+        else:
+            self._logger.debug(record.getMessage())
+
+
+def _forward_log(node: Node) -> None:
+    core = logging.getLogger((__package__ or "posemo_ros").partition(".")[0])
+    core.addHandler(_ToRosLog(node))
+    core.setLevel(logging.INFO)
+    core.propagate = False
+
+
+def _stop_on_signals(node: Node) -> None:
+    def stop(*_: object) -> None:
+        node.finish(node.exit_code or 0)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _bring_up(node: Node) -> None:
+    if not node.params.autostart:
+        return
+    for trigger in (node.trigger_configure, node.trigger_activate):
+        if trigger() != TransitionCallbackReturn.SUCCESS:
+            node.publish_diagnostics()
+            node.finish(1)
+            return
+
+
+def _bring_down(node: Node) -> None:
+    try:
+        if rclpy.ok() and node.state in ("active", "inactive", "unconfigured"):
+            node.trigger_shutdown()
+    finally:
+        node.destroy_node()
