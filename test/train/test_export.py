@@ -111,7 +111,9 @@ def test_manifest_entry_is_complete_and_true(tmp_path):
     path = tmp_path / "net.onnx"
     exporting.export(entry, path, licence="MIT", source="a test")
     spec = load_manifest(tmp_path / "net.yaml")["net"]
-    assert spec.spec == LiftSpec(frames=9, input_joints="h36m17", normalisation="screen", channels=2)
+    assert spec.spec == LiftSpec(
+        frames=9, input_joints="h36m17", normalisation="screen", channels=2, rate_hz=50.0
+    )
     assert (spec.file, spec.licence, spec.source) == ("net.onnx", "MIT", "a test")
     assert spec.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     session = open_session(path, runtime="onnxruntime", threads=1, shapes=input_shapes(spec.spec))

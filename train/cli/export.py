@@ -11,6 +11,8 @@ from typing import Any
 from posemo_ros.cli.command import Command
 from posemo_ros.errors import InputError, PosemoError
 
+from .card import put_report
+
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", nargs="?", help="a name of train.models.zoo.NETWORKS")
@@ -25,6 +27,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--licence", default="not stated", help="of the weights, for the manifest")
     parser.add_argument("--source", help="where the weights come from; default: the checkpoint's name")
+    parser.add_argument("--card", type=Path, help="gets the figures of the run's test; default: OUT as .md")
     parser.add_argument("--fp16", action="store_true", help="also write half precision")
     parser.add_argument(
         "--int8", type=Path, metavar="NPZ", help="also write int8, calibrated on these inputs"
@@ -43,11 +46,18 @@ def _run(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from train.export import export, load_samples
     from train.models.zoo import build
-    from train.tasks.checkpoint import entry_of, start_from
+    from train.tasks.checkpoint import start_from
+    from train.tasks.cli import read_run
 
     if (args.network is None) == (args.config is None):
         raise InputError("name a network or a --config")
-    entry = entry_of(args.config) if args.config else build(args.network, **_settings("--set", args.set))
+    run = None
+    if args.config:
+        if not args.weights:
+            raise InputError(f"--config {args.config}: name the --weights, a checkpoint of its run")
+        entry, run = read_run(args.config)
+    else:
+        entry = build(args.network, **_settings("--set", args.set))
     if args.weights:
         start_from(entry.network, args.weights, may_miss=args.may_miss, may_have=args.may_have)
     entry.settings.update(_settings("--entry", args.entry))
@@ -57,6 +67,8 @@ def _export(args: argparse.Namespace) -> None:
     for path, difference in files.items():
         print(f"{path}: differs from PyTorch by {difference:.1e} of the largest output")
     print(f"{args.out.with_suffix('.yaml')}: manifest entry")
+    if run is not None and (run / "test.json").exists():
+        put_report(args.card or args.out.with_suffix(".md"), "test", run / "test.json")
 
 
 def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:

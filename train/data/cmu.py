@@ -8,7 +8,8 @@ funding from NSF EIA-0196217."
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,17 @@ class Motion:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def only(self, wanted: Callable[[str], bool]) -> Motion:
+        """The segments of some clips, chosen by the clip's name."""
+        chosen = [i for i, clip in enumerate(self.clips) if wanted(clip)]
+        return replace(
+            self,
+            starts=self.starts[chosen],
+            ends=self.ends[chosen],
+            actions=tuple(self.actions[i] for i in chosen),
+            clips=tuple(self.clips[i] for i in chosen),
+        )
 
 
 def load(data: Path, split: str, *, min_frames: int = 24) -> Motion:

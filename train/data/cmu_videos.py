@@ -1,6 +1,6 @@
 """CMU clips (see ``cmu``) as videos: random virtual cameras that stand still, noisy COCO-17 keypoints.
 
-The same protocol as for Human3.6M then applies: every frame of every view, screen coordinates.
+The same protocol as for Human3.6M then applies: every frame of every view.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 
 from posemo_ros.camera import Camera
 from posemo_ros.interpolate import fill
+from posemo_ros.lift.lifter import MIN_SCORE
 from posemo_ros.lift.normalise import encode_screen
 
 from . import cmu
@@ -31,18 +32,19 @@ def load_videos(
     *,
     views: int = 4,
     noise: Noise = PERFECT,
-    channels: int = 2,
+    rays: bool = False,
     max_videos: int | None = None,
     seed: int = 0,
 ) -> list[Video]:
-    """Every clip seen by ``views`` cameras.
+    """Every clip seen by ``views`` cameras; keypoints (T, 17, 3) with scores.
 
     Args:
         data: The development data's folder.
         split: ``train`` or ``test``.
         views: Cameras per clip; a clip that comes nearer than 0.5 m to one is left out there.
         noise: Of the 2D keypoints.
-        channels: 2, or 3 with the scores.
+        rays: Keypoints as viewing rays at z = 1 instead of screen coordinates; those the station
+            does not trust (``MIN_SCORE``) then have score 0.
         max_videos: At most so many, evenly taken from all.
         seed: Of cameras and noise.
 
@@ -59,20 +61,23 @@ def load_videos(
         for number, view in enumerate(seen):
             if view[..., 2].min() > _NEAREST_M:
                 name = f"{motion.clips[segment]} from frame {motion.starts[segment]} camera {number}"
-                keypoints = _keypoints(view, noise, chance)[..., :channels]
+                keypoints = _keypoints(view, noise, chance, rays=rays)
                 videos.append(Video(name, motion.actions[segment], keypoints, view[:, :17] - view[:, :1]))
     if max_videos is not None and len(videos) > max_videos:
         videos = [videos[i] for i in np.linspace(0, len(videos) - 1, max_videos).astype(int)]
     return videos
 
 
-def _keypoints(view: Floats, noise: Noise, rng: np.random.Generator) -> Floats:
-    """(T, 22, 3) body in the camera's frame to (T, 17, 3) screen coordinates and score."""
+def _keypoints(view: Floats, noise: Noise, rng: np.random.Generator, *, rays: bool) -> Floats:
+    """(T, 22, 3) body in the camera's frame to (T, 17, 3) rays or screen coordinates and score."""
     pixels = CAMERA.project(coco_keypoints(view)).astype(np.float32)
     out = np.empty((*pixels.shape[:2], 3), np.float32)
     for part in np.array_split(np.arange(len(pixels)), max(len(pixels) // _STRETCH, 1)):
-        xy, scores = corrupt(pixels[None, part], noise, rng)
-        xy = fill(np.arange(len(part)), xy, scores > 0)[0]
-        out[part, :, :2] = np.nan_to_num(encode_screen(xy, CAMERA.width, CAMERA.height))
-        out[part, :, 2] = scores[0]
+        xy, scores = (rows[0] for rows in corrupt(pixels[None, part], noise, rng))
+        if rays:
+            scores = np.where(scores >= MIN_SCORE, scores, np.float32(0))
+        xy = fill(np.arange(len(part)), xy, scores > 0)
+        points = CAMERA.rays(xy)[..., :2] if rays else encode_screen(xy, CAMERA.width, CAMERA.height)
+        out[part, :, :2] = np.nan_to_num(points)
+        out[part, :, 2] = scores
     return out

@@ -6,24 +6,27 @@ they stand in a configuration once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from posemo_ros.errors import InputError
-from posemo_ros.inference.manifest import ImageInput, KeypointSpec
+from posemo_ros.inference.manifest import ImageInput, KeypointSpec, LiftSpec
 
-from . import cmu_videos, coco, h36m, mpi_inf_3dhp
+from . import cmu, cmu_videos, coco, h36m, mpi_inf_3dhp
 from .detections import read_detections
 from .files import need
 from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
+from .lifting import training_batch
 from .noise import PERFECT, Noise
 from .people import Person
-from .sampling import EpochSampler
-from .sequences import COCO_TO_H36M, H36M, Layout, Video, Windows
+from .sampling import Batch, Draws, EpochSampler, StepSampler
+from .sequences import COCO_TO_H36M, H36M, Layout, PersonWindows, Video, Windows
 
 
 class Data(lightning.LightningDataModule):
@@ -58,31 +61,34 @@ class Data(lightning.LightningDataModule):
                 self.datasets[part] = self.make(part)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What the data fix of the manifest's settings: a network is run on what it was trained on."""
+        return {}
+
+    @property
     def settings(self) -> dict[str, Any]:
-        """What the task's network fixes."""
-        settings: dict[str, Any] = self.trainer.lightning_module.entry.settings
+        """The manifest's settings of the network that is trained on these data."""
+        settings: dict[str, Any] = self.trainer.lightning_module.describe(self.facts).settings
         return settings
 
     def loader(self, part: str) -> DataLoader[Any]:
         """Batches of this process."""
-        train = part == "train"
-        sampler = EpochSampler(
-            len(self.datasets[part]),
-            self.batch if train else self.eval_batch,
-            shuffle=train,
-            seed=self.seed,
-            rank=self.trainer.global_rank,
-            world=self.trainer.world_size,
-            with_epoch=self.epochs,
-        )
         return DataLoader(
             self.datasets[part],
-            sampler=sampler,
+            sampler=self._sampler(part),
             batch_size=None,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=self.trainer.accelerator.auto_device_count() > 0 and self.on_gpu,
         )
+
+    def _sampler(self, part: str) -> Sampler[Any]:
+        dataset, train = self.datasets[part], part == "train"
+        own = {"rank": self.trainer.global_rank, "world": self.trainer.world_size}
+        if isinstance(dataset, Draws):
+            return StepSampler(dataset.steps, **own)
+        batch = self.batch if train else self.eval_batch
+        return EpochSampler(len(dataset), batch, shuffle=train, seed=self.seed, with_epoch=self.epochs, **own)
 
     @property
     def on_gpu(self) -> bool:
@@ -117,22 +123,28 @@ class VideoData(Data):
     """
 
     layout: Layout = H36M
+    joint_set, rate_hz = "h36m17", 0.0
 
     def __init__(self, *, stride: int = 1, val_stride: int = 8, flip: bool = True, **others: Any) -> None:
         super().__init__(**others)
         self.stride, self.val_stride, self.flip = stride, val_stride, flip
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {"input_joints": self.joint_set, "normalisation": "screen", "rate_hz": self.rate_hz}
+
     def videos(self, part: str) -> list[Video]:
         """Of ``train``, ``val`` or ``test``."""
         raise NotImplementedError
 
-    def make(self, part: str) -> Windows:
+    def make(self, part: str) -> Any:
         """Windows as long as the network wants them."""
         frames, channels = self.settings["frames"], self.settings["channels"]
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
-        videos = self.videos(part)
+        videos = [replace(v, keypoints=v.keypoints[..., :channels]) for v in self.videos(part)]
         have = videos[0].keypoints.shape[-1]
-        if have != channels:
+        if have < channels:
             raise InputError(
                 f"the network takes {channels} numbers per keypoint, {videos[0].name} has {have}; "
                 f"set channels: {have} in the network's options"
@@ -150,6 +162,8 @@ class Human36M(VideoData):
             the test subjects, as the published recipes do, which chooses the best epoch on the test.
         others: See ``VideoData``.
     """
+
+    rate_hz = h36m.FPS
 
     def __init__(
         self,
@@ -189,19 +203,19 @@ class Mpi3dhp(VideoData):
 
 
 class Cmu(VideoData):
-    """CMU clips seen by random virtual cameras; every eighth training video is for validation.
+    """CMU clips seen by random virtual cameras that stand still.
 
     Args:
         folder: The development data's folder.
         views: Cameras per clip.
         noise: Of the 2D keypoints: ``perfect`` or ``detector`` (see ``noise.Noise``).
-        channels: 2, or 3 with the scores.
+        normalisation: Of the network's input, ``screen`` or ``person``.
+        held_out_every: Every so many training clips are for validation instead.
         max_videos: For trials: at most so many.
         others: See ``VideoData``.
     """
 
-    layout = COCO_TO_H36M
-    held_out_every = 8
+    layout, joint_set, rate_hz = COCO_TO_H36M, "coco17", cmu_videos.RATE_HZ
 
     def __init__(
         self,
@@ -209,7 +223,8 @@ class Cmu(VideoData):
         *,
         views: int = 4,
         noise: str = "detector",
-        channels: int = 2,
+        normalisation: str = "screen",
+        held_out_every: int = 8,
         max_videos: int | None = None,
         **others: Any,
     ) -> None:
@@ -218,7 +233,27 @@ class Cmu(VideoData):
         if noise not in kinds:
             raise InputError(f"noise: {noise!r} is unknown (known: {', '.join(kinds)})")
         self.folder, self.views, self.noise = Path(folder), views, kinds[noise]
-        self.channels, self.max_videos = channels, max_videos
+        self.normalisation, self.held_out_every, self.max_videos = normalisation, held_out_every, max_videos
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {**super().facts, "normalisation": self.normalisation}
+
+    @property
+    def spec(self) -> LiftSpec:
+        """Of the network that is trained."""
+        return LiftSpec(**self.settings)
+
+    def make(self, part: str) -> Any:
+        """See ``VideoData``; windows of rays where the network wants them seen by a virtual camera."""
+        if self.normalisation == "screen":
+            return super().make(part)
+        train = part == "train"
+        stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
+        return PersonWindows(
+            self.videos(part), self.spec, self.layout, stride=stride, flip=train and self.flip
+        )
 
     def videos(self, part: str) -> list[Video]:
         """See ``VideoData``."""
@@ -227,15 +262,50 @@ class Cmu(VideoData):
             "test" if part == "test" else "train",
             views=self.views,
             noise=self.noise,
-            channels=self.channels,
+            rays=self.normalisation == "person",
             max_videos=self.max_videos,
         )
         if part == "test":
             return videos
         # All views of a clip stay together.
-        clips = sorted({v.name.split(" ")[0] for v in videos})
-        kept = set(clips[:: self.held_out_every])
+        kept = self._held_out(v.name.split(" ")[0] for v in videos)
         return [v for v in videos if (v.name.split(" ")[0] in kept) == (part == "val")]
+
+    def _held_out(self, clips: Iterable[str]) -> set[str]:
+        """Training clips that are for validation."""
+        return set(sorted(set(clips))[:: self.held_out_every])
+
+
+class CmuBodies(Cmu):
+    """Other bodies in other poses, made of CMU clips anew for every step, see ``lifting``.
+
+    Validation and test are those of ``Cmu``.
+
+    Args:
+        folder: The development data's folder.
+        steps: Batches between two validations.
+        others: See ``Cmu``.
+    """
+
+    def __init__(
+        self, folder: Path, *, steps: int = 500, normalisation: str = "person", **others: Any
+    ) -> None:
+        super().__init__(folder, normalisation=normalisation, **others)
+        self.steps = steps
+
+    def make(self, part: str) -> Any:
+        """See ``Data``."""
+        if part != "train":
+            return super().make(part)
+        everything = cmu.load(self.folder, "train")
+        kept = self._held_out(everything.clips)
+        motion, spec = everything.only(lambda clip: clip not in kept), self.spec
+
+        def draw(rng: np.random.Generator, count: int) -> Batch:
+            keypoints, joints = training_batch(motion, spec, self.noise, rng, count)
+            return {"keypoints": keypoints, "joints": joints[:, None]}
+
+        return Draws(draw, self.batch, self.steps, self.seed)
 
 
 class Keypoints(Data):

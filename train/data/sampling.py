@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
+
+Batch = dict[str, "np.ndarray[Any, Any]"]
 
 
 class EpochSampler(Sampler["list[int | tuple[int, int]]"]):
@@ -59,3 +63,52 @@ class EpochSampler(Sampler["list[int | tuple[int, int]]"]):
             if not len(own):  # results are put together by index, so once more does no harm
                 own = together[:1]
             yield [(self.epoch, int(i)) if self.with_epoch else int(i) for i in own]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """A torch data set without end: batch k is drawn anew, from (seed, k) alone.
+
+    Attributes:
+        draw: From a source of chance and a number of samples to a batch.
+        batch: Samples per batch and process.
+        steps: Batches that count as an epoch; after one the run is validated and saved.
+        seed: Of the batches.
+    """
+
+    draw: Callable[[np.random.Generator, int], Batch]
+    batch: int
+    steps: int
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return self.steps * self.batch
+
+    def __getitem__(self, number: int) -> Batch:
+        """Batch ``number`` of the run, with ``index`` (B,)."""
+        rows = self.draw(np.random.default_rng((self.seed, number)), self.batch)
+        return {**rows, "index": np.arange(self.batch)}
+
+
+class StepSampler(Sampler[int]):
+    """Numbers of the batches of ``Draws``: step after step, dealt out to the processes in turn.
+
+    Args:
+        steps: Per epoch.
+        rank, world: This process and the number of processes.
+    """
+
+    def __init__(self, steps: int, *, rank: int = 0, world: int = 1) -> None:
+        self.steps, self.rank, self.world, self.epoch = steps, rank, world, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[int]:
+        # Asked at each step: the trainer makes the iterator before it tells a resumed run's epoch.
+        for step in range(self.steps):
+            yield (self.epoch * self.steps + step) * self.world + self.rank

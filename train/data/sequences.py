@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.errors import InputError
+from posemo_ros.inference.manifest import LiftSpec
+from posemo_ros.lift.lifter import encode
 from posemo_ros.skeleton import COCO17, H36M17
 
 Floats = NDArray[np.float32]
@@ -120,6 +123,28 @@ class Windows:
             keypoints[turned] = mirror(keypoints[turned], self.layout.keypoints_flip)
             joints[turned] = mirror(joints[turned], self.layout.joints_flip)
         return {"keypoints": keypoints, "joints": joints, "index": index}
+
+
+class PersonWindows(Windows):
+    """Windows of viewing rays as the ``person`` normalisation shows them, see ``lift.normalise``.
+
+    Args:
+        videos: Their keypoints are rays at z = 1 with scores, COCO-17 or H36M-17.
+        spec: Of the network: frames, joint set, channels.
+        layout, others: See ``Windows``.
+    """
+
+    def __init__(self, videos: Sequence[Video], spec: LiftSpec, layout: Layout, **others: Any) -> None:
+        super().__init__(videos, spec.frames, layout, **others)
+        self.spec = spec
+
+    def __getitem__(self, indices: Sequence[int]) -> dict[str, NDArray[np.generic]]:
+        """A batch as of ``Windows``; joints in the axes of each window's virtual camera."""
+        batch = super().__getitem__(indices)
+        rays = np.asarray(batch["keypoints"], np.float32)
+        keypoints, rotation = encode(rays[..., :2], rays[..., 2], self.spec)
+        joints = np.asarray(batch["joints"], np.float32) @ np.swapaxes(rotation, -1, -2)[:, None]
+        return {**batch, "keypoints": keypoints, "joints": joints.astype(np.float32)}
 
 
 def mirror(points: Floats, flip: Index) -> Floats:

@@ -25,9 +25,11 @@ from .moemo import MoEmoOfficial, MoEmoX
 from .motionagformer import MotionAGFormer
 from .poseformer import PoseFormer
 from .pstmo import PSTMO
+from .temporal import TemporalEmotion, TemporalLifter
 
 CLIP_MEAN = [122.7709, 116.7460, 104.0937]
 CLIP_STD = [68.5005, 66.6322, 70.3232]
+H36M_RATE_HZ = 50.0
 # The released MoEmo takes every fourth frame of videos of about 30 frames per second.
 MOEMO_RATE_HZ = 7.5
 MOEMO_LABELS = ["anger", "joy", "sadness", "fear", "surprise", "disgust"]
@@ -89,11 +91,13 @@ def _hrnet(
 
 
 def _lifter(network: nn.Module, frames: int, channels: int) -> Entry:
+    """The settings are those of the released weights; of a run, its data say others."""
     settings = {
         "frames": frames,
         "channels": channels,
         "input_joints": "h36m17",
         "normalisation": "screen",
+        "rate_hz": H36M_RATE_HZ,
     }
     keypoints = torch.randn(2, frames, 17, channels)
     return Entry(network, {"keypoints": keypoints}, ("poses",), "lifter", settings)
@@ -113,6 +117,16 @@ def _pstmo(frames: int = 243, *, channels: int = 2, **options: Any) -> Entry:
 
 def _motionagformer(frames: int = 27, *, channels: int = 3, **options: Any) -> Entry:
     return _lifter(MotionAGFormer(frames, channels=channels, **options), frames, channels)
+
+
+def _temporal_lifter(frames: int = 27, *, channels: int = 3, **options: Any) -> Entry:
+    return _lifter(TemporalLifter(frames, channels, **options), frames, channels)
+
+
+def _temporal_emotion(frames: int = 27, **options: Any) -> Entry:
+    settings = {"frames": frames, "rate_hz": 12.0, "axes": "upright", "labels": list(EMOTIONS)}
+    inputs = {"poses": torch.randn(2, frames, 17, 3)}
+    return Entry(TemporalEmotion(frames, **options), inputs, ("logits",), "emotion", settings)
 
 
 def _moemo_official() -> Entry:
@@ -164,6 +178,8 @@ NETWORKS: dict[str, Callable[..., Entry]] = {
     "crossformer": _crossformer,
     "pstmo": _pstmo,
     "motionagformer": _motionagformer,
+    "temporal_lifter": _temporal_lifter,
+    "temporal_emotion": _temporal_emotion,
     "moemo_official": _moemo_official,
     "moemo_x": _moemo_x,
     "clip": _clip,

@@ -33,13 +33,12 @@ from posemo_ros.inference.sessions import open_session
 from posemo_ros.types import EMOTIONS, EmotionStatus
 from train.data import cmu
 from train.data.cameras import random_poses, see
-from train.data.cmu import Motion
 from train.data.emotion import Movements, as_lifted, movements
 from train.data.noise import Noise
+from train.models.temporal import TemporalEmotion
 
 from . import lifter as lifting
 from .fitting import Batch, Plan, export, fit
-from .temporal import EmotionNet
 
 SPEC = EmotionSpec(frames=27, rate_hz=12.0, axes="upright")
 NEUTRAL_REFUSED = 0.95  # share of neutral movements that min_confidence turns away
@@ -67,7 +66,7 @@ def train(data: Path, out: Path, run: Path, plan: Plan, *, batch: int, seed: int
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(logits, target, label_smoothing=0.02)
 
-    net = fit(EmotionNet(SPEC.frames), make_batch, loss, plan, run, seed=seed)
+    net = fit(TemporalEmotion(SPEC.frames), make_batch, loss, plan, run, seed=seed)
     example = torch.zeros(2, SPEC.frames, 17, 3)
     difference = export(net, example, out, input_name="movement", output_name="logits")
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, ONNX Runtime and torch differ by {difference:.1e}")
@@ -91,12 +90,8 @@ def evaluate(data: Path, model: Path, *, count: int = HELD_OUT) -> dict[str, obj
 def held_out(data: Path, half: int, count: int, frames: int, rate_hz: float) -> Movements:
     """Made-up expression of every other test clip; the two halves share no clip."""
     motion = cmu.load(data, "test")
-    clips = sorted(set(motion.clips))[half::2]
-    chosen = np.isin(motion.clips, clips)
-    names = [tuple(np.array(values)[chosen]) for values in (motion.actions, motion.clips)]
-    part: Motion = dataclasses.replace(
-        motion, starts=motion.starts[chosen], ends=motion.ends[chosen], actions=names[0], clips=names[1]
-    )
+    clips = set(sorted(set(motion.clips))[half::2])
+    part = motion.only(lambda clip: clip in clips)
     return movements(part, frames, rate_hz, np.random.default_rng(100 + half), count)
 
 

@@ -30,9 +30,9 @@ from train.data.body import Floats, coco_keypoints
 from train.data.cameras import random_poses, see
 from train.data.lifting import training_batch
 from train.data.noise import PERFECT, Noise, corrupt
+from train.models.temporal import TemporalLifter
 
 from .fitting import Plan, export, fit
-from .temporal import LifterNet
 
 SPEC = LiftSpec(frames=27, input_joints="coco17", normalisation="person", channels=3, rate_hz=30.0)
 CAMERA = Camera.from_fov(640, 480, 60.0)
@@ -49,7 +49,7 @@ def train(data: Path, out: Path, run: Path, plan: Plan, *, batch: int, width: in
     """Train and export; prints the difference between the exported model and torch."""
     torch.manual_seed(seed)
     motion = cmu.load(data, "train")
-    net = LifterNet(SPEC.frames, SPEC.channels, width=width)
+    net = TemporalLifter(SPEC.frames, SPEC.channels, width=width)
     net = fit(
         net,
         lambda rng: training_batch(motion, SPEC, Noise(), rng, batch),

@@ -137,7 +137,6 @@ def config(
             "log_every_n_steps": 50,
         },
         "checkpoint": {"monitor": None, "save_top_k": 0},
-        "early_stopping": {"strict": False},
     }
 
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
-from posemo_ros.errors import InputError
 from train.models.weights import fill, read_state
-from train.models.zoo import Entry, build
 
 PREFIX = "network."
 
@@ -45,20 +40,3 @@ def start_from(
         ModelError: The names or shapes do not fit; it lists them.
     """
     fill(network, network_state(path), str(path), may_miss=may_miss, may_have=may_have)
-
-
-def entry_of(config: Path) -> Entry:
-    """The network that a configuration names, with random weights.
-
-    Raises:
-        InputError: The file has no ``model`` with a network.
-    """
-    try:
-        model = yaml.safe_load(config.read_text(encoding="utf-8"))["model"]
-        arguments: dict[str, Any] = model.get("init_args", {})
-        entry = build(arguments["network"], **arguments.get("options") or {})
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{config}: expected a configuration with model.init_args.network ({error!r})"
-        ) from error
-    return replace(entry, settings={**entry.settings, **(arguments.get("settings") or {})})

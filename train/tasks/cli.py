@@ -16,8 +16,9 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from posemo_ros.errors import PosemoError
+from posemo_ros.errors import InputError, PosemoError
 from train.data.modules import Data
+from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
 from .task import Task
@@ -42,6 +43,7 @@ class Cli(LightningCLI):
                 "checkpoint.auto_insert_metric_name": False,
                 "early_stopping.monitor": "val/loss",
                 "early_stopping.patience": 1000,
+                "early_stopping.strict": False,  # an epoch that a resumed run only ends was not validated
             }
         )
 
@@ -97,6 +99,25 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
         if plain is error:
             raise
         raise plain from None
+
+
+def read_run(config: Path) -> tuple[Entry, Path]:
+    """What a configuration trains, and where.
+
+    Returns:
+        The network with random weights and what task and data say about it; the folder of the run.
+
+    Raises:
+        InputError: The file is no configuration of a run.
+    """
+    # Neither the machine of the training nor the weights it began with are needed here.
+    here = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
+    here += ["--trainer.num_nodes=1", "--trainer.precision=32-true", "--trainer.logger=false"]
+    try:
+        cli = run(["--config", str(config), *here, "--model.init_args.weights=null"], start=False)
+    except (OSError, ValueError, SystemExit) as error:
+        raise InputError(f"{config}: expected the configuration of a run ({error})") from error
+    return cli.model.describe(cli.datamodule.facts), Path(cli.config.out)
 
 
 def _plain(error: BaseException) -> BaseException:

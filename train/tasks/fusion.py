@@ -30,7 +30,7 @@ class Fusion(Task):
     def __init__(self, network: str = "moemo_x", *, label_smoothing: float = 0.0, **others: Any) -> None:
         super().__init__(network, **others)
         self.label_smoothing = label_smoothing
-        order = [self.entry.settings["labels"].index(name) for name in EMOTIONS]
+        order = [self.describe().settings["labels"].index(name) for name in EMOTIONS]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
 

@@ -67,7 +67,7 @@ class Lifter(Task):
         pose = _parts(self.network(keypoints), frames)[0][:, 0]
         if not self.flip_test:
             return pose
-        layout = self._windows("test").layout
+        layout = self.trainer.datamodule.layout
         other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0]
         return (pose + _mirror(other, layout.joints_flip)) / 2
 
@@ -97,15 +97,10 @@ class Lifter(Task):
 
     def _judge(self, part: str) -> None:
         rows = self.collect()
-        windows = self._windows(part)
+        windows = self.trainer.datamodule.datasets[part]
         table = by_action(rows["predicted"].numpy(), rows["truth"].numpy(), rows["index"].numpy(), windows)
         self.per_action = table
         self.report(part, {name: value for name, value in table["average"].items() if np.isfinite(value)})
-
-    def _windows(self, part: str) -> Windows:
-        datasets = self.trainer.datamodule.datasets
-        windows: Windows = datasets.get(part) or next(iter(datasets.values()))
-        return windows
 
 
 def _parts(answer: Tensor | tuple[Tensor, Tensor], frames: int) -> tuple[Tensor, Tensor | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class Task(lightning.LightningModule):
         options: Of its class.
         settings: What the manifest says differently from the zoo, such as ``axes: upright``.
         optimizer: From parameters to an optimiser.
-        scheduler: From an optimiser to a learning rate per epoch.
+        scheduler: From an optimiser to a learning rate per epoch, or per step where the class says
+            ``interval = "step"`` (``train.tasks.schedules``).
         plateau: Quantity watched by a ``ReduceLROnPlateau``.
         weights: Checkpoint to start from, released or ours.
         may_miss: Patterns of parameters the checkpoint may lack.
@@ -49,13 +50,28 @@ class Task(lightning.LightningModule):
         may_have: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        entry = build(network, **(options or {}))
-        self.entry: Entry = replace(entry, settings={**entry.settings, **(settings or {})})
-        self.network = entry.network
+        self._zoo: Entry = build(network, **(options or {}))
+        self._settings = dict(settings or {})
+        self.network = self._zoo.network
         self._make_optimizer, self._make_scheduler, self._plateau = optimizer, scheduler, plateau
         if weights is not None:
             start_from(self.network, Path(weights), may_miss=may_miss, may_have=may_have)
         self.rows: list[Rows] = []
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the task itself fixes of the manifest's settings."""
+        return {}
+
+    def describe(self, data: Mapping[str, Any] | None = None) -> Entry:
+        """The network as it is trained here, for its data and for its manifest entry.
+
+        Args:
+            data: ``facts`` of the data module. What the configuration's ``settings`` say goes
+                first, then the task, then the data, then the zoo.
+        """
+        settings = {**self._zoo.settings, **(data or {}), **self.facts, **self._settings}
+        return replace(self._zoo, settings=settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Task:
         """A copy with weights of its own (``Ema`` keeps one).
@@ -74,7 +90,7 @@ class Task(lightning.LightningModule):
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)
-        plan: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
+        plan: dict[str, Any] = {"scheduler": scheduler, "interval": getattr(scheduler, "interval", "epoch")}
         if isinstance(scheduler, (torch.optim.lr_scheduler.ReduceLROnPlateau, ReduceLROnPlateau)):
             plan["monitor"] = self._plateau
         return {"optimizer": optimizer, "lr_scheduler": plan}

@@ -13,6 +13,8 @@ SMALL = {
     "crossformer": {},
     "pstmo": {"frames": 9, "layers": 1, "width": 16, "hidden": 16},
     "motionagformer": {"frames": 9, "layers": 1, "width": 16},
+    "temporal_lifter": {"frames": 9, "width": 16},
+    "temporal_emotion": {"frames": 9, "width": 16},
     "moemo_official": {},
     "moemo_x": {"frames": 4, "width": 16, "depth": 1, "context_frames": 2},
 }

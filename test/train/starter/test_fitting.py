@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from posemo_ros.inference.sessions import open_session
+from train.models.temporal import TemporalEmotion, TemporalLifter, TemporalNet
 from train.starter.fitting import Plan, export, fit
-from train.starter.temporal import EmotionNet, LifterNet, TemporalNet
 
 
 def _slope(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def test_frames_must_be_a_power_of_three() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "shape", "answer"),
-    [(LifterNet(width=16), (27, 17, 3), (1, 17, 3)), (EmotionNet(width=16), (27, 17, 3), (6,))],
+    [(TemporalLifter(width=16), (27, 17, 3), (1, 17, 3)), (TemporalEmotion(width=16), (27, 17, 3), (6,))],
 )
 def test_exported_models_take_any_batch_and_agree_with_torch(net, shape, answer, tmp_path: Path) -> None:
     net = net.eval()

@@ -48,6 +48,36 @@ def write_motion(folder: Path, frames: int = 40, seed: int = 0) -> None:
     (folder / "cameras.json").write_text(json.dumps(cameras))
 
 
+def write_cmu(folder: Path, clips: int = 6, frames: int = 240) -> None:
+    """People who stand and swing their limbs, in the form of the CMU clips."""
+    rng = np.random.default_rng(0)
+    rest = np.array(
+        [
+            [0, 0, 0.9], [0, -0.13, 0.9], [0, -0.13, 0.48], [0, -0.13, 0.06], [0, 0.13, 0.9],
+            [0, 0.13, 0.48], [0, 0.13, 0.06], [0, 0, 1.13], [0, 0, 1.38], [0, 0, 1.48], [0, 0, 1.56],
+            [0, 0.17, 1.36], [0, 0.19, 1.08], [0, 0.2, 0.83], [0, -0.17, 1.36], [0, -0.19, 1.08],
+            [0, -0.2, 0.83],
+        ]
+    )  # fmt: skip
+    t = np.arange(frames)[:, None, None] / 20
+    size = 0.03 + 0.1 * np.isin(np.arange(17), (2, 3, 5, 6, 12, 13, 15, 16))[:, None]
+    motion = [rest + size * np.sin(t + rng.uniform(0, 6, (17, 3))) for _ in range(clips)]
+    total = clips * frames
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        folder / "cmu_h36m17.npz",
+        positions=np.concatenate(motion).astype("f4"),
+        head_forward=np.tile(np.float32([1, 0, 0]), (total, 1)),
+        head_left=np.tile(np.float32([0, 1, 0]), (total, 1)),
+        clip_start=np.arange(clips + 1) * frames,
+        clip_names=np.array([f"{i:02d}_01" for i in range(clips)]),
+        action=np.array(["swing"] * clips),
+        split=np.array(["train", "train", "test"] * (clips // 3)),
+        frame_ok=np.ones(total, bool),
+        fps=120.0,
+    )
+
+
 def lifter_config(data: Path, out: Path, **model: Any) -> dict[str, Any]:
     return {
         "seed_everything": 1,

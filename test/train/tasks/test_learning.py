@@ -104,7 +104,7 @@ def detector_config(folder: Path, out: Path, *, steps: int = 120) -> dict[str, A
         "seed_everything": 0,
         "out": str(out),
         "model": {
-            "class_path": "train.tasks.detector.KeypointDetector",
+            "class_path": "train.tasks.keypoints.Keypoints",
             "init_args": {
                 "options": {
                     "width": 16,

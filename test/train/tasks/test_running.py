@@ -13,8 +13,11 @@ import torch
 import yaml
 
 from posemo_ros.errors import InputError
+from posemo_ros.inference.manifest import LiftSpec, load_manifest
+from train.cards import read_figures
 from train.tasks.callbacks import Ema, read_logs
-from train.tasks.checkpoint import entry_of, network_state, start_from
+from train.tasks.checkpoint import network_state, start_from
+from train.tasks.cli import read_run
 
 from .runs import command, lifter_config, weights, write_motion
 
@@ -111,6 +114,9 @@ def test_a_run_leaves_the_best_and_is_tested_predicted_and_exported(motion: Path
     assert (
         main(["export", "--config", str(tmp_path / "c.yaml"), "--weights", str(last), "--out", str(out)]) == 0
     )
+    spec = load_manifest(out.with_suffix(".yaml"))["lifter"].spec
+    assert spec == LiftSpec(3, input_joints="h36m17", normalisation="screen", channels=2, rate_hz=50.0)
+    assert read_figures(out.with_suffix(".md"))["test"] == result
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(out))
@@ -191,7 +197,7 @@ def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
     )
     path = tmp_path / "fine.yaml"
     path.write_text(yaml.safe_dump(fine))
-    entry = entry_of(path)
+    entry, _ = read_run(path)
     arguments = fine["model"]["init_args"]
     start_from(entry.network, last, may_miss=arguments["may_miss"], may_have=arguments["may_have"])
     pretrained = network_state(last)

@@ -23,7 +23,7 @@ MIN_SCORE = 0.2  # keypoints below it do not count in a person's score
 NMS_OKS = 0.9
 
 
-class KeypointDetector(Task):
+class Keypoints(Task):
     """Learns heatmaps.
 
     Logged for validation and test: COCO's ``AP``, ``AP50``, ``AP75``, ``APM``, ``APL``, ``AR`` and
@@ -37,9 +37,14 @@ class KeypointDetector(Task):
 
     def __init__(self, network: str = "hrnet", *, flip_test: bool = True, **others: Any) -> None:
         super().__init__(network, **others)
-        settings = self.entry.settings
-        self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
         self.flip_test = flip_test
+        settings = self.describe().settings
+        self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Task``."""
+        return {"flip_test": self.flip_test}
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Half the mean squared error of the heatmaps."""

@@ -1,11 +1,13 @@
-"""The small temporal convolution network behind the starter lifter and emotion model.
+"""The small temporal convolution network of the starter lifter and emotion model.
 
 One convolution that shrinks time threefold, then residual blocks of the same kind: the strided
 form of VideoPose3D (Pavllo et al., CVPR 2019). On a CPU it trains twenty to fifty times as many
-samples a second as PoseFormer or MoEmoX of similar size; those are for a GPU (``train.models``).
+samples a second as PoseFormer or MoEmoX of similar size; those are for a GPU.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ class TemporalNet(nn.Module):
         self, frames: int, inputs: int, outputs: int, *, width: int = 256, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        blocks = round(torch.log(torch.tensor(frames)).item() / torch.log(torch.tensor(3)).item()) - 1
+        blocks = round(math.log(frames, 3)) - 1
         if 3 ** (blocks + 1) != frames:
             raise ValueError(f"frames: {frames} is not a power of three")
         self.expand = _unit(inputs, width, 3, dropout)
@@ -51,7 +53,7 @@ def _unit(inputs: int, outputs: int, size: int, dropout: float) -> nn.Sequential
     )
 
 
-class LifterNet(TemporalNet):
+class TemporalLifter(TemporalNet):
     """(B, 27, 17, C) -> (B, 1, 17, 3) metres relative to the pelvis."""
 
     def __init__(self, frames: int = 27, channels: int = 3, *, width: int = 256) -> None:
@@ -63,7 +65,7 @@ class LifterNet(TemporalNet):
         return joints - joints[:, :, :1]
 
 
-class EmotionNet(nn.Module):
+class TemporalEmotion(nn.Module):
     """(B, T, 17, 3) upright poses in metres to (B, 6) logits in the order of ``EMOTIONS``.
 
     A frame's numbers are the pose and how it changed since the frame before.

@@ -1,0 +1,108 @@
+"""The starter networks learn on the same road as the papers', step by step what a plain loop learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from posemo_ros.inference.manifest import LiftSpec
+from train.data import cmu
+from train.data.lifting import training_batch
+from train.data.noise import Noise
+from train.models.temporal import TemporalLifter
+from train.tasks.callbacks import read_logs
+
+from .runs import command, write_cmu
+
+CONFIGS = Path(__file__).resolve().parents[3] / "train" / "configs" / "starter"
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_cmu(folder / "cmu_mocap")
+    return folder
+
+
+def small(name: str, data: Path, out: Path, **options: Any) -> dict[str, Any]:
+    """A shipped configuration on made-up clips, with few small steps."""
+    config: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    arguments = config["model"]["init_args"]
+    arguments["options"] |= options
+    arguments["scheduler"]["init_args"] |= {"steps": STEPS, "warmup": 3}
+    config["data"]["init_args"] |= {"folder": str(data), "batch": 8, "steps": STEPS // 2, "workers": 0}
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
+    config["trainer"] |= {**quiet, "max_epochs": 2, "log_every_n_steps": 1}
+    return {**config, "out": str(out)}
+
+
+def plain_loop(
+    net: nn.Module, draw: Callable[[np.random.Generator], tuple[Tensor, Tensor]], loss: Any, rate: float
+) -> Iterator[float]:
+    """Losses of AdamW with a warm-up, a cosine and clipped gradients, written out."""
+    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.01)
+    for step in range(STEPS):
+        warm = min(1.0, (step + 1) / 3)
+        optimizer.param_groups[0]["lr"] = rate * warm * 0.5 * (1 + np.cos(np.pi * step / STEPS))
+        inputs, target = draw(np.random.default_rng((0, step)))
+        optimizer.zero_grad()
+        value = loss(net(inputs), target)
+        value.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        yield value.item()
+
+
+def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> None:
+    command(small("lifter", data, tmp_path / "run", width=16), tmp_path / "c.yaml")
+    motion = cmu.load(data, "train").only(lambda clip: clip != "00_01")  # that one validates
+    spec = LiftSpec(27, channels=3, rate_hz=30.0)
+
+    def draw(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        inputs, target = training_batch(motion, spec, Noise(), rng, 8)
+        return torch.from_numpy(inputs), torch.from_numpy(target)
+
+    torch.manual_seed(0)
+    net = TemporalLifter(width=16)
+    expected = list(plain_loop(net, draw, lambda a, b: (a[:, 0] - b).norm(dim=-1).mean(), 2e-3))
+    found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_stopped_run_goes_on_from_its_last_checkpoint(data: Path, tmp_path: Path) -> None:
+    whole = command(small("lifter", data, tmp_path / "whole", width=16), tmp_path / "w.yaml")
+    parts = small("lifter", data, tmp_path / "parts", width=16)
+    command(parts, tmp_path / "p.yaml", "--trainer.max_epochs=1")
+    resumed = command(parts, tmp_path / "p.yaml", "--ckpt_path=last")
+    for name, value in whole.model.network.state_dict().items():
+        assert torch.equal(value, resumed.model.network.state_dict()[name]), name
+    assert [s for s, _ in read_logs(tmp_path / "parts")["train/loss_step"]] == list(range(STEPS))
+
+
+def test_a_run_is_tested_and_exported(data: Path, tmp_path: Path) -> None:
+    """Manifest entry and card say what the run was."""
+    import json
+
+    from posemo_ros.inference.manifest import load_manifest
+    from train.__main__ import main
+    from train.cards import read_figures
+
+    config, path = small("lifter", data, tmp_path / "run", width=16), tmp_path / "c.yaml"
+    command(config, path)
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    command(config, path, f"--ckpt_path={last}", name="test")
+    out = tmp_path / "lifter.onnx"
+    assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
+    spec = load_manifest(tmp_path / "lifter.yaml")["lifter"].spec
+    assert spec == LiftSpec(27, "coco17", "person", channels=3, rate_hz=30.0)
+    figures = read_figures(tmp_path / "lifter.md")["test"]
+    assert figures == json.loads((tmp_path / "run/test.json").read_text())
+    assert figures["metrics"]["mpjpe_mm"] > 0

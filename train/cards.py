@@ -1,0 +1,50 @@
+"""The figures of a model card, in a block that programs write and read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from posemo_ros.errors import InputError
+
+_BLOCK = re.compile(r"<!-- figures[^>]*-->\n```json\n(?P<json>.*?)\n```\n<!-- end of figures -->", re.S)
+_TEXT = (
+    "<!-- figures: `python -m train export` and `python -m train card` write them -->\n"
+    "```json\n{}\n```\n<!-- end of figures -->"
+)
+
+
+def read_figures(card: Path) -> dict[str, Any]:
+    """What stands in the block; nothing where there is no block.
+
+    Raises:
+        InputError: The card cannot be read, or its block is no JSON object.
+    """
+    try:
+        found = _BLOCK.search(card.read_text(encoding="utf-8"))
+        figures = json.loads(found["json"]) if found else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{card}: expected a model card with a JSON block of figures ({error})") from error
+    if not isinstance(figures, dict):
+        raise InputError(f"{card}: expected an object in the block of figures, got {type(figures).__name__}")
+    return figures
+
+
+def write_figures(card: Path, **figures: Any) -> None:
+    """Put figures into a card, made if need be; those of other names in it stay.
+
+    Args:
+        card: Markdown file.
+        figures: Name, such as ``test`` or ``evaluate_lift``, to anything JSON can hold.
+    """
+    old = read_figures(card) if card.exists() else {}
+    block = _TEXT.format(json.dumps({**old, **figures}, indent=1))
+    text = card.read_text(encoding="utf-8") if card.exists() else f"# {card.stem}\n"
+    found = _BLOCK.search(text)
+    if found:
+        text = text[: found.start()] + block + text[found.end() :]
+    else:
+        text = f"{text.rstrip()}\n\n## Figures\n\n{block}\n"
+    card.write_text(text, encoding="utf-8")
