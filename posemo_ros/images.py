@@ -4,7 +4,7 @@
 converted: colour by cv_bridge where it is installed and by rosbags-image where it is not (both
 call the same OpenCV conversion), everything they disagree on here, so that the results are equal:
 padded rows, byte order, 16 to 8 bits (cv_bridge rounds, rosbags-image cuts off), float pictures
-and NV12/NV21 (unknown to cv_bridge).
+and NV12, NV24, I420 and their kin (unknown to cv_bridge).
 
 Encodings are those of ``sensor_msgs/image_encodings.hpp`` and the V4L2 names some drivers use.
 """
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from .camera import Camera
 from .errors import InputError
+from .pictures import bits_in, decode, to_8bit
 from .types import Frame, PixelOrder
 
 _log = logging.getLogger(__name__)
@@ -63,10 +64,44 @@ _CONVERTED: dict[str, tuple[type[np.generic], int, str, str]] = {
     **{name: (np.uint8, 1, name, "bgr8") for name in _BAYER if name.endswith("8")},
     **{name: (np.uint16, 1, name, "bgr16") for name in _BAYER if name.endswith("16")},
 }
-_SEMI_PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
+_PLANAR = {
+    "nv12": cv2.COLOR_YUV2BGR_NV12,
+    "nv21": cv2.COLOR_YUV2BGR_NV21,
+    "i420": cv2.COLOR_YUV2BGR_I420,
+    "yuv420": cv2.COLOR_YUV2BGR_I420,
+    "yv12": cv2.COLOR_YUV2BGR_YV12,
+}
+_FULL_CHROMA = {"nv24": (0, 1), "nv42": (1, 0)}  # places of U and V in a pair
+# B, G, R from Y, U, V of BT.601 with the range of video, as OpenCV has it for NV12.
+_YUV_TO_BGR = np.array(
+    [
+        [1.164383, 2.017232, 0.0, -16 * 1.164383 - 128 * 2.017232],
+        [1.164383, -0.391762, -0.812968, -16 * 1.164383 + 128 * (0.391762 + 0.812968)],
+        [1.164383, 0.0, 1.596027, -16 * 1.164383 - 128 * 1.596027],
+    ]
+)
 
-ENCODINGS = (*_VIEWS, *_CONVERTED, *_SEMI_PLANAR)
+ENCODINGS = (*_VIEWS, *_CONVERTED, *_PLANAR, *_FULL_CHROMA)
 """All encodings that ``frame_from_raw`` understands."""
+
+
+class BitDepth:
+    """How many bits the 16-bit images of one camera use.
+
+    Keeps the most it has seen, so that the brightness of a film does not jump.
+
+    Attributes:
+        bits: 0 before the first 16-bit image; then 8, 10, 12, 14 or 16.
+    """
+
+    def __init__(self) -> None:
+        self.bits = 0
+
+    def __call__(self, image: NDArray[Any]) -> int:
+        """The bits to scale this image by."""
+        if image.dtype == np.uint16:
+            self.bits = max(self.bits, bits_in(image))
+        return self.bits or 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +163,13 @@ def frame_from_raw(
     camera: Camera | None = None,
     *,
     convert: Converter | None = None,
+    depth: BitDepth | None = None,
 ) -> Frame:
     """Frame of the fields of a ``sensor_msgs/Image``.
 
     The image of ``bgr8``, ``rgb8`` and ``mono8`` is a read-only view on ``data``; with padded rows
-    it is strided, which OpenCV takes as it is. 16-bit values are scaled by 255 / 65535 and
-    rounded; float pictures are taken as 0 to 1 (OpenCV's convention), NaN as 0.
+    it is strided, which OpenCV takes as it is. 16-bit values are scaled by the bits they use, see
+    ``BitDepth``, and rounded; float pictures are taken as 0 to 1 (OpenCV's convention), NaN as 0.
 
     Args:
         encoding: One of ``ENCODINGS``.
@@ -143,6 +179,7 @@ def frame_from_raw(
         data: Any object with the buffer protocol, ``step * height`` bytes or more.
         stamp_ns, frame_id, camera: See ``Frame``.
         convert: For other than the zero-copy encodings; ``best_converter()`` when None.
+        depth: Used bits of 16-bit values; by this image's content when None.
 
     Raises:
         InputError: The encoding is unknown, the image has no pixels, ``step`` or ``data`` is too
@@ -154,19 +191,26 @@ def frame_from_raw(
         channels, order = _VIEWS[encoding]
         image = _view(data, (height, width, channels), (step, channels, 1))
         return Frame(image if channels == 3 else image[..., 0], stamp_ns, frame_id, camera, order)
-    if encoding in _SEMI_PLANAR:
+    if encoding in _PLANAR:
         planes = np.ascontiguousarray(_view(data, (pixels, width), (step, 1)))
-        image = np.asarray(cv2.cvtColor(planes, _SEMI_PLANAR[encoding]), np.uint8)
+        image = np.asarray(cv2.cvtColor(planes, _PLANAR[encoding]), np.uint8)
+        return Frame(image, stamp_ns, frame_id, camera)
+    if encoding in _FULL_CHROMA:
+        luma_and_chroma = np.ascontiguousarray(_view(data, (pixels, width), (step, 1)))
+        image = _from_full_chroma(luma_and_chroma, height, width, _FULL_CHROMA[encoding])
         return Frame(image, stamp_ns, frame_id, camera)
     packed = _packed(encoding, height, width, row, _view(data, (height, row), (step, 1)), is_bigendian)
-    image = _to_8bit(_converted(packed, encoding, convert or best_converter()))
+    wide = _converted(packed, encoding, convert or best_converter())
+    image = to_8bit(wide, (depth or BitDepth())(wide))
     order = PixelOrder.GRAY if image.ndim == 2 else PixelOrder.BGR
     return Frame(image, stamp_ns, frame_id, camera, order)
 
 
 def _layout(encoding: str, height: int, width: int) -> tuple[int, int]:
-    """(rows, bytes per row) of an encoding; NV12 and NV21 have half as many rows again."""
-    if encoding in _SEMI_PLANAR:
+    """(rows, bytes per row) of an encoding, its chroma planes as further rows."""
+    if encoding in _FULL_CHROMA:
+        return height * 3, width
+    if encoding in _PLANAR:
         if width % 2 or height % 2:
             raise InputError(f"image of {width} x {height} in {encoding}: width and height must be even")
         return height * 3 // 2, width
@@ -178,6 +222,15 @@ def _layout(encoding: str, height: int, width: int) -> tuple[int, int]:
             raise InputError(f"image of {width} x {height} in {encoding}: the width must be even")
         return height, width * channels * np.dtype(kind).itemsize
     raise InputError(f"image encoding {encoding!r} is unknown (known: {', '.join(ENCODINGS)})")
+
+
+def _from_full_chroma(
+    planes: NDArray[np.uint8], height: int, width: int, order: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """BGR of (3 H, W): luma, then pairs of chroma for every pixel."""
+    chroma = planes[height:].reshape(height, width, 2)
+    yuv = np.dstack([planes[:height], chroma[..., order[0]], chroma[..., order[1]]]).astype(np.float32)
+    return np.asarray(np.rint(np.clip(cv2.transform(yuv, _YUV_TO_BGR), 0, 255)), np.uint8)
 
 
 def _check(encoding: str, height: int, width: int, step: int, row: int, rows: int, data: Any) -> None:
@@ -223,18 +276,14 @@ def _converted(image: RawImage, encoding: str, convert: Converter) -> NDArray[An
         ) from error
 
 
-def _to_8bit(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pictures of any depth as uint8."""
-    if image.dtype == np.uint16:
-        return np.asarray(cv2.convertScaleAbs(image, alpha=255 / 65535), np.uint8)
-    if image.dtype.kind == "f":
-        finite = np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
-        return np.asarray(np.rint(np.clip(finite, 0, 1) * 255), np.uint8)
-    return np.asarray(image, np.uint8)
-
-
 def frame_from_compressed(
-    format: str, data: Any, stamp_ns: int = 0, frame_id: str = "", camera: Camera | None = None
+    format: str,
+    data: Any,
+    stamp_ns: int = 0,
+    frame_id: str = "",
+    camera: Camera | None = None,
+    *,
+    depth: BitDepth | None = None,
 ) -> Frame:
     """Frame of the fields of a ``sensor_msgs/CompressedImage``.
 
@@ -244,6 +293,7 @@ def frame_from_compressed(
             before compressing.
         data: The compressed bytes.
         stamp_ns, frame_id, camera: See ``Frame``.
+        depth: Used bits of 16-bit values; by this image's content when None.
 
     Raises:
         InputError: It is a depth image, or cannot be decoded.
@@ -253,14 +303,14 @@ def frame_from_compressed(
             f"compressed image has the format {format!r}: that is a depth image; "
             "choose the camera's colour topic (its compressed form ends in /compressed)"
         )
-    buffer = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
-    if image is None:
+    try:
+        image = decode(data, cv2.IMREAD_UNCHANGED)
+    except InputError as error:
+        size = memoryview(data).nbytes
         raise InputError(
-            f"compressed image (format {format!r}, {buffer.size} bytes) cannot be decoded; "
-            "expected a whole JPEG or PNG file"
-        )
-    pixels = _to_8bit(image)
+            f"compressed image (format {format!r}, {size} bytes): {error}; expected a whole JPEG or PNG file"
+        ) from error
+    pixels = to_8bit(image, (depth or BitDepth())(image))
     if pixels.ndim == 2:
         return Frame(pixels, stamp_ns, frame_id, camera, PixelOrder.GRAY)
     if pixels.shape[2] == 4:

@@ -9,6 +9,7 @@ from ..inference.manifest import STATIONS
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
+from ..replay.choice import Choice
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
@@ -47,6 +48,34 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hfov", type=float, default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
     )
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """``--topic``, ``--camera-info``, ``--rate``, ``--strict``: what of a source is read, and how."""
+    parser.add_argument("--topic", default="", metavar="NAME", help="image topic of a bag with several")
+    parser.add_argument(
+        "--camera-info",
+        default="",
+        metavar="TOPIC_OR_FILE",
+        help="intrinsics: topic of the bag, or a file (camera_calibration's YAML, or JSON)",
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="images per second, instead of the source's own time"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="end at the first image that cannot be used",
+    )
+
+
+def choice_from(args: argparse.Namespace) -> Choice:
+    """What the options of ``add_source_options`` describe.
+
+    Raises:
+        InputError: A rate that is none.
+    """
+    return Choice(args.rate, args.topic, args.camera_info, args.strict)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

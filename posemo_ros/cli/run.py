@@ -6,24 +6,28 @@ import argparse
 from pathlib import Path
 
 from .command import Command
-from .options import add_model_options, pipeline_from
+from .options import add_model_options, add_source_options, choice_from, pipeline_from
+
+FINISHED_WITH_LOSSES = 3
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", help="video file, image folder, rosbag2 (folder, .db3, .mcap) or camera number"
+        "source", help="video, picture or folder of pictures, bag, number of a camera, or address of a stream"
     )
     parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder for the results")
     parser.add_argument("--truth", type=Path, help="ground truth (.npz) to compare with")
+    add_source_options(parser)
     add_model_options(parser)
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: argparse.Namespace) -> int | None:
     from ..replay.report import run_offline
     from ..replay.sources import open_source
 
-    with open_source(args.source) as source:
+    with open_source(args.source, choice_from(args)) as source:
         print(run_offline(source, pipeline_from(args), args.out, truth=args.truth))
+        return FINISHED_WITH_LOSSES if source.losses else None
 
 
 COMMAND = Command(

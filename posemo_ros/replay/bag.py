@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,8 @@ from .. import topics
 from ..errors import InputError
 from ..pipeline import Models, with_camera
 from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
-from .bag_source import BagSource, open_bag
+from .bag_files import open_bag
+from .bag_source import BagSource
 from .messages import (
     MessageMaker,
     emotions_from_message,
@@ -28,6 +29,7 @@ from .messages import (
 JPEG_QUALITY = 90
 IMAGE = topics.IMAGE + topics.COMPRESSED
 PEOPLE, SKELETONS, EMOTIONS = "Person2DArray", "Skeleton3DArray", "EmotionArray"
+KINDS = (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray", "CameraInfo")
 TYPES = {
     IMAGE: "sensor_msgs/msg/CompressedImage",
     topics.CAMERA_INFO: "sensor_msgs/msg/CameraInfo",
@@ -99,6 +101,9 @@ class ResultBagWriter:
 class Recording:
     """The results in a bag, by image stamp in nanoseconds.
 
+    Of several images with one stamp, each later one is kept one nanosecond after the one before,
+    so that none is lost; ``frames`` gives the images under the same stamps.
+
     Attributes:
         path: The bag.
         people, skeletons, emotions: What was found in the image of that stamp.
@@ -138,7 +143,22 @@ class Recording:
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics."""
-        return iter(BagSource(self.path))
+        key = _Keys()
+        return (replace(f, stamp_ns=key("image", f.stamp_ns)) for f in BagSource(self.path))
+
+
+class _Keys:
+    """Tells several messages of one stamp apart; see ``Recording``."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, set[int]] = {}
+
+    def __call__(self, kind: str, stamp_ns: int) -> int:
+        taken = self._taken.setdefault(kind, set())
+        while stamp_ns in taken:
+            stamp_ns += 1
+        taken.add(stamp_ns)
+        return stamp_ns
 
 
 def read_results(path: Path) -> Recording:
@@ -147,13 +167,11 @@ def read_results(path: Path) -> Recording:
     Raises:
         InputError: It is no bag, or nobody's results are in it.
     """
-    recording = Recording(path)
-    with open_bag(path) as reader:
-        for connection, received_ns, raw in reader.messages():
-            kind = connection.msgtype.rsplit("/", 1)[-1]
-            if kind in (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray", "CameraInfo"):
-                message = typestore().deserialize_cdr(raw, connection.msgtype)
-                _take(recording, kind, message, received_ns)
+    recording, key = Recording(path), _Keys()
+    with open_bag(path) as bag:
+        wanted = [t.name for t in bag.topics.values() if t.kind.rsplit("/", 1)[-1] in KINDS]
+        for topic, received_ns, raw in bag.messages(wanted):
+            _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
     if not recording.people:
         raise InputError(
             f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
@@ -161,7 +179,7 @@ def read_results(path: Path) -> Recording:
     return recording
 
 
-def _take(recording: Recording, kind: str, message: Any, received_ns: int) -> None:
+def _take(recording: Recording, kind: str, message: Any, received_ns: int, key: _Keys) -> None:
     if kind == "DiagnosticArray":
         recording.diagnostics.extend(
             {v.key: v.value for v in status.values} for status in message.status if _is_chain(status.name)
@@ -170,7 +188,7 @@ def _take(recording: Recording, kind: str, message: Any, received_ns: int) -> No
             if status.name.endswith("/camera"):
                 recording.camera.update({v.key: v.value for v in status.values})
         return
-    stamp = stamp_of(message)
+    stamp = key(kind, stamp_of(message))
     if kind == "CameraInfo":
         recording.info_arrived_ns[stamp] = received_ns
         return

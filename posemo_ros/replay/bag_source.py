@@ -1,132 +1,252 @@
-"""Frames out of a rosbag2."""
+"""Frames out of the bags of ``bag_files``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
 
 from .. import topics
-from ..camera import Camera
-from ..camera_info import camera_from_info
 from ..errors import InputError
+from ..images import BitDepth
 from ..types import Frame
-from .messages import frame_from_message, typestore
-from .sources import ACCEPTED, Source
+from .bag_files import Bag, Topic, open_bag
+from .bag_images import DEPTH_ENCODINGS, HELP, IMAGE_KINDS, ImageReader, MessageTime
+from .choice import Choice
+from .intrinsics import CameraOfSize, Intrinsics, named
+from .sources import Source
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-
-
-@contextmanager
-def open_bag(path: Path) -> Iterator[Reader]:
-    """A reader for a bag folder or single file.
-
-    Raises:
-        InputError: It is no rosbag2.
-    """
-    try:
-        reader = Reader(path)
-        reader.open()
-    except Exception as error:  # rosbags lets errors of its storage layers through
-        raise InputError(f"tried {str(path)!r} as a rosbag2: {error}; accepted are {ACCEPTED}") from error
-    try:
-        yield reader
-    finally:
-        reader.close()
+INFO_KINDS = (
+    "sensor_msgs/msg/CameraInfo",
+    "foxglove_msgs/msg/CameraCalibration",
+    "foxglove.CameraCalibration",
+)
+OPTION = "--topic NAME (node: parameter topic)"
 
 
 class BagSource(Source):
-    """The images of one topic of a rosbag2 (SQLite or MCAP, raw or compressed images).
+    """The images of one topic of a bag.
 
     Stamps are the header's; where that is zero, the time of recording. ``rate_hz`` is the mean
-    over the bag. Intrinsics are the first message of the ``camera_info`` topic beside the images.
+    over the bag. Intrinsics are the first calibrated message of the ``camera_info`` topic beside
+    the images, scaled to each image's size.
 
     Args:
-        path: Bag folder or single ``.mcap`` or ``.db3`` file.
-        topic: Image topic; None takes the only one (``choose_topic``).
+        path: Bag folder or file.
+        choice: What to read of it; without a topic there must be one only (``choose_topic``).
 
     Raises:
         InputError: Not a bag, no such topic, or several to choose from.
     """
 
-    def __init__(self, path: Path, *, topic: str | None = None) -> None:
+    def __init__(self, path: Path, choice: Choice | None = None) -> None:
+        choice = choice or Choice()
         self.name = path.name
-        self._path = path
-        self._types = typestore()
-        with open_bag(self._path) as reader:
-            self.topic = choose_topic(_counts(reader), topic, path)
-            count = sum(c.msgcount for c in self._connections(reader, self.topic))
-            self.length = count
-            self.rate_hz = max(count - 1, 1) / max(reader.duration * 1e-9, 1e-3)
-            self.camera = self._first_camera(reader)
+        self._path, self._choice = path, choice
+        with open_bag(path) as bag:
+            self.topic = choose_topic(_looked_at(bag), choice.topic, path)
+            count = bag.topics[self.topic].count
+            self._stated = max(bag.stated.get(self.topic, 0), count)
+            self.length = self._stated
+            if self.topic != choice.topic:
+                self.note(f"images are those of {self.topic}", level=logging.INFO)
+            self._camera_of = CameraOfSize(self._intrinsics(bag), self.note)
+            size = _first_size(bag, self.topic)
+            duration_s = bag.duration_s
+        self.rate_hz = choice.rate_hz or max(count - 1, 1) / max(duration_s, 1e-3)
+        self.time = (
+            f"{choice.rate_hz:g} images per second (as asked)" if choice.rate_hz else "stamps of the messages"
+        )
+        self.camera = self._camera_of(*size) if size else None
 
-    @staticmethod
-    def _connections(reader: Reader, topic: str) -> list[Connection]:
-        return [c for c in reader.connections if c.topic == topic]
-
-    def _first_camera(self, reader: Reader) -> Camera | None:
-        wanted = topics.camera_info_of(self.topic)
-        connections = [c for c in self._connections(reader, wanted) if c.msgtype == INFO_TYPE]
-        if not connections:
+    def _intrinsics(self, bag: Bag) -> Intrinsics | None:
+        wanted = self._choice.camera_info
+        if wanted and wanted not in bag.topics:
+            if wanted.startswith("/") and not Path(wanted).exists():
+                known = [t.name for t in bag.topics.values() if t.kind in INFO_KINDS]
+                raise InputError(
+                    f"{self._path} has no topic {wanted!r}; camera info in it: {', '.join(known) or 'none'}"
+                )
+            return named(Path(wanted))
+        name = wanted or topics.camera_info_of(self.topic)
+        topic = bag.topics.get(name)
+        if topic is None or topic.kind not in INFO_KINDS:
+            if wanted:
+                raise InputError(f"{wanted} is no camera info but {topic.kind if topic else 'nothing'}")
             return None
-        for connection, _, raw in reader.messages(connections):
-            info: Any = self._types.deserialize_cdr(raw, connection.msgtype)
-            if info.width and info.height and np.any(info.k):
-                return camera_from_info(info, info.width, info.height)[0]
-        return None
+        return _first_calibrated(bag, topic)
 
-    def __iter__(self) -> Iterator[Frame]:
-        with open_bag(self._path) as reader:
-            for connection, received_ns, raw in reader.messages(self._connections(reader, self.topic)):
-                message: Any = self._types.deserialize_cdr(raw, connection.msgtype)
-                yield frame_from_message(message, camera=self.camera, otherwise_ns=received_ns)
+    def _frames(self) -> Iterator[Frame]:
+        clock = MessageTime(self._choice.rate_hz)
+        depth = BitDepth()
+        reader, number = ImageReader(depth), 0
+        with open_bag(self._path) as bag:
+            for topic, time_ns, raw in bag.messages([self.topic]):
+                number += 1
+                try:
+                    for frame in reader.frames(bag.read(topic, raw), topic.kind, time_ns):
+                        yield self._placed(frame, clock)
+                except InputError as error:
+                    self.losses.add(_reason(error), f"image {number} of {self.topic}", str(error))
+                    clock.skip()
+            for frame in reader.flush():
+                yield self._placed(frame, clock)
+            for said in bag.cut_off:
+                self._cut_off(said, number)
+        if 0 < depth.bits < 16:
+            self.note(f"images of 16 bits use {depth.bits}: scaled by that")
+        if clock.without_stamp:
+            self.note(f"{clock.without_stamp} images have no stamp: placed by the time they were recorded")
+
+    def _cut_off(self, said: str, number: int) -> None:
+        lost = max(self._stated - number, 1)
+        self.length = None  # the loss below says it already
+        self.losses.add(
+            "the recording ends in the middle", said.split(":")[0], said.partition(": ")[2], count=lost
+        )
+
+    def _placed(self, frame: Frame, clock: MessageTime) -> Frame:
+        camera = self._camera_of(frame.width, frame.height)
+        return Frame(frame.image, clock.stamp(frame.stamp_ns), frame.frame_id, camera, frame.pixel_order)
 
 
-def choose_topic(counts: Mapping[str, int], wanted: str | None, path: Path) -> str:
+def _first_size(bag: Bag, name: str) -> tuple[int, int] | None:
+    """Width and height of the first image that can be read."""
+    reader = ImageReader(BitDepth())
+    for topic, time_ns, raw in bag.messages([name]):
+        try:
+            for frame in reader.frames(bag.read(topic, raw), topic.kind, time_ns):
+                return frame.width, frame.height
+        except InputError:
+            continue
+    return None
+
+
+def _reason(error: InputError) -> str:
+    for words in ("cannot be decoded", "cut off", "empty", "does not fit its type", "key frame"):
+        if words in str(error):
+            return f"image: {words}"
+    return "image cannot be used"
+
+
+def _first_calibrated(bag: Bag, topic: Topic) -> Intrinsics | None:
+    for _, _, raw in bag.messages([topic.name]):
+        info = _lower_case(bag.read(topic, raw))
+        if info.width and info.height and np.any(info.k):
+            header = getattr(info, "header", info)
+            return Intrinsics(info, str(getattr(header, "frame_id", "")), topic.name)
+    return None
+
+
+def _lower_case(info: Any) -> Any:
+    """The fields of ROS 2's CameraInfo, also of a message of ROS 1 or Foxglove."""
+    if hasattr(info, "k"):
+        return info
+    nothing = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    return SimpleNamespace(
+        width=info.width,
+        height=info.height,
+        k=info.K,
+        d=info.D,
+        distortion_model=info.distortion_model,
+        binning_x=getattr(info, "binning_x", 0),
+        binning_y=getattr(info, "binning_y", 0),
+        roi=getattr(info, "roi", nothing),
+        frame_id=getattr(info, "frame_id", ""),
+        **({"header": info.header} if hasattr(info, "header") else {}),
+    )
+
+
+class _Candidate:
+    """An image topic as far as its first message tells."""
+
+    def __init__(self, topic: Topic, depth: bool, problem: str) -> None:
+        self.topic, self.depth, self.problem = topic, depth, problem
+
+
+def _looked_at(bag: Bag) -> list[_Candidate]:
+    """The image topics of a bag, depth told by type and encoding."""
+    found = []
+    for topic in bag.topics.values():
+        if topic.kind in HELP:
+            found.append(_Candidate(topic, False, HELP[topic.kind]))
+        elif topic.kind in IMAGE_KINDS:
+            depth, problem = _first_message(bag, topic)
+            found.append(_Candidate(topic, depth, problem))
+    return found
+
+
+def _first_message(bag: Bag, topic: Topic) -> tuple[bool, str]:
+    if topic.encoding not in ("cdr", "ros1"):
+        return False, HELP.get(topic.encoding, f"its messages are in {topic.encoding!r}, expected cdr")
+    for _, _, raw in bag.messages([topic.name]):
+        try:
+            message = bag.read(topic, raw)
+        except InputError as error:
+            return False, str(error)
+        said = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
+        return said in DEPTH_ENCODINGS or "compressedDepth" in said, ""
+    return False, ""
+
+
+def choose_topic(candidates: list[_Candidate], wanted: str, path: Path) -> str:
     """The image topic to read.
 
-    Depth images and our own overlay are no candidates; of a raw topic and its compressed twin
-    the raw one is taken.
+    Depth images are no candidates, by their encoding and not by their name; nor is the overlay of
+    this package beside other images. Of a raw topic and its compressed twin the raw one is taken.
 
     Args:
-        counts: Messages per image topic of the bag.
-        wanted: What the user asked for, or None.
+        candidates: The image topics of the bag.
+        wanted: What the user asked for, or "".
         path: Of the bag, for the message.
 
     Raises:
-        InputError: No such topic or no single candidate; the message lists the topics.
+        InputError: No such topic or no single candidate; the message lists the topics and the option.
     """
-    found = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())) or "none"
-    if wanted is not None:
-        if wanted in counts:
-            return wanted
-        raise InputError(f"{path} has no image topic {wanted!r}; its image topics (messages): {found}")
-    candidates = [name for name, count in counts.items() if count and not _excluded(name)]
-    candidates = [name for name in candidates if not _has_raw_twin(name, candidates)]
-    if len(candidates) == 1:
-        return candidates[0]
-    problem = "several image topics, name one of them" if candidates else "no image topic"
-    raise InputError(f"{path}: {problem}; image topics (messages): {found}")
+    by_name = {c.topic.name: c for c in candidates}
+    if wanted:
+        return _named(by_name, wanted, path)
+    usable = {n: c for n, c in by_name.items() if c.topic.count and not c.depth and not c.problem}
+    usable = {n: c for n, c in usable.items() if not _has_raw_twin(n, usable)}
+    usable = {n: c for n, c in usable.items() if topics.OVERLAY not in n.split("/")} or usable
+    if len(usable) == 1:
+        return next(iter(usable))
+    if usable:
+        raise InputError(
+            f"{path}: several image topics, choose one with {OPTION}; image topics (messages): "
+            f"{_listed(list(usable.values()))}"
+        )
+    raise InputError(
+        f"{path}: no image topic that can be read; image topics (messages): {_listed(candidates)}"
+    )
 
 
-def _has_raw_twin(name: str, candidates: Sequence[str]) -> bool:
-    return name.endswith(topics.COMPRESSED) and name.removesuffix(topics.COMPRESSED) in candidates
+def _named(by_name: Mapping[str, _Candidate], wanted: str, path: Path) -> str:
+    for name in (wanted, f"/{wanted}", wanted + topics.COMPRESSED):
+        if name in by_name:
+            if by_name[name].problem:
+                raise InputError(
+                    f"{path}: topic {name} ({by_name[name].topic.kind}): {by_name[name].problem}"
+                )
+            return name
+    listed = _listed(list(by_name.values()))
+    raise InputError(f"{path} has no image topic {wanted!r}; its image topics (messages): {listed}")
 
 
-def _excluded(name: str) -> bool:
-    parts = name.removesuffix(topics.COMPRESSED).lower().split("/")
-    return topics.OVERLAY in parts or any("depth" in part for part in parts)
+def _listed(candidates: list[_Candidate]) -> str:
+    return ", ".join(sorted(map(_described, candidates))) or "none"
 
 
-def _counts(reader: Reader) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for connection in reader.connections:
-        if connection.msgtype in IMAGE_TYPES:
-            counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
-    return counts
+def _described(candidate: _Candidate) -> str:
+    topic = candidate.topic
+    more = candidate.problem or ("depth" if candidate.depth else "")
+    return f"{topic.name} ({topic.count})" + (f": {topic.kind}, {more}" if more else "")
+
+
+def _has_raw_twin(name: str, candidates: Mapping[str, Any]) -> bool:
+    base = name.rpartition("/")[0]
+    return name.endswith((topics.COMPRESSED, "/ffmpeg")) and base in candidates

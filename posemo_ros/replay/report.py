@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +20,11 @@ from ..types import Frame, People2D
 from .bag import Recording, ResultBagWriter, read_results
 from .charts import Moment, overview
 from .compare import Comparison, compare, read_truth
+from .losses import Losses
 from .sources import Source
+from .video_writer import VideoWriter
 
 MOMENTS = 4
-CODEC = "mp4v"  # the wheels of OpenCV have no encoder for H.264, and that for VP9 is slow
 _STAGE = re.compile(r"^(?!latency)(.+) \[ms\]$")
 _MODEL = re.compile(r"^(.+) model$")
 
@@ -41,6 +41,9 @@ class RunFigures:
         runtimes: "model (runtime, precision)" by stage.
         dropped: Images the chain had no time for, as far as it says.
         source: What was played.
+        input: What of the source was read, and how: topic, time, camera.
+        notes: What was chosen or assumed, in sentences.
+        losses: What of the source was skipped.
     """
 
     latency: str
@@ -50,6 +53,9 @@ class RunFigures:
     runtimes: dict[str, str]
     dropped: int = 0
     source: str = ""
+    input: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
 
 
 def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | None = None) -> str:
@@ -90,8 +96,26 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
         runtimes={station: str(network) for station, network in pipeline.networks.items()},
         source=source.name,
+        input=_input(source, last, pipeline.settings.hfov_deg),
+        notes=list(source.notes),
+        losses=source.losses,
     )
     return _report(out / "results.mcap", out, truth, figures)
+
+
+def _input(source: Source, last: Frame, hfov_deg: float) -> dict[str, Any]:
+    calibrated = last.camera is not None and not last.camera.assumed
+    assumed = (
+        f"not calibrated: assumed a horizontal field of view of {hfov_deg:g} degrees and no distortion, "
+        "so distances and sizes are only roughly right"
+    )
+    return {
+        "time": source.time,
+        "rate_hz": _round(source.rate_hz),
+        "topic": getattr(source, "topic", None),
+        "size": [last.width, last.height],
+        "camera": "calibrated" if calibrated else assumed,
+    }
 
 
 def make_report(bag: Path, out: Path, truth: Path | None = None) -> str:
@@ -104,11 +128,12 @@ def _report(bag: Path, out: Path, truth: Path | None, figures: RunFigures | None
     recording = read_results(bag)
     figures = figures or _figures(recording)
     view = fit_view([s.joints for s in recording.skeletons.values()])
-    stamps = _draw_video(recording, out / "overlay.mp4", view)
+    stamps, problem = _draw_video(recording, out / "overlay.mp4", view)
     compared = None
     if truth is not None:
         compared = compare(read_truth(truth), stamps, recording.people, recording.skeletons)
     summary = _summary(recording, figures, stamps, compared)
+    summary["notes"] += [problem] if problem else []
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     moments = _moments(recording, stamps, view)
     overview(
@@ -124,34 +149,25 @@ def _report(bag: Path, out: Path, truth: Path | None, figures: RunFigures | None
 # Pictures -----------------------------------------------------------------------------------
 
 
-def _draw_video(recording: Recording, path: Path, view: View3D) -> list[int]:
-    """Write the video; the stamps of all its frames."""
+def _draw_video(recording: Recording, path: Path, view: View3D) -> tuple[list[int], str]:
+    """Write the video; the stamps of all its frames, and why there is no video, or ""."""
     stamps: list[int] = []
-    writer: cv2.VideoWriter | None = None
-    rate = _rate(sorted(recording.people))
-    for frame in recording.frames():
-        picture = _side_by_side(recording, frame, view)
-        if writer is None:
-            writer = _open_video(path, rate, (picture.shape[1], picture.shape[0]))
-        writer.write(picture)
-        stamps.append(frame.stamp_ns)
-    if writer is None:
+    problem = ""
+    with VideoWriter(path, rate_hz=_rate(sorted(recording.people))) as writer:
+        for frame in recording.frames():
+            stamps.append(frame.stamp_ns)
+            if not problem:
+                try:
+                    writer.write(_side_by_side(recording, frame, view), frame.stamp_ns)
+                except Exception as error:  # a film is never worth the results
+                    problem = f"{path.name} stops at image {len(stamps)}: {error}"
+    if not stamps:
         raise InputError(f"{recording.path} has results but no images to draw them on")
-    writer.release()
-    return stamps
-
-
-def _open_video(path: Path, rate_hz: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), rate_hz, size)
-    if not writer.isOpened():
-        raise InputError(f"cannot write {path}: no such folder, or this OpenCV cannot encode {CODEC}")
-    return writer
+    return stamps, problem
 
 
 def _side_by_side(recording: Recording, frame: Frame, view: View3D) -> NDArray[np.uint8]:
-    left, right = _pictures(recording, frame, view)
-    both = np.concatenate([left, right], axis=1)
-    return np.ascontiguousarray(both[: both.shape[0] // 2 * 2, : both.shape[1] // 2 * 2])
+    return np.concatenate(_pictures(recording, frame, view), axis=1)
 
 
 def _pictures(
@@ -178,7 +194,7 @@ def _moments(recording: Recording, stamps: list[int], view: View3D) -> list[Mome
 
 
 def _rate(stamps: list[int]) -> float:
-    """Frames per second of playback, from the median distance of the stamps."""
+    """Images per second, from the median distance of the stamps."""
     gaps = np.diff(stamps)
     return float(np.clip(1e9 / np.median(gaps), 1, 120)) if len(gaps) and np.median(gaps) > 0 else 25.0
 
@@ -222,6 +238,9 @@ def _summary(
     valid = [s.value == "valid" for e in recording.emotions.values() for s in e.status]
     return {
         "source": figures.source,
+        "input": figures.input,
+        "notes": list(figures.notes),
+        "losses": figures.losses.as_dict(),
         "frames": {
             "in": len(stamps),
             "out": len(recording.people),
@@ -260,6 +279,7 @@ def _words(summary: dict[str, Any], out: Path) -> str:
     frames, latency, stages = summary["frames"], summary["latency_ms"], summary["stages_ms"]
     ids, persons = summary["ids"], summary["persons"]
     lines = [
+        *_words_of_input(summary),
         f"frames    {frames['in']} in, {frames['out']} with results, {frames['dropped']} dropped",
         f"people    {persons['mean']} a frame, {len(ids)} ids: {', '.join(ids[:12])}",
     ]
@@ -281,6 +301,16 @@ def _words(summary: dict[str, Any], out: Path) -> str:
     files = ("overlay.mp4", "overview.png", "summary.json", "results.mcap")
     lines.append(f"look at   {', '.join(str(out / name) for name in files if (out / name).exists())}")
     return "\n".join(lines)
+
+
+def _words_of_input(summary: dict[str, Any]) -> list[str]:
+    source, losses = summary["input"], summary["losses"]
+    lines = [f"time      {source['time']}", f"camera    {source['camera']}"] if source else []
+    lines += [f"note      {note}" for note in summary["notes"]]
+    for reason, loss in losses["by_reason"].items():
+        examples = ", ".join(dict.fromkeys(e["item"] for e in loss["examples"][:3]))
+        lines.append(f"LOST      {loss['images']}: {reason} ({examples})")
+    return lines
 
 
 def _percent(share: float | None) -> str:

@@ -1,40 +1,46 @@
-"""Where frames come from off the robot: video, image folder, rosbag2 or a camera.
+"""Where frames come from off the robot: video, pictures, bag, camera or network stream.
 
 with open_source("clip.mp4") as source:
     for frame in source:
         ...
+    print(source.losses.as_dict(), source.notes)
 """
 
 from __future__ import annotations
 
-import json
-import re
+import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
 import cv2
 import numpy as np
 
+from .. import pictures
 from ..camera import Camera
 from ..errors import InputError
 from ..types import Frame
+from .choice import Choice
+from .losses import Losses
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-BAG_SUFFIXES = (".mcap", ".db3")
+IMAGE_SUFFIXES = pictures.SUFFIXES
+BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd")
 ACCEPTED = (
-    "a video file, an image or a folder of images "
-    f"({' '.join(IMAGE_SUFFIXES)}), a rosbag2 folder or file ({' '.join(BAG_SUFFIXES)}), "
-    "or the number of a camera"
+    "a video file, a picture or a folder of pictures "
+    f"({' '.join(IMAGE_SUFFIXES)}), a rosbag2 folder, a bag file ({' '.join(BAG_SUFFIXES)}), "
+    "the number of a camera, or the address of a stream (rtsp:// http:// …)"
 )
 DEFAULT_RATE_HZ = 10.0
 DEFAULT_FRAME_ID = "camera_optical_frame"
 
+_log = logging.getLogger(__name__)
+
 
 class Source(ABC):
-    """Frames in the order of time; every iteration starts again at the first one.
+    """Frames as they come; every iteration starts again at the first one.
 
     Attributes:
         name: What a person would call it, for titles and reports.
@@ -42,6 +48,9 @@ class Source(ABC):
         camera: Intrinsics, or None when the source has none.
         length: Number of frames as the source states it; None when unknown (a live camera).
         live: True for a camera: frames come at their own pace and are never repeated.
+        time: Where the stamps come from, in words.
+        losses: What the last iteration skipped.
+        notes: What was chosen or assumed, in sentences, for the summary.
     """
 
     name: str
@@ -49,14 +58,47 @@ class Source(ABC):
     camera: Camera | None = None
     length: int | None = None
     live: bool = False
+    time: str = ""
 
-    @abstractmethod
+    @cached_property
+    def losses(self) -> Losses:
+        """See the class."""
+        return Losses()
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """See the class."""
+        return []
+
+    def note(self, text: str, level: int = logging.WARNING) -> None:
+        """Say something once, in the log and the summary."""
+        if text not in self.notes:
+            self.notes.append(text)
+            _log.log(level, "%s: %s", self.name, text)
+
     def __iter__(self) -> Iterator[Frame]:
-        """Frames from the first on.
+        """Frames from the first on; what cannot be used is skipped and counted in ``losses``.
 
         Raises:
-            InputError: A frame cannot be read.
+            InputError: Nothing more can be read, or ``losses.strict`` and there was a loss.
         """
+        self.losses.clear()
+        count = 0
+        for frame in self._frames():
+            count += 1
+            yield frame
+        known = count + len(self.losses)
+        if self.length is not None and known < self.length:
+            self.losses.add(
+                "stated but not there",
+                self.name,
+                f"{self.length} images stated, {count} read",
+                count=self.length - known,
+            )
+
+    @abstractmethod
+    def _frames(self) -> Iterator[Frame]:
+        """Frames from the first on; adds to ``losses``."""
 
     def close(self) -> None:  # noqa: B027  (most sources hold nothing open between iterations)
         """Let go of devices and files."""
@@ -70,109 +112,97 @@ class Source(ABC):
         self.close()
 
 
-def open_source(text: str | Path, *, rate_hz: float | None = None, topic: str | None = None) -> Source:
+def open_source(
+    text: str | Path, choice: Choice | None = None, *, rate_hz: float | None = None, topic: str | None = None
+) -> Source:
     """Open whatever the text names.
 
     Args:
-        text: Path of a video, image, image folder or rosbag2 (folder, ``.mcap`` or ``.db3``), or
-            the number of a camera. Intrinsics are read from ``<name>.json`` beside a video or
-            image folder, when it is there (``camera_beside``).
-        rate_hz: Frames per second of a source that does not state it (image folder: 10).
-        topic: Image topic of a bag with several.
+        text: Path of a video, picture, folder of pictures or bag, the number or device file of a
+            camera, or the address of a stream. Intrinsics are read from ``<name>.json`` beside a
+            video or picture folder, when it is there (``camera_beside``).
+        choice: What to read of it.
+        rate_hz, topic: The same one by one.
 
     Raises:
         InputError: There is no such thing, or it cannot be read; the message says what was
             tried and what is accepted.
     """
-    if str(text).isdecimal():
-        return CameraSource(int(str(text)))
+    choice = choice or Choice(rate_hz, topic or "")
+    source = _open(str(text), choice)
+    source.losses.strict = choice.strict
+    return source
+
+
+def _open(text: str, choice: Choice) -> Source:
+    if not text.strip():
+        raise InputError(f"the source is empty; accepted are {ACCEPTED}")
+    if text.isdecimal():
+        return CameraSource(int(text))
+    if text.startswith("/dev/video") and text.removeprefix("/dev/video").isdecimal():
+        return CameraSource(int(text.removeprefix("/dev/video")))
+    if "://" in text:
+        from .stream_source import open_stream
+
+        return open_stream(text, choice)
     path = Path(text)
-    if not path.exists():
-        raise InputError(f"source {str(path)!r} does not exist; accepted are {ACCEPTED}")
-    if path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").exists():
+    try:
+        kind = _kind(path)
+    except OSError as error:
+        raise InputError(f"source {text!r} cannot be read: {error.strerror or error}") from error
+    if kind == "bag":
         from .bag_source import BagSource
 
-        return BagSource(path, topic=topic)
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
-        return ImageSource(path, rate_hz=rate_hz or DEFAULT_RATE_HZ)
-    return VideoSource(path, rate_hz=rate_hz)
+        return BagSource(path.parent if path.name == "metadata.yaml" else path, choice)
+    if choice.topic:
+        raise InputError(f"a topic ({choice.topic}) was named, but {text!r} is no bag")
+    if kind == "pictures":
+        from .picture_source import PictureSource
+
+        return PictureSource(path, choice)
+    from .video_source import VideoSource
+
+    return VideoSource(text, choice)
 
 
-class VideoSource(Source):
-    """A video file; stamps are frame number / rate, the first is 0.
-
-    Raises:
-        InputError: OpenCV cannot decode the file, or the intrinsics beside it do not fit.
-    """
-
-    def __init__(self, path: Path, *, rate_hz: float | None = None) -> None:
-        self._path = path
-        self.name = path.name
-        capture = self._open()
-        try:
-            ok, first = capture.read()
-            if not ok:
-                raise InputError(
-                    f"tried {str(path)!r} as a video: no frame can be decoded; accepted are {ACCEPTED}"
-                )
-            stated = capture.get(cv2.CAP_PROP_FPS)
-            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        finally:
-            capture.release()
-        self.rate_hz = rate_hz or (stated if 0 < stated <= 1000 else DEFAULT_RATE_HZ)
-        self.length = count if count > 0 else None
-        self.camera, self._frame_id = camera_beside(path, first.shape[1], first.shape[0])
-
-    def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self._path))
-        if not capture.isOpened():
-            raise InputError(
-                f"tried {str(self._path)!r} as a video: OpenCV cannot open it; accepted are {ACCEPTED}"
-            )
-        return capture
-
-    def __iter__(self) -> Iterator[Frame]:
-        capture = self._open()
-        try:
-            number = 0
-            while True:
-                ok, image = capture.read()
-                if not ok:
-                    return
-                stamp = round(number * 1e9 / self.rate_hz)
-                yield Frame(np.asarray(image, np.uint8), stamp, self._frame_id, self.camera)
-                number += 1
-        finally:
-            capture.release()
+def _kind(path: Path) -> str:
+    """``bag``, ``pictures`` or ``video``."""
+    if not path.exists():
+        what = "is a link that points to nothing" if path.is_symlink() else "does not exist"
+        raise InputError(f"source {str(path)!r} {what}; accepted are {ACCEPTED}")
+    if path.is_dir():
+        names = [p.name for p in path.iterdir() if not p.name.startswith(".")]
+        return "bag" if "metadata.yaml" in names or any(map(_is_bag, names)) else "pictures"
+    if not path.is_file():
+        raise InputError(f"source {str(path)!r} is neither file nor folder; accepted are {ACCEPTED}")
+    if _is_bag(path.name) or path.name == "metadata.yaml":
+        return "bag"
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise InputError(f"source {str(path)!r} is an empty file; accepted are {ACCEPTED}")
+    if head.startswith((b"\x89MCAP0", b"SQLite format 3", b"#ROSBAG V")):
+        return "bag"
+    if path.suffix.lower() in (*IMAGE_SUFFIXES, *pictures.RAW_SUFFIXES) and not _moves(path):
+        return "pictures"
+    return "video"
 
 
-class ImageSource(Source):
-    """The images of a folder (or one image), sorted by name with numbers in their order.
+def _is_bag(name: str) -> bool:
+    return name.lower().endswith(BAG_SUFFIXES) or ".bag.active" in name
 
-    Stamps are image number / rate, the first is 0. All images must have one size.
 
-    Raises:
-        InputError: There is no image, or the first cannot be read.
-    """
+def _moves(path: Path) -> bool:
+    """Whether a picture file is a film: an animated GIF."""
+    if path.suffix.lower() != ".gif":
+        return False
+    from PIL import Image
 
-    def __init__(self, path: Path, *, rate_hz: float = DEFAULT_RATE_HZ) -> None:
-        self._paths = _images_in(path) if path.is_dir() else [path]
-        self.name = path.name or str(path.resolve().name)
-        self.rate_hz = rate_hz
-        self.length = len(self._paths)
-        first = _read_image(self._paths[0])
-        self._shape = first.shape
-        self.camera, self._frame_id = camera_beside(path, first.shape[1], first.shape[0])
-
-    def __iter__(self) -> Iterator[Frame]:
-        for number, path in enumerate(self._paths):
-            image = _read_image(path)
-            if image.shape != self._shape:
-                raise InputError(
-                    f"{path} is {image.shape[1]}x{image.shape[0]} px, the first image of the folder "
-                    f"{self._shape[1]}x{self._shape[0]}; expected one size"
-                )
-            yield Frame(image, round(number * 1e9 / self.rate_hz), self._frame_id, self.camera)
+    try:
+        with Image.open(path) as picture:
+            return bool(getattr(picture, "is_animated", False))
+    except Exception:  # told better by whoever reads it
+        return False
 
 
 class CameraSource(Source):
@@ -183,11 +213,16 @@ class CameraSource(Source):
     """
 
     live = True
+    time = "arrival at this machine"
 
     def __init__(self, number: int) -> None:
         self.name = f"camera {number}"
-        self._capture = cv2.VideoCapture(number)
-        if not self._capture.isOpened() or not self._capture.grab():
+        try:
+            self._capture = cv2.VideoCapture(number)
+            works = self._capture.isOpened() and self._capture.grab()
+        except (cv2.error, OverflowError) as error:
+            raise InputError(f"tried camera number {number}: {error}; accepted are {ACCEPTED}") from error
+        if not works:
             self._capture.release()
             raise InputError(
                 f"tried camera number {number}: it gives no image (is it connected, and free?); "
@@ -196,7 +231,7 @@ class CameraSource(Source):
         stated = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate_hz = stated if 0 < stated <= 1000 else 30.0
 
-    def __iter__(self) -> Iterator[Frame]:
+    def _frames(self) -> Iterator[Frame]:
         while True:
             ok, image = self._capture.read()
             if not ok:
@@ -206,58 +241,3 @@ class CameraSource(Source):
     def close(self) -> None:
         """Free the camera."""
         self._capture.release()
-
-
-def camera_beside(path: Path, width: int, height: int) -> tuple[Camera | None, str]:
-    """Intrinsics and frame_id from the JSON file beside a video or image folder.
-
-    ``walk.mp4`` and the folder ``walk/`` have theirs in ``walk.json``, under the key ``camera``:
-    ``{"width", "height", "matrix": 3x3, "frame_id"}`` and, for a lens with distortion,
-    ``"distortion"`` and ``"model"`` as in ``Camera``.
-
-    Returns:
-        The camera (None when there is no such file) and the frame_id.
-
-    Raises:
-        InputError: The file is not of this form, or made for another image size.
-    """
-    beside = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
-    if not beside.is_file():
-        return None, DEFAULT_FRAME_ID
-    try:
-        entry = json.loads(beside.read_text(encoding="utf-8"))["camera"]
-        size = (int(entry["width"]), int(entry["height"]))
-        camera = Camera(*size, entry["matrix"], entry.get("distortion", ()), entry.get("model", ""))
-        frame_id = str(entry.get("frame_id", DEFAULT_FRAME_ID))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{beside}: cannot read the intrinsics ({type(error).__name__}: {error}); expected "
-            '{"camera": {"width": …, "height": …, "matrix": [[…], […], […]], "frame_id": …}}'
-        ) from error
-    if size != (width, height):
-        raise InputError(
-            f"{beside} is for {size[0]}x{size[1]} px, but {path} has {width}x{height}; correct or remove it"
-        )
-    return camera, frame_id
-
-
-def _images_in(folder: Path) -> Sequence[Path]:
-    paths = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
-    if not paths:
-        raise InputError(
-            f"tried the folder {str(folder)!r}: it has neither a metadata.yaml (rosbag2) nor an image; "
-            f"accepted are {ACCEPTED}"
-        )
-    return sorted(paths, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts frame_2 before frame_10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def _read_image(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"cannot read {path} as an image; accepted are {ACCEPTED}")
-    return np.asarray(image, np.uint8)

@@ -71,7 +71,7 @@ def image(frame: int) -> Frame:
 class Clip(Source):
     name, rate_hz, length = "made-up clip", RATE, FRAMES
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def _frames(self):  # type: ignore[no-untyped-def]
         return (image(i) for i in range(FRAMES))
 
 

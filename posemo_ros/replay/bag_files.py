@@ -1,0 +1,459 @@
+"""Bags of every kind behind one small interface: ROS 2 and ROS 1, whole, compressed or cut off.
+
+A whole bag is read by ``rosbags``. One whose recorder was killed has no index and no
+metadata.yaml: its MCAP records are read by ``mcap`` and its SQLite rows by ``sqlite3``, one after
+the other up to where the file ends.
+"""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from ..errors import InputError
+from .messages import typestore
+from .sources import ACCEPTED, BAG_SUFFIXES
+
+_MCAP, _SQLITE, _ZSTD, _ROS1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"\x28\xb5\x2f\xfd", b"#ROSBAG V"
+_DEFINED_HERE = {  # types of images that a bag may lack the definitions of
+    "foxglove_msgs/msg/CompressedImage": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "foxglove_msgs/msg/RawImage": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint32 width\nuint32 height\n"
+        "string encoding\nuint32 step\nuint8[] data\n"
+    ),
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n"
+        "bool is_bigendian\nuint8[] data\n"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of a bag.
+
+    Attributes:
+        name: Of the topic.
+        kind: Type of its messages, ``package/msg/Name``.
+        count: Messages.
+        encoding: How they are serialised: ``cdr`` or ``ros1``; others cannot be read.
+        definition: Of the type, as the bag has it; empty where it has none.
+    """
+
+    name: str
+    kind: str
+    count: int
+    encoding: str = "cdr"
+    definition: str = ""
+
+
+class _File(Protocol):
+    """One file of a bag."""
+
+    topics: list[Topic]
+    span_ns: tuple[int, int]  # first and last time of recording; (0, 0) when there is nothing
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, time of recording in ns, serialised message), in the order of time."""
+
+
+class Bag:
+    """An open bag.
+
+    Attributes:
+        topics: By name.
+        duration_s: Between the first and the last message.
+        stated: Messages by topic as metadata.yaml states them.
+        cut_off: Files that end in the middle; complete once all messages were read.
+    """
+
+    def __init__(self, files: Sequence[_File], stated: dict[str, int]) -> None:
+        self._files = files
+        self._types = _Types()
+        self.topics = _merged(files)
+        self.stated = stated
+        spans = [f.span_ns for f in files if f.span_ns != (0, 0)]
+        self.duration_s = (max(e for _, e in spans) - min(s for s, _ in spans)) * 1e-9 if spans else 0.0
+        self.cut_off: list[str] = []
+
+    def messages(self, names: Sequence[str] | None = None) -> Iterator[tuple[Topic, int, bytes]]:
+        """(topic, time of recording in ns, serialised message) of some topics, or of all."""
+        wanted = set(self.topics) if names is None else set(names)
+        for file in self._files:
+            for name, time_ns, raw in file.messages(wanted):
+                yield self.topics[name], time_ns, _plain(raw)
+            said = getattr(file, "cut_off", "")
+            if said and said not in self.cut_off:
+                self.cut_off.append(said)
+
+    def read(self, topic: Topic, raw: bytes) -> Any:
+        """The message itself.
+
+        Raises:
+            InputError: It does not fit its type, or nobody knows the type.
+        """
+        return self._types.read(topic, raw)
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """A bag folder, with or without metadata.yaml, or one of its files.
+
+    Raises:
+        InputError: It is no bag, or one that cannot be read; the message says what helps.
+    """
+    with ExitStack() as stack:
+        try:
+            bag = _open(path, stack)
+        except InputError as error:
+            raise InputError(f"tried {str(path)!r} as a rosbag2: {error}; accepted are {ACCEPTED}") from error
+        except Exception as error:  # storage layers raise what they like
+            said = str(error) or type(error).__name__
+            raise InputError(f"tried {str(path)!r} as a rosbag2: {said}; accepted are {ACCEPTED}") from error
+        yield bag
+
+
+def _open(path: Path, stack: ExitStack) -> Bag:
+    paths, stated = ([path], dict[str, int]()) if path.is_file() else _files_of(path)
+    return Bag([_open_file(p, stack) for p in paths], stated)
+
+
+def _files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
+    """The files of a bag folder in order, and how many messages metadata.yaml states by topic."""
+    from .picture_source import natural
+
+    found = sorted((p for p in folder.iterdir() if p.name.lower().endswith(BAG_SUFFIXES)), key=natural)
+    metadata = folder / "metadata.yaml"
+    if not metadata.exists():
+        return found, {}
+    try:
+        entry = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        names = [Path(str(name)).name for name in entry["relative_file_paths"]]
+        stated = {
+            str(t["topic_metadata"]["name"]): int(t["message_count"])
+            for t in entry["topics_with_message_count"]
+        }
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
+        if not found:
+            raise InputError(f"metadata.yaml cannot be read ({_first_line(error)})") from error
+        return found, {}
+    listed = [folder / name for name in names if (folder / name).exists()]
+    if not listed and not found:
+        raise InputError(f"the files that metadata.yaml lists are not there: {', '.join(names[:3])}")
+    return listed or found, stated
+
+
+def _open_file(path: Path, stack: ExitStack) -> _File:
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        return _Nothing(path.name)
+    if head.startswith(_ZSTD):
+        unpacked = _unpacked(path, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        return _open_file(unpacked, stack)
+    if head.startswith(_ROS1) or path.suffix == ".active":
+        return _Ros1(path, stack)
+    if head.startswith(_SQLITE):
+        return _Sqlite(*_with_log(path, stack))
+    if head.startswith(_MCAP):
+        return _whole_mcap(path, stack) or _Mcap(path)
+    raise InputError(f"{path.name} is neither MCAP nor SQLite nor a ROS 1 bag")
+
+
+def _whole_mcap(path: Path, stack: ExitStack) -> _File | None:
+    from rosbags.rosbag2 import Reader
+
+    try:
+        return _Whole(stack.enter_context(Reader(path)))
+    except Exception:  # without index, cut off or with other contents: read record by record
+        return None
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    import zstandard
+
+    target = folder / path.name.removesuffix(".zstd").removesuffix(".zst")
+    with path.open("rb") as packed, target.open("wb") as out:
+        try:
+            zstandard.ZstdDecompressor().copy_stream(packed, out)
+        except zstandard.ZstdError as error:
+            raise InputError(f"{path.name} cannot be unpacked ({error}); try `zstd -d` on it") from error
+    return target
+
+
+def _with_log(path: Path, stack: ExitStack) -> tuple[Path, bool]:
+    """The database with what SQLite had not written into it when it was killed, and whether it is a copy."""
+    logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    logs = [log for log in logs if log.exists() and log.stat().st_size]
+    if not logs:
+        return path, False
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    for file in (path, *logs):
+        shutil.copy(file, folder / file.name)
+    return folder / path.name, True
+
+
+class _Whole:
+    """A file that ``rosbags`` reads by its index."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.span_ns = (reader.start_time, reader.end_time) if reader.message_count else (0, 0)
+        self.topics = [
+            Topic(c.topic, c.msgtype, c.msgcount, _encoding_of(c), c.msgdef.data or "")
+            for c in reader.connections
+        ]
+        self.cut_off = ""
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        wanted = [c for c in self._reader.connections if c.topic in names]
+        if not wanted:
+            return
+        try:
+            for connection, time_ns, raw in self._reader.messages(wanted):
+                yield connection.topic, time_ns, raw
+        except Exception as error:  # a damaged stretch: what lies behind it is lost
+            self.cut_off = f"{self._reader.path.name}: {_first_line(error)}"
+
+
+class _Ros1(_Whole):
+    """A ROS 1 bag."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        from rosbags.rosbag1 import Reader
+
+        try:
+            super().__init__(stack.enter_context(Reader(path)))
+        except Exception as error:
+            raise InputError(
+                f"the ROS 1 bag {path.name} cannot be read ({_first_line(error)}); a bag without index, as a "
+                f"killed recorder leaves it, is repaired by `rosbag reindex {path.name}`"
+            ) from error
+
+
+class _Nothing:
+    """An empty file, as a recorder leaves it that was killed at once."""
+
+    def __init__(self, name: str) -> None:
+        self.topics: list[Topic] = []
+        self.span_ns = (0, 0)
+        self.cut_off = f"{name}: empty file"
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        return iter(())
+
+
+class _Mcap:
+    """An MCAP file read record by record, as far as it goes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.cut_off = ""
+        channels: dict[int, Topic] = {}
+        first, last = 2**63, 0
+        for channel, topic, time_ns, _ in self._records(set(), counting=channels):
+            channels[channel] = replace(topic, count=topic.count + 1)
+            first, last = min(first, time_ns), max(last, time_ns)
+        self.span_ns = (first, last) if last else (0, 0)
+        self.topics = list(channels.values())
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        times = (
+            (time_ns, number, topic.name, raw)
+            for number, (_, topic, time_ns, raw) in enumerate(self._records(names))
+        )
+        # Recorders write nearly in order; a small buffer sorts the rest.
+        for time_ns, _, name, raw in _nearly_sorted(times, 256):
+            yield name, time_ns, raw
+
+    def _records(
+        self, names: set[str], counting: dict[int, Topic] | None = None
+    ) -> Iterator[tuple[int, Topic, int, bytes]]:
+        from mcap.exceptions import McapError
+        from mcap.records import Channel, DataEnd, Message, Schema
+        from mcap.stream_reader import StreamReader
+
+        channels: dict[int, Topic] = {} if counting is None else counting
+        schemas: dict[int, Schema] = {}
+        ended = False
+        with self._path.open("rb") as file:
+            try:
+                for record in StreamReader(file, record_size_limit=None).records:
+                    if isinstance(record, Schema):
+                        schemas[record.id] = record
+                    elif isinstance(record, Channel) and record.id not in channels:
+                        channels[record.id] = _topic_of(record, schemas)
+                    elif isinstance(record, Message) and record.channel_id in channels:
+                        topic = channels[record.channel_id]
+                        if counting is not None or topic.name in names:
+                            yield record.channel_id, topic, record.log_time, record.data
+                    ended = ended or isinstance(record, DataEnd)
+            except (McapError, EOFError, ValueError, OSError, RuntimeError) as error:
+                if not ended:
+                    self.cut_off = f"{self._path.name}: {_first_line(error)}"
+            except Exception as error:  # decompressors have errors of their own
+                self.cut_off = f"{self._path.name}: {_first_line(error)}"
+        if not ended and not self.cut_off:
+            self.cut_off = f"{self._path.name}: no end"
+
+
+def _topic_of(channel: Any, schemas: dict[int, Any]) -> Topic:
+    schema = schemas.get(channel.schema_id)
+    definition = schema.data.decode("utf-8", "replace") if schema and schema.encoding == "ros2msg" else ""
+    return Topic(channel.topic, schema.name if schema else "", 0, channel.message_encoding, definition)
+
+
+class _Sqlite:
+    """A rosbag2 SQLite file, as far as it goes."""
+
+    def __init__(self, path: Path, copied: bool) -> None:
+        self._path, name = path, path.name
+        self._name = name
+        self._how = "?mode=rw" if copied else "?immutable=1"  # the copy takes in its log
+        self.cut_off = ""
+        try:
+            with self._connect() as connection:
+                definitions = self._definitions(connection)
+                rows = connection.execute(
+                    "SELECT id, name, type, serialization_format FROM topics"
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{name} cannot be read ({error}); `sqlite3 {name} .recover` may save a part of it"
+            ) from error
+        counts, self.span_ns = self._counted()
+        self._names = {int(i): str(topic) for i, topic, _, _ in rows}
+        self.topics = [
+            Topic(str(topic), str(kind), counts.get(int(i), 0), str(form), definitions.get(str(kind), ""))
+            for i, topic, kind, form in rows
+        ]
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(f"{self._path.resolve().as_uri()}{self._how}", uri=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _definitions(self, connection: sqlite3.Connection) -> dict[str, str]:
+        try:
+            rows = connection.execute(
+                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+            )
+            return {str(kind): str(text) for kind, encoding, text in rows if encoding == "ros2msg"}
+        except sqlite3.Error:  # bags before Iron have no such table
+            return {}
+
+    def _counted(self) -> tuple[dict[int, int], tuple[int, int]]:
+        counts: dict[int, int] = {}
+        first, last = 2**63, 0
+        with self._connect() as connection:
+            try:
+                rows = connection.execute("SELECT topic_id, timestamp FROM messages ORDER BY rowid")
+                for topic, time_ns in rows:
+                    counts[topic] = counts.get(topic, 0) + 1
+                    first, last = min(first, time_ns), max(last, time_ns)
+            except sqlite3.Error as error:
+                self.cut_off = f"{self._name}: {error}"
+        return counts, (first, last) if last else (0, 0)
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        wanted = ", ".join(str(i) for i, name in self._names.items() if name in names)
+        # By the index of time where the file is whole; a damaged one is walked from its start.
+        order = "rowid" if self.cut_off else "timestamp, rowid"
+        columns = "topic_id, timestamp, data"
+        with self._connect() as connection:
+            try:
+                query = f"SELECT {columns} FROM messages WHERE topic_id IN ({wanted}) ORDER BY {order}"
+                for topic, time_ns, raw in connection.execute(query):
+                    yield self._names[topic], time_ns, raw
+            except sqlite3.Error as error:
+                self.cut_off = f"{self._name}: {error}"
+
+
+def _plain(raw: bytes) -> bytes:
+    """A message of ``ros2 bag record --compression-mode message``, unpacked."""
+    if raw[:4] != _ZSTD:  # CDR starts with 0
+        return raw
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+
+
+def _nearly_sorted(items: Iterator[tuple[Any, ...]], size: int) -> Iterator[tuple[Any, ...]]:
+    buffer: list[tuple[Any, ...]] = []
+    for item in items:
+        heapq.heappush(buffer, item)
+        if len(buffer) > size:
+            yield heapq.heappop(buffer)
+    while buffer:
+        yield heapq.heappop(buffer)
+
+
+def _encoding_of(connection: Any) -> str:
+    return str(getattr(connection.ext, "serialization_format", "ros1")) or "cdr"
+
+
+def _merged(files: Sequence[_File]) -> dict[str, Topic]:
+    topics: dict[str, Topic] = {}
+    for file in files:
+        for topic in file.topics:
+            known = topics.get(topic.name)
+            topics[topic.name] = replace(known, count=known.count + topic.count) if known else topic
+    return topics
+
+
+class _Types:
+    """Reads messages of ROS 2 and ROS 1, learning types from the bag."""
+
+    def __init__(self) -> None:
+        self._ros2, self._ros1 = typestore(), get_typestore(Stores.ROS1_NOETIC)
+        self._learnt: dict[str, Typestore] = {}
+
+    def read(self, topic: Topic, raw: bytes) -> Any:
+        if topic.encoding not in ("cdr", "ros1"):
+            raise InputError(
+                f"its messages are in {topic.encoding!r}, expected cdr; record or convert it with ros2 bag"
+            )
+        store = self._store(topic)
+        try:
+            if topic.encoding == "ros1":
+                return store.deserialize_ros1(raw, topic.kind)
+            return store.deserialize_cdr(raw, topic.kind)
+        except Exception as error:  # rosbags raises what its generated code raises
+            raise InputError(f"a message does not fit its type {topic.kind}: {_first_line(error)}") from error
+
+    def _store(self, topic: Topic) -> Typestore:
+        base = self._ros1 if topic.encoding == "ros1" else self._ros2
+        if topic.kind in base.fielddefs:
+            return base
+        if topic.kind not in self._learnt:
+            text = topic.definition or _DEFINED_HERE.get(topic.kind, "")
+            if not text:
+                raise InputError(f"the bag has no definition of its type {topic.kind}")
+            store = get_typestore(Stores.ROS1_NOETIC if topic.encoding == "ros1" else Stores.ROS2_JAZZY)
+            found = get_types_from_msg(text, topic.kind)
+            store.register({k: v for k, v in found.items() if k not in store.fielddefs})
+            self._learnt[topic.kind] = store
+        return self._learnt[topic.kind]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,168 @@
+"""Image messages of every kind as frames: ROS, Foxglove, ROS 1, and films cut into packets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..images import BitDepth, frame_from_compressed, frame_from_raw
+from ..types import Frame
+
+RAW_KINDS = ("sensor_msgs/msg/Image", "foxglove_msgs/msg/RawImage")
+COMPRESSED_KINDS = ("sensor_msgs/msg/CompressedImage", "foxglove_msgs/msg/CompressedImage")
+PACKET_KINDS = ("foxglove_msgs/msg/CompressedVideo", "ffmpeg_image_transport_msgs/msg/FFMPEGPacket")
+IMAGE_KINDS = (*RAW_KINDS, *COMPRESSED_KINDS, *PACKET_KINDS)
+HELP = {
+    "theora_image_transport/msg/Packet": (
+        "Theora packets are not read; convert them with `ros2 run image_transport republish theora raw`"
+    ),
+    **{
+        f"foxglove.{name}": (
+            "messages of Foxglove in protobuf or JSON are not read; convert the file to ROS 2 messages "
+            "(CDR), or export the topic as a video"
+        )
+        for name in ("CompressedImage", "CompressedVideo", "RawImage")
+    },
+    "wfov_camera_msgs/msg/WFOVImage": "record its plain image topic instead",
+}
+DEPTH_ENCODINGS = ("16UC1", "32FC1", "64FC1", "16U", "32F")
+_CODECS = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "vp8": "vp8", "av1": "av1"}
+
+
+class ImageReader:
+    """Frames of the messages of one topic.
+
+    Args:
+        depth: Used bits of 16-bit images, shared by the whole topic.
+    """
+
+    def __init__(self, depth: BitDepth) -> None:
+        self._depth = depth
+        self._film: _Film | None = None
+
+    def frames(self, message: Any, kind: str, otherwise_ns: int) -> Iterator[Frame]:
+        """The frames that became known with this message; a packet may hold none.
+
+        Args:
+            message: The deserialised message.
+            kind: Its type.
+            otherwise_ns: Stamp to take, negative, when the message has none (see ``MessageTime``).
+
+        Raises:
+            InputError: It cannot be decoded.
+        """
+        stamp = _stamp_of(message) or -otherwise_ns
+        frame_id = str(getattr(getattr(message, "header", message), "frame_id", ""))
+        codec = _codec(message, kind)
+        if codec:
+            self._film = self._film or _Film(codec)
+            yield from self._film.decode(message.data, stamp, frame_id)
+        elif kind in RAW_KINDS:
+            bigendian = bool(getattr(message, "is_bigendian", False))
+            fields = (message.encoding, message.height, message.width, message.step, bigendian, message.data)
+            yield frame_from_raw(*fields, stamp, frame_id, depth=self._depth)
+        else:
+            yield frame_from_compressed(message.format, message.data, stamp, frame_id, depth=self._depth)
+
+    def flush(self) -> Iterator[Frame]:
+        """What the decoder of a film still holds."""
+        if self._film:
+            yield from self._film.flush()
+
+
+def _stamp_of(message: Any) -> int:
+    stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
+    nanoseconds = stamp.nanosec if hasattr(stamp, "nanosec") else stamp.nsec
+    return int(stamp.sec) * 1_000_000_000 + int(nanoseconds)
+
+
+def _codec(message: Any, kind: str) -> str:
+    """FFmpeg's name of the codec of a packet of a film; empty for a picture."""
+    if kind not in PACKET_KINDS and kind not in COMPRESSED_KINDS:
+        return ""
+    said = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
+    name = re.split(r"[;_ ,/]", said.lower().replace("libx26", "h26").removeprefix("lib"))[0]
+    name = {"x264": "h264", "x265": "hevc", "svtav1": "av1", "aom": "av1", "vpx": "vp9"}.get(name, name)
+    if name in _CODECS:
+        return _CODECS[name]
+    if kind in PACKET_KINDS:
+        raise InputError(f"film packets in {said!r} are not read (known: {', '.join(sorted(_CODECS))})")
+    return ""
+
+
+class _Film:
+    """Decodes packets of a film; each frame gets the stamp of its own packet."""
+
+    def __init__(self, codec: str) -> None:
+        import av
+
+        self._packet, self._error = av.Packet, av.error.FFmpegError
+        context: Any = av.CodecContext.create(codec, "r")
+        context.thread_type = "SLICE"
+        context.flags |= 1 << 19  # AV_CODEC_FLAG_LOW_DELAY
+        self._context = context
+        self._waiting: dict[int, tuple[int, str]] = {}
+        self._count = 0
+        self._begun = False
+
+    def decode(self, data: Any, stamp: int, frame_id: str) -> Iterator[Frame]:
+        """Frames that are ready after this packet."""
+        packet = self._packet(bytes(data))
+        packet.pts = packet.dts = self._count
+        packet.time_base = Fraction(1, 1000)
+        self._waiting[self._count] = (stamp, frame_id)
+        self._count += 1
+        try:
+            pictures = self._context.decode(packet)
+        except self._error as error:
+            self._waiting.pop(self._count - 1, None)
+            why = "cannot be decoded" if self._begun else "before the first key frame"
+            raise InputError(f"film packet {why} ({error.strerror})") from error
+        yield from self._frames(pictures)
+
+    def flush(self) -> Iterator[Frame]:
+        try:
+            yield from self._frames(self._context.decode(None))
+        except self._error:
+            return
+
+    def _frames(self, pictures: list[Any]) -> Iterator[Frame]:
+        for picture in pictures:
+            self._begun = True
+            stamp, frame_id = self._waiting.pop(picture.pts, (None, ""))
+            if stamp is None:
+                continue
+            yield Frame(np.asarray(picture.to_ndarray(format="bgr24"), np.uint8), stamp, frame_id)
+
+
+class MessageTime:
+    """Stamps of one pass: those of the messages, or by a rate.
+
+    Attributes:
+        without_stamp: How many images had no stamp of their own (given as negative).
+    """
+
+    def __init__(self, rate_hz: float | None) -> None:
+        self._rate_hz = rate_hz
+        self._number = 0
+        self._first_ns: int | None = None
+        self.without_stamp = 0
+
+    def stamp(self, stamp_ns: int) -> int:
+        """Nanoseconds of the next frame."""
+        self.without_stamp += stamp_ns < 0
+        if not self._rate_hz:
+            return abs(stamp_ns)
+        if self._first_ns is None:
+            self._first_ns = abs(stamp_ns)
+        self._number += 1
+        return self._first_ns + round((self._number - 1) * 1e9 / self._rate_hz)
+
+    def skip(self) -> None:
+        """An image that was lost keeps its place."""
+        self._number += 1

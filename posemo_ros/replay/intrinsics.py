@@ -1,0 +1,172 @@
+"""Intrinsics that lie in files: beside a source, or named by ``--camera-info``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from ..camera import Camera
+from ..camera_info import camera_from_info
+from ..errors import InputError
+
+DEFAULT_FRAME_ID = "camera_optical_frame"
+_LARGEST = 1_000_000  # bytes; intrinsics are small, label files are not
+_FORM = '{"camera": {"width": …, "height": …, "matrix": [[…], […], […]], "frame_id": …}}'
+
+
+@dataclass(frozen=True, eq=False)
+class Intrinsics:
+    """A CameraInfo without a message.
+
+    Attributes:
+        info: With the fields of ``sensor_msgs/CameraInfo`` that ``camera_from_info`` reads.
+        frame_id: Of the camera.
+        origin: File or topic, for notes.
+    """
+
+    info: Any
+    frame_id: str
+    origin: str
+
+    def camera(self, width: int, height: int) -> tuple[Camera | None, str]:
+        """The camera for images of a size (None: not calibrated), and what was assumed, or ""."""
+        camera, note = camera_from_info(self.info, width, height)
+        return None if camera.assumed else camera, note
+
+
+def beside(path: Path) -> tuple[Intrinsics | None, str]:
+    """Intrinsics from the JSON file beside a video or picture folder.
+
+    ``walk.mp4`` and the folder ``walk/`` have theirs in ``walk.json``, under the key ``camera``:
+    ``{"width", "height", "matrix": 3x3, "frame_id"}`` and, for a lens with distortion,
+    ``"distortion"`` and ``"model"`` as in ``Camera``. A file of another tool is left alone.
+
+    Returns:
+        The intrinsics or None, and a note on a file that was left alone, or "".
+
+    Raises:
+        InputError: The file has such an entry, and it is wrong.
+    """
+    file = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
+    if not file.is_file() or file.stat().st_size > _LARGEST:
+        return None, ""
+    try:
+        data = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        return None, f"{file.name} was not read for intrinsics: no JSON ({error})"
+    entry = data.get("camera") if isinstance(data, dict) else None
+    if not isinstance(entry, dict) or not {"matrix", "width", "height"} & entry.keys():
+        return None, ""
+    return _from_json(file, entry), ""
+
+
+def named(path: Path) -> Intrinsics:
+    """Intrinsics of a file that the user named: camera_calibration's YAML, or JSON as in ``beside``.
+
+    Raises:
+        InputError: The file cannot be read or is of another form.
+    """
+    try:
+        data = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))  # JSON is YAML
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"camera info {path}: cannot be read ({_first_line(error)})") from error
+    if isinstance(data, dict) and isinstance(data.get("camera"), dict):
+        return _from_json(path, data["camera"])
+    if isinstance(data, dict) and "camera_matrix" in data:
+        return _from_calibration(path, data)
+    raise InputError(
+        f"camera info {path}: expected the YAML of camera_calibration (image_width, camera_matrix, …) "
+        f"or {_FORM}"
+    )
+
+
+def _from_json(file: Path, entry: dict[str, Any]) -> Intrinsics:
+    try:
+        width, height = int(entry["width"]), int(entry["height"])
+        camera = Camera(
+            width, height, entry["matrix"], entry.get("distortion", ()), str(entry.get("model", ""))
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{file}: cannot read the intrinsics ({type(error).__name__}: {error}); expected {_FORM}"
+        ) from error
+    frame_id = str(entry.get("frame_id", DEFAULT_FRAME_ID))
+    return Intrinsics(_info(camera), frame_id, file.name)
+
+
+def _from_calibration(file: Path, data: dict[str, Any]) -> Intrinsics:
+    try:
+        width, height = int(data["image_width"]), int(data["image_height"])
+        distortion = (data.get("distortion_coefficients") or {}).get("data", [])
+        model = str(data.get("distortion_model", data.get("camera_model", "")))
+        camera = Camera(width, height, data["camera_matrix"]["data"])
+        info = _info(camera)
+        info.d, info.distortion_model = [float(v) for v in distortion], model
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"camera info {file}: cannot read the intrinsics ({type(error).__name__}: {error}); expected "
+            "image_width, image_height, camera_matrix.data, distortion_model, distortion_coefficients.data"
+        ) from error
+    return Intrinsics(info, DEFAULT_FRAME_ID, file.name)
+
+
+def _info(camera: Camera) -> SimpleNamespace:
+    roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    return SimpleNamespace(
+        width=camera.width,
+        height=camera.height,
+        k=camera.matrix.ravel(),
+        d=camera.distortion,
+        distortion_model=camera.model,
+        binning_x=0,
+        binning_y=0,
+        roi=roi,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+class CameraOfSize:
+    """The camera for images whose size may change; what had to be assumed is said.
+
+    Args:
+        intrinsics: Of the source, or None.
+        say: Takes each new note.
+    """
+
+    def __init__(self, intrinsics: Intrinsics | None, say: Any) -> None:
+        self._intrinsics, self._say = intrinsics, say
+        self._known: dict[tuple[int, int], Camera | None] = {}
+
+    @property
+    def frame_id(self) -> str:
+        """Of the camera."""
+        return self._intrinsics.frame_id if self._intrinsics else DEFAULT_FRAME_ID
+
+    def __call__(self, width: int, height: int) -> Camera | None:
+        """The camera, or None when nobody calibrated one."""
+        if self._intrinsics is None:
+            return None
+        if (width, height) not in self._known:
+            camera, note = self._intrinsics.camera(width, height)
+            if note:
+                self._say(f"{self._intrinsics.origin}: {note}")
+            self._known[width, height] = camera
+        return self._known[width, height]
+
+
+def of_file(path: Path, camera_info: str, say: Any) -> CameraOfSize:
+    """The camera of a video or of pictures: of the file that was named, or of that beside it."""
+    if camera_info:
+        return CameraOfSize(named(Path(camera_info)), say)
+    found, note = beside(path)
+    if note:
+        say(note)
+    return CameraOfSize(found, say)

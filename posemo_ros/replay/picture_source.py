@@ -1,0 +1,121 @@
+"""Frames out of a folder of pictures, or one picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import InputError
+from ..images import BitDepth
+from ..pictures import RAW_HELP, RAW_SUFFIXES, SUFFIXES, read_picture, to_8bit
+from ..types import Frame
+from . import intrinsics
+from .choice import Choice
+from .sources import ACCEPTED, DEFAULT_RATE_HZ, Source
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+
+
+class PictureSource(Source):
+    """The pictures of a folder (or one picture), sorted by name with numbers in their order.
+
+    Stamps are number of the picture / rate, the first is 0; a picture that cannot be read keeps
+    its place in time. Sizes may differ. Files and folders that are no pictures are left alone, so
+    are those that macOS puts beside the real ones (``._name.jpg``).
+
+    Raises:
+        InputError: There is no picture, or none can be read.
+    """
+
+    def __init__(self, path: Path, choice: Choice) -> None:
+        self.name = path.name or path.resolve().name
+        self._folder = path.is_dir()
+        self._paths = self._pictures_in(path) if self._folder else [path]
+        self.rate_hz = choice.rate_hz or DEFAULT_RATE_HZ
+        self.length = len(self._paths)
+        origin = "as asked" if choice.rate_hz else "assumed; --rate (node: parameter rate) sets another"
+        self.time = f"{self.rate_hz:g} images per second ({origin})"
+        self._camera_of = intrinsics.of_file(path, choice.camera_info, self.note)
+        self._depth = BitDepth()
+        first = self._first_readable(path)
+        self.camera = self._camera_of(first.width, first.height)
+
+    def _frames(self) -> Iterator[Frame]:
+        for number, path in enumerate(self._paths):
+            try:
+                frame = self._read(number, path)
+            except InputError as error:
+                self.losses.add(_reason(error), path.name, _detail(error))
+                continue
+            yield frame
+
+    def _read(self, number: int, path: Path) -> Frame:
+        image = read_picture(path)
+        bits = self._depth(image)
+        if self._depth.bits and self._depth.bits < 16:
+            self.note(f"pictures of 16 bits use {self._depth.bits}: scaled by that")
+        height, width = image.shape[:2]
+        return Frame(
+            to_8bit(image, bits),
+            round(number * 1e9 / self.rate_hz),
+            self._camera_of.frame_id,
+            self._camera_of(width, height),
+        )
+
+    def _first_readable(self, path: Path) -> Frame:
+        problems = []
+        for number, file in enumerate(self._paths):
+            try:
+                return self._read(number, file)
+            except InputError as error:
+                problems.append(f"{file.name}: {error}")
+        what = f"no picture of {len(self._paths)} can be used: " if self._folder else ""
+        raise InputError(
+            f"tried {str(path)!r} as an image: {what}{'; '.join(problems[:3])}; accepted are {ACCEPTED}"
+        )
+
+    def _pictures_in(self, folder: Path) -> Sequence[Path]:
+        try:
+            entries = [p for p in folder.iterdir() if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
+        except OSError as error:
+            raise InputError(f"cannot read the folder {str(folder)!r}: {error.strerror}") from error
+        left_alone = [p for p in entries if p.name.startswith("._") or p.is_dir()]
+        if left_alone:
+            self.note(f"left alone: {len(left_alone)} files or folders that are no pictures (._*, folders)")
+        paths = [p for p in entries if p not in left_alone]
+        if not paths:
+            raise InputError(_nothing_in(folder))
+        return sorted(paths, key=natural)
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts frame_2 before frame_10."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+
+
+def _nothing_in(folder: Path) -> str:
+    said = f"tried the folder {str(folder)!r}: it has neither a metadata.yaml (rosbag2) nor an image"
+    try:
+        children = sorted(folder.iterdir())
+        below = [
+            c.name for c in children if c.is_dir() and any(f.suffix.lower() in SUFFIXES for f in c.iterdir())
+        ]
+    except OSError:
+        children, below = [], []
+    if below:
+        said += f"; its folders {', '.join(below[:3])} have some: name one of them"
+    videos = [c.name for c in children if c.suffix.lower() in VIDEO_SUFFIXES]
+    if videos:
+        said += f"; it has videos: name them ({', '.join(videos[:3])})"
+    return f"{said}; accepted are {ACCEPTED}"
+
+
+def _reason(error: InputError) -> str:
+    """The words before the first comma or bracket: the same for all of a kind."""
+    return RAW_HELP if str(error) == RAW_HELP else re.split(r"[,(]", str(error))[0].strip()
+
+
+def _detail(error: InputError) -> str:
+    return "" if str(error) == RAW_HELP else str(error).removeprefix(_reason(error)).strip(" ,()")
