@@ -2,6 +2,9 @@
 PYTHON ?= python3
 SOURCE ?=
 OUT ?= out/demo
+TOPIC ?=
+CAMERA_INFO ?=
+RATE ?=
 PYTEST_ARGS ?= -n 2
 
 VENV := .venv
@@ -13,8 +16,9 @@ ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: build  ## Run the chain on a clip over DDS; SOURCE=video, image folder, bag or camera number; OUT=folder
-	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)")
+demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=
+	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)") \
+		$(if $(TOPIC),--topic "$(TOPIC)") $(if $(CAMERA_INFO),--camera-info "$(CAMERA_INFO)") $(if $(RATE),--rate "$(RATE)")
 
 build:  ## Make .venv and install/ (at once when nothing changed)
 	@$(PYTHON) tools/bootstrap.py

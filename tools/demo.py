@@ -33,9 +33,12 @@ class DemoError(Exception):
 def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", default=str(CLIP), help="video, image folder, rosbag2 or camera number")
+    parser.add_argument("--source", default=str(CLIP), help="video, pictures, bag, camera number or stream")
+    parser.add_argument("--topic", default="", help="image topic of a bag with several")
+    parser.add_argument("--camera-info", default="", help="intrinsics: topic of the bag, or a file")
+    parser.add_argument("--rate", type=float, default=0.0, help="images per second; 0: the source's own")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long a camera number plays")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long a camera or stream plays")
     args = parser.parse_args()
     args.out = args.out.resolve()  # the nodes run in another folder
     if Path(args.source).exists():
@@ -93,12 +96,14 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
         "__ns:=/camera",
         "-r",
         "people:=/posemo/people",
-        *("-p", f"source:='{args.source}'"),
+        *("-p", f"source:='{args.source}'", "-p", f"rate:={args.rate}"),
+        *("-p", f"topic:='{args.topic}'", "-p", f"camera_info:='{args.camera_info}'"),
         # The image goes to pipeline and markers, its JPEG to the recorder, camera_info to two of them.
         *("-p", "wait_for:=5", "-p", "lockstep:=true"),
         shown=True,
     )
-    limit_s = args.seconds if args.source.isdecimal() else None
+    endless = args.source.isdecimal() or "://" in args.source
+    limit_s = args.seconds if endless else None
     processes.wait_for("camera", limit_s)
     # Each passes on what it still has before it ends, so the one that writes is last.
     for name in ("pipeline", "markers", "recorder"):

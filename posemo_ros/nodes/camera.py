@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..errors import InputError
+from ..replay.choice import Choice
+from ..replay.losses import Loss
 from ..replay.sources import Source, open_source
 from ..topics import COMPRESSED, PEOPLE
 from ..types import Frame
@@ -23,6 +26,7 @@ from . import qos
 from .base import PosemoNode
 from .conversion import header_of, image_to_message, info_from_camera, jpeg_to_message, stamp_ns
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from .monitor import WARN
 from .parameters import CameraParameters
 from .run import run
 
@@ -30,6 +34,7 @@ JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
 POLL_S = 0.05
 PROGRESS_S = 5.0
+LOSS_PERIOD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,14 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
         params = self.params
         if not params.source:
             raise InputError(
-                "parameter source is empty; it must name a video, image folder, bag or camera number"
+                "parameter source is empty; it must name a video, pictures, bag, camera number or stream"
             )
-        source = open_source(params.source, rate_hz=params.rate or None)
+        choice = Choice(params.rate or None, params.topic, params.camera_info)
+        source = open_source(params.source, choice)
+        source.losses.on_loss = lambda loss: self._say_loss(source, loss)
         self.on_free(source.close)
         self.monitor.fact("source", source.name)
+        self.monitor.fact("input", json.dumps(source.described()))
         self.monitor.fact("lockstep", str(params.lockstep).lower())
         return Loaded(
             source,
@@ -69,6 +77,11 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
             self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED),
             self.publisher(CameraInfo, CAMERA_INFO_TOPIC),
         )
+
+    def _say_loss(self, source: Source, loss: Loss) -> None:
+        self.monitor.problem("loss", str(loss), WARN)
+        self.monitor.fact("losses", json.dumps(source.losses.as_dict()))
+        self.get_logger().warning(f"skipped: {loss}", throttle_duration_sec=LOSS_PERIOD_S)
 
     def start(self, loaded: Loaded) -> None:
         """Play."""
@@ -120,7 +133,9 @@ class _Player:
             seconds = time.monotonic() - start
             self._node.get_logger().info(
                 f"finished: {published} images of {self._source.name} published in {seconds:.1f} s"
+                + (f", {len(self._source.losses)} lost" if self._source.losses else "")
             )
+            self._node.publish_diagnostics()
             self._node.finish(0)
 
     def _await_subscribers(self) -> None:

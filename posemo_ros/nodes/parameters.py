@@ -204,7 +204,16 @@ class EmotionParameters(JudgeParameters, RuntimeParameters):
 class CameraParameters(Parameters):
     """Of the node ``camera``."""
 
-    source: str = declared("", "A video, image folder, rosbag2 or the number of a camera.")
+    source: str = declared(
+        "",
+        "A video, picture or folder of pictures, bag, the number of a camera, or the address of a stream "
+        "(rtsp://, http://).",
+    )
+    topic: str = declared("", "Image topic of a bag with several; empty: the only one.")
+    camera_info: str = declared(
+        "",
+        "Intrinsics: topic of the bag, or a file (camera_calibration's YAML, or JSON); empty: the source's.",
+    )
     rate: float = declared(0.0, "Images per second; 0: as the source states it.", 0.0, 1000.0)
     loop: bool = declared(False, "Start again at the end, for ever.")
     wait_for: int = declared(

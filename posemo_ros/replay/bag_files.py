@@ -8,10 +8,11 @@ the other up to where the file ends.
 from __future__ import annotations
 
 import heapq
+import io
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -285,32 +286,74 @@ class _Mcap:
     def _records(
         self, names: set[str], counting: dict[int, Topic] | None = None
     ) -> Iterator[tuple[int, Topic, int, bytes]]:
-        from mcap.exceptions import McapError
         from mcap.records import Channel, DataEnd, Message, Schema
-        from mcap.stream_reader import StreamReader
 
         channels: dict[int, Topic] = {} if counting is None else counting
         schemas: dict[int, Schema] = {}
         ended = False
-        with self._path.open("rb") as file:
+        for record in _mcap_records(self._path):
+            if isinstance(record, Schema):
+                schemas[record.id] = record
+            elif isinstance(record, Channel) and record.id not in channels:
+                channels[record.id] = _topic_of(record, schemas)
+            elif isinstance(record, Message) and record.channel_id in channels:
+                topic = channels[record.channel_id]
+                if counting is not None or topic.name in names:
+                    yield record.channel_id, topic, record.log_time, record.data
+            ended = ended or isinstance(record, DataEnd)
+        self.cut_off = "" if ended else f"{self._path.name}: no end of the data"
+
+
+def _mcap_records(path: Path) -> Iterator[Any]:
+    """All records up to where the file or a damaged chunk ends, those of chunks one by one."""
+    from mcap.records import Chunk
+    from mcap.stream_reader import StreamReader, breakup_chunk
+
+    with path.open("rb") as file:
+        records = StreamReader(file, emit_chunks=True, record_size_limit=None).records
+        while True:
+            start = file.tell()
             try:
-                for record in StreamReader(file, record_size_limit=None).records:
-                    if isinstance(record, Schema):
-                        schemas[record.id] = record
-                    elif isinstance(record, Channel) and record.id not in channels:
-                        channels[record.id] = _topic_of(record, schemas)
-                    elif isinstance(record, Message) and record.channel_id in channels:
-                        topic = channels[record.channel_id]
-                        if counting is not None or topic.name in names:
-                            yield record.channel_id, topic, record.log_time, record.data
-                    ended = ended or isinstance(record, DataEnd)
-            except (McapError, EOFError, ValueError, OSError, RuntimeError) as error:
-                if not ended:
-                    self.cut_off = f"{self._path.name}: {_first_line(error)}"
-            except Exception as error:  # decompressors have errors of their own
-                self.cut_off = f"{self._path.name}: {_first_line(error)}"
-        if not ended and not self.cut_off:
-            self.cut_off = f"{self._path.name}: no end"
+                record = next(records)
+                yield from breakup_chunk(record) if isinstance(record, Chunk) else [record]
+            except StopIteration:
+                return
+            except Exception:  # of mcap and of the decompressors
+                file.seek(start)
+                yield from _of_cut_chunk(file.read())
+                return
+
+
+def _of_cut_chunk(data: bytes) -> Iterator[Any]:
+    """The records of a chunk whose end is missing (op code, length, times, size, checksum, …)."""
+    from mcap.stream_reader import StreamReader
+
+    head = 9 + 28  # up to the name of the compression
+    if data[:1] != b"\x06" or len(data) < head + 4:
+        return
+    named = head + 4 + int.from_bytes(data[head : head + 4], "little")
+    compression, packed = data[head + 4 : named], data[named + 8 :]
+    try:
+        plain = _DECOMPRESS[compression.decode()](packed)
+        yield from StreamReader(io.BytesIO(plain), skip_magic=True).records
+    except Exception:  # the last record is cut, too
+        return
+
+
+def _zstd(packed: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+
+
+def _lz4(packed: bytes) -> bytes:
+    import lz4.frame
+
+    plain: bytes = lz4.frame.LZ4FrameDecompressor().decompress(packed)
+    return plain
+
+
+_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "zstd": _zstd, "lz4": _lz4}
 
 
 def _topic_of(channel: Any, schemas: dict[int, Any]) -> Topic:
@@ -348,6 +391,7 @@ class _Sqlite:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(f"{self._path.resolve().as_uri()}{self._how}", uri=True)
         try:
+            connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses any file that was cut off
             yield connection
         finally:
             connection.close()

@@ -42,8 +42,7 @@ class RunFigures:
         dropped: Images the chain had no time for, as far as it says.
         source: What was played.
         input: What of the source was read, and how: topic, time, camera.
-        notes: What was chosen or assumed, in sentences.
-        losses: What of the source was skipped.
+        losses: What of the source was skipped, as ``Losses.as_dict``.
     """
 
     latency: str
@@ -54,8 +53,7 @@ class RunFigures:
     dropped: int = 0
     source: str = ""
     input: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    losses: Losses = field(default_factory=Losses)
+    losses: dict[str, Any] = field(default_factory=Losses().as_dict)
 
 
 def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | None = None) -> str:
@@ -97,8 +95,7 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         runtimes={station: str(network) for station, network in pipeline.networks.items()},
         source=source.name,
         input=_input(source, last, pipeline.settings.hfov_deg),
-        notes=list(source.notes),
-        losses=source.losses,
+        losses=source.losses.as_dict(),
     )
     return _report(out / "results.mcap", out, truth, figures)
 
@@ -110,9 +107,7 @@ def _input(source: Source, last: Frame, hfov_deg: float) -> dict[str, Any]:
         "so distances and sizes are only roughly right"
     )
     return {
-        "time": source.time,
-        "rate_hz": _round(source.rate_hz),
-        "topic": getattr(source, "topic", None),
+        **source.described(),
         "size": [last.width, last.height],
         "camera": "calibrated" if calibrated else assumed,
     }
@@ -153,14 +148,18 @@ def _draw_video(recording: Recording, path: Path, view: View3D) -> tuple[list[in
     """Write the video; the stamps of all its frames, and why there is no video, or ""."""
     stamps: list[int] = []
     problem = ""
-    with VideoWriter(path, rate_hz=_rate(sorted(recording.people))) as writer:
-        for frame in recording.frames():
-            stamps.append(frame.stamp_ns)
-            if not problem:
-                try:
-                    writer.write(_side_by_side(recording, frame, view), frame.stamp_ns)
-                except Exception as error:  # a film is never worth the results
-                    problem = f"{path.name} stops at image {len(stamps)}: {error}"
+    writer = VideoWriter(path, rate_hz=_rate(sorted(recording.people)))
+    for frame in recording.frames():
+        stamps.append(frame.stamp_ns)
+        if not problem:
+            try:
+                writer.write(_side_by_side(recording, frame, view), frame.stamp_ns)
+            except Exception as error:  # a film is never worth the results
+                problem = f"{path.name} stops at image {len(stamps)}: {error}"
+    try:
+        writer.close()
+    except Exception as error:
+        problem = problem or f"{path.name} could not be finished: {error}"
     if not stamps:
         raise InputError(f"{recording.path} has results but no images to draw them on")
     return stamps, problem
@@ -226,7 +225,14 @@ def _figures(recording: Recording) -> RunFigures:
         runtimes=runtimes,
         source=recording.camera.get("source", ""),
         dropped=dropped,
+        input=_json(recording.camera.get("input")) or {},
+        losses=_json(recording.camera.get("losses")) or Losses().as_dict(),
     )
+
+
+def _json(text: str | None) -> dict[str, Any] | None:
+    """What the camera node said in its diagnostics."""
+    return json.loads(text) if text else None
 
 
 def _summary(
@@ -239,8 +245,8 @@ def _summary(
     return {
         "source": figures.source,
         "input": figures.input,
-        "notes": list(figures.notes),
-        "losses": figures.losses.as_dict(),
+        "notes": list(figures.input.get("notes", ())),
+        "losses": figures.losses,
         "frames": {
             "in": len(stamps),
             "out": len(recording.people),
@@ -305,7 +311,7 @@ def _words(summary: dict[str, Any], out: Path) -> str:
 
 def _words_of_input(summary: dict[str, Any]) -> list[str]:
     source, losses = summary["input"], summary["losses"]
-    lines = [f"time      {source['time']}", f"camera    {source['camera']}"] if source else []
+    lines = [f"{key:<9} {source[key]}" for key in ("time", "camera") if source.get(key)]
     lines += [f"note      {note}" for note in summary["notes"]]
     for reason, loss in losses["by_reason"].items():
         examples = ", ".join(dict.fromkeys(e["item"] for e in loss["examples"][:3]))

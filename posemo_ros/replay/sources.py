@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,6 +76,15 @@ class Source(ABC):
         if text not in self.notes:
             self.notes.append(text)
             _log.log(level, "%s: %s", self.name, text)
+
+    def described(self) -> dict[str, Any]:
+        """What is read of the source, and how, for the summary."""
+        return {
+            "time": self.time,
+            "rate_hz": round(self.rate_hz, 3),
+            "topic": getattr(self, "topic", None),
+            "notes": list(self.notes),
+        }
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames from the first on; what cannot be used is skipped and counted in ``losses``.

@@ -1,0 +1,432 @@
+"""Inputs as people have them: what can be used is used, what cannot is counted and named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import CompressionFormat, CompressionMode
+
+from posemo_ros.errors import InputError
+from posemo_ros.replay.choice import Choice
+from posemo_ros.replay.sources import Source, open_source
+
+from .makers import (
+    PERIOD,
+    START,
+    K,
+    camera_info,
+    film,
+    foxglove,
+    images_at,
+    jpeg,
+    jpeg_image,
+    noise,
+    picture,
+    raw_image,
+    write_bag,
+)
+
+STAMPS = [START + n * PERIOD for n in range(24)]
+
+
+def lost(source: Source) -> dict[str, int]:
+    return {reason: entry["images"] for reason, entry in source.losses.as_dict()["by_reason"].items()}
+
+
+class TestTime:
+    @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "clip.mkv"])
+    def test_stamps_are_the_containers(self, tmp_path: Path, name: str) -> None:
+        times = [0, 33, 70, 111, 140, 290, 300]
+        source = open_source(film(tmp_path / name, [picture(n) for n in range(7)], times))
+        assert [round(f.stamp_ns / 1e6) for f in source] == times
+        assert not source.losses
+        assert "container" in source.time
+
+    def test_rate_overrides_them(self, tmp_path: Path) -> None:
+        path = film(tmp_path / "clip.mp4", [picture(n) for n in range(3)], [0, 10, 500])
+        assert [f.stamp_ns for f in open_source(path, Choice(rate_hz=50))] == [0, 20_000_000, 40_000_000]
+
+    def test_a_film_without_any_time(self, tmp_path: Path) -> None:
+        path = tmp_path / "clip.mjpeg"
+        path.write_bytes(b"".join(bytes(jpeg(picture(n))) for n in range(3)))
+        stamps = [f.stamp_ns for f in open_source(path)]
+        assert stamps == [0, 40_000_000, 80_000_000]
+
+    def test_folder_of_30_hz(self, tmp_path: Path) -> None:
+        for n in range(3):
+            cv2.imwrite(str(tmp_path / f"{n:06d}.png"), picture(n))
+        source = open_source(tmp_path, Choice(rate_hz=30))
+        assert [f.stamp_ns for f in source] == [0, 33_333_333, 66_666_667]
+        assert "--rate" in open_source(tmp_path).time
+
+    @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_rate_that_is_none(self, rate: float) -> None:
+        with pytest.raises(InputError, match="rate: .*images per second"):
+            Choice(rate_hz=rate)
+
+    def test_no_stamp_takes_the_time_of_recording_and_says_so(self, tmp_path: Path) -> None:
+        source = open_source(write_bag(tmp_path / "bag", images_at([0, 0, 0])))
+        assert [f.stamp_ns for f in source] == [START, START + PERIOD, START + 2 * PERIOD]
+        assert any("no stamp" in note for note in source.notes)
+
+
+class TestFilms:
+    def test_av1(self, tmp_path: Path) -> None:
+        if "libsvtav1" not in av.codecs_available:
+            pytest.skip("this PyAV cannot encode AV1")
+        pictures = [picture(n, 128, 96) for n in range(5)]
+        path = film(tmp_path / "clip.mp4", pictures, range(0, 200, 40), "libsvtav1", preset="12")
+        frames = list(open_source(path))
+        assert len(frames) == 5
+        np.testing.assert_allclose(frames[4].image[80, 100], pictures[4][80, 100], atol=12)
+
+    def test_damaged_in_the_middle(self, tmp_path: Path) -> None:
+        path = film(tmp_path / "clip.mp4", [noise(n) for n in range(50)], range(0, 2000, 40), g="10")
+        data = bytearray(path.read_bytes())
+        a, b = int(len(data) * 0.45), int(len(data) * 0.55)
+        data[a:b] = bytes(b - a)
+        path.write_bytes(data)
+        source = open_source(path)
+        frames = list(source)
+        assert 40 <= len(frames) < 50
+        assert frames[-1].stamp_ns == 49 * 40_000_000
+        assert len(frames) + len(source.losses) == 50
+        with pytest.raises(InputError, match="--strict"):
+            list(open_source(path, Choice(strict=True)))
+
+    @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+    def test_cut_at_half(self, tmp_path: Path, name: str) -> None:
+        how: dict[str, Any] = {"container": {"movflags": "faststart"}} if name.endswith("mp4") else {}
+        path = film(tmp_path / name, [noise(n) for n in range(50)], range(0, 2000, 40), **how)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        source = open_source(path)
+        count = len(list(source))
+        assert 10 < count < 40
+        assert count + len(source.losses) == pytest.approx(50, abs=1)
+        assert set(lost(source)) & {"stated but not there", "video data cannot be decoded"}
+
+    def test_index_lost(self, tmp_path: Path) -> None:
+        path = film(tmp_path / "clip.mp4", [noise(n) for n in range(9)], range(0, 360, 40))
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(InputError, match="index may be missing"):
+            open_source(path)
+
+    def test_sound_alone_is_no_film(self, tmp_path: Path) -> None:
+        with av.open(str(tmp_path / "talk.mka"), "w") as container:
+            track = container.add_stream("pcm_s16le", rate=8000)
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            sound.sample_rate = 8000
+            container.mux(track.encode(sound))
+        with pytest.raises(InputError, match="no images, only audio"):
+            open_source(tmp_path / "talk.mka")
+
+    def test_animated_gif_is_a_film(self, tmp_path: Path) -> None:
+        from PIL import Image
+
+        frames = [Image.fromarray(picture(n)[..., ::-1]) for n in range(4)]
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=100)
+        assert [f.stamp_ns for f in open_source(tmp_path / "a.gif")] == [n * 100_000_000 for n in range(4)]
+
+
+class TestPictures:
+    def test_what_a_mac_leaves_beside_them(self, tmp_path: Path) -> None:
+        for n in range(3):
+            cv2.imwrite(str(tmp_path / f"img{n}.jpg"), picture(n))
+            (tmp_path / f"._img{n}.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(64))
+        (tmp_path / "crops.jpg").mkdir()
+        source = open_source(tmp_path)
+        assert len(list(source)) == 3
+        assert not source.losses
+        assert any("4 files or folders" in note for note in source.notes)
+
+    def test_bad_ones_are_counted_by_reason(self, tmp_path: Path) -> None:
+        for n in range(6):
+            cv2.imwrite(str(tmp_path / f"{n}.jpg"), noise(n))
+        (tmp_path / "0.jpg").write_bytes(b"")
+        (tmp_path / "1.jpg").write_bytes((tmp_path / "1.jpg").read_bytes()[:900])
+        (tmp_path / "2.jpg").unlink()
+        (tmp_path / "2.jpg").symlink_to("gone.jpg")
+        (tmp_path / "3.jpg").write_bytes(b"<html>404</html>")
+        source = open_source(tmp_path)
+        assert [f.stamp_ns for f in source] == [400_000_000, 500_000_000]  # each keeps its place in time
+        assert lost(source) == {
+            "empty": 1,
+            "cut off": 1,
+            "the link points to nothing": 1,
+            "cannot be decoded": 1,
+        }
+        with pytest.raises(InputError, match=r"0\.jpg: empty.*--strict"):
+            list(open_source(tmp_path, Choice(strict=True)))
+
+    def test_none_of_them_good(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(b"no")
+        with pytest.raises(InputError, match=r"no picture of 1 can be used: a\.png: cannot be decoded"):
+            open_source(tmp_path)
+
+    @pytest.mark.parametrize("suffix", ["pgm", "ppm", "bmp", "tif", "webp", "jp2", "gif", "avif", "png"])
+    def test_formats(self, tmp_path: Path, suffix: str) -> None:
+        from PIL import Image
+
+        Image.fromarray(picture(3)[..., ::-1]).convert("L" if suffix == "pgm" else "RGB").save(
+            tmp_path / f"a.{suffix}"
+        )
+        (frame,) = open_source(tmp_path / f"a.{suffix}")
+        grey = np.asarray(cv2.cvtColor(picture(3), cv2.COLOR_BGR2GRAY))
+        expected = np.repeat(grey[..., None], 3, 2) if suffix == "pgm" else picture(3)
+        assert np.abs(frame.bgr().astype(int) - expected).mean() < 8
+
+    def test_heic(self, tmp_path: Path) -> None:
+        """pi-heif only decodes; the smallest HEIC there is would be a binary, so its refusal is tested."""
+        (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+        with pytest.raises(InputError, match=r"a\.heic"):
+            open_source(tmp_path / "a.heic")
+
+    def test_twelve_bits(self, tmp_path: Path) -> None:
+        image = np.full((4, 6), 2047, np.uint16)
+        image[0, 0] = 4095
+        cv2.imwrite(str(tmp_path / "a.png"), image)
+        source = open_source(tmp_path / "a.png")
+        (frame,) = source
+        assert abs(int(frame.image[2, 2, 0]) - 127) <= 1
+        assert any("use 12" in note for note in source.notes)
+
+    def test_camera_raw_says_how_to_convert(self, tmp_path: Path) -> None:
+        (tmp_path / "a.dng").write_bytes(b"II*\0" + bytes(32))
+        with pytest.raises(InputError, match="darktable-cli"):
+            open_source(tmp_path)
+
+    def test_folder_of_folders_names_them(self, tmp_path: Path) -> None:
+        (tmp_path / "left").mkdir()
+        cv2.imwrite(str(tmp_path / "left" / "a.png"), picture(0))
+        with pytest.raises(InputError, match="its folders left have some"):
+            open_source(tmp_path)
+
+
+class TestIntrinsicsInFiles:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"version": "5.2.1", "shapes": [], "imagePath": "img.jpg"}',
+            '{"camera": "front"}',
+            '{"camera": {"name": "front"}}',
+            "[1, 2]",
+            "{",
+        ],
+    )
+    def test_json_of_another_tool_is_left_alone(self, tmp_path: Path, text: str) -> None:
+        cv2.imwrite(str(tmp_path / "img.jpg"), picture(0))
+        (tmp_path / "img.json").write_text(text)
+        source = open_source(tmp_path / "img.jpg")
+        assert source.camera is None
+        assert bool(source.notes) == (text == "{")
+
+    def test_of_another_size_are_scaled_and_said(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "img.png"), picture(0))
+        camera = {"width": 128, "height": 96, "matrix": [[1000, 0, 63.5], [0, 1000, 47.5], [0, 0, 1]]}
+        (tmp_path / "img.json").write_text("\ufeff" + json.dumps({"camera": camera}))
+        source = open_source(tmp_path / "img.png")
+        assert source.camera is not None
+        np.testing.assert_allclose(source.camera.matrix, [[500, 0, 31.5], [0, 500, 23.5], [0, 0, 1]])
+        assert any("assuming the image was scaled" in note for note in source.notes)
+
+    def test_calibration_file(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "img.png"), picture(0))
+        (tmp_path / "cam.yaml").write_text(
+            "image_width: 64\nimage_height: 48\ncamera_name: front\n"
+            "camera_matrix: {rows: 3, cols: 3, data: [500, 0, 31.5, 0, 510, 23.5, 0, 0, 1]}\n"
+            "distortion_model: plumb_bob\n"
+            "distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}\n"
+        )
+        source = open_source(tmp_path / "img.png", Choice(camera_info=str(tmp_path / "cam.yaml")))
+        assert source.camera is not None
+        np.testing.assert_array_equal(source.camera.matrix, K)
+        assert source.camera.distortion[0] == 0.1
+        with pytest.raises(InputError, match=r"nothing\.yaml: cannot be read"):
+            open_source(tmp_path / "img.png", Choice(camera_info="nothing.yaml"))
+
+
+class TestTopics:
+    def test_several_are_listed_with_counts_and_the_option(self, tmp_path: Path) -> None:
+        grey = cv2.cvtColor(picture(0), cv2.COLOR_BGR2GRAY)
+        messages = images_at(STAMPS, "/camera/color/image_raw")
+        messages += [("/camera/infra1/image_rect_raw", START, raw_image(START, grey, "mono8"))]
+        bag = write_bag(tmp_path / "bag", messages)
+        with pytest.raises(InputError, match=r"--topic.*color/image_raw \(24\), .*rect_raw \(1\)"):
+            open_source(bag)
+        assert len(list(open_source(bag, Choice(topic="/camera/color/image_raw")))) == 24
+
+    def test_depth_is_told_by_encoding_and_not_by_name(self, tmp_path: Path) -> None:
+        depth = np.full((4, 6), 1500, np.uint16)
+        messages = images_at(STAMPS[:3], "/depth_camera/image_raw")
+        messages += [("/camera/aligned/image_raw", START, raw_image(START, depth, "16UC1"))]
+        bag = write_bag(tmp_path / "bag", messages)
+        assert open_source(bag).topic == "/depth_camera/image_raw"  # type: ignore[attr-defined]
+
+    def test_topic_of_no_bag(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "a.png"), picture(0))
+        with pytest.raises(InputError, match="is no bag"):
+            open_source(tmp_path, Choice(topic="/x"))
+
+    def test_camera_info_of_another_topic(self, tmp_path: Path) -> None:
+        messages = [("/elsewhere/info", START, camera_info(START)), *images_at(STAMPS[:2])]
+        bag = write_bag(tmp_path / "bag", messages)
+        assert open_source(bag).camera is None
+        camera = open_source(bag, Choice(camera_info="/elsewhere/info")).camera
+        assert camera is not None
+        np.testing.assert_array_equal(camera.matrix, K)
+        with pytest.raises(InputError, match="camera info in it: /elsewhere/info"):
+            open_source(bag, Choice(camera_info="/nowhere/info"))
+
+    def test_camera_info_of_another_size_is_scaled_and_said(self, tmp_path: Path) -> None:
+        info = camera_info(START, [[1000, 0, 63.5], [0, 1000, 47.5], [0, 0, 1]], 128, 96)
+        source = open_source(
+            write_bag(tmp_path / "bag", [("/cam/camera_info", START, info), *images_at(STAMPS[:2])])
+        )
+        assert source.camera is not None
+        np.testing.assert_allclose(source.camera.matrix, [[500, 0, 31.5], [0, 500, 23.5], [0, 0, 1]])
+        assert any("128 x 96" in note for note in source.notes)
+
+
+class TestBags:
+    def test_one_bad_jpeg(self, tmp_path: Path) -> None:
+        messages = images_at(STAMPS, "/cam/image_raw/compressed", jpeg_image)
+        messages[10] = ("/cam/image_raw/compressed", STAMPS[10], jpeg_image(STAMPS[10], b""))
+        whole = bytes(jpeg(noise(1)))
+        messages[11] = (
+            "/cam/image_raw/compressed",
+            STAMPS[11],
+            jpeg_image(STAMPS[11], whole[: len(whole) // 2]),
+        )
+        source = open_source(write_bag(tmp_path / "bag", messages))
+        assert [f.stamp_ns for f in source] == [s for n, s in enumerate(STAMPS) if n not in (10, 11)]
+        assert lost(source) == {"image: empty": 1, "image: cut off": 1}
+        assert "image 11 of /cam/image_raw/compressed" in str(source.losses.as_dict())
+
+    @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+    def test_killed_recorder(self, tmp_path: Path, storage: str) -> None:
+        many = [(t, s + n, raw_image(s, noise(n, 160, 120))) for n, (t, s, _) in enumerate(images_at(STAMPS))]
+        bag = write_bag(tmp_path / "bag", many, storage)
+        (bag / "metadata.yaml").unlink()
+        (file,) = bag.iterdir()
+        whole = file.read_bytes()
+        assert len(list(open_source(bag))) == 24  # without metadata.yaml alone
+        file.write_bytes(whole[: len(whole) * 6 // 10])
+        for path in (bag, file):
+            source = open_source(path)
+            count = len(list(source))
+            assert 1 <= count <= 16
+            assert "the recording ends in the middle" in lost(source)
+
+    def test_stated_length_not_reached(self, tmp_path: Path) -> None:
+        bag = write_bag(
+            tmp_path / "bag", [(t, s, raw_image(s, noise(1, 160, 120))) for t, s, _ in images_at(STAMPS)]
+        )
+        (file,) = bag.glob("*.mcap")
+        file.write_bytes(file.read_bytes()[: file.stat().st_size * 6 // 10])
+        source = open_source(bag)
+        count = len(list(source))
+        assert count + len(source.losses) == 24
+
+    def test_unwritten_log_of_sqlite_is_taken_in(self, tmp_path: Path) -> None:
+        bag = write_bag(tmp_path / "bag", images_at(STAMPS[:4]), "sqlite3")
+        (bag / "metadata.yaml").unlink()
+        (file,) = bag.iterdir()
+        live = sqlite3.connect(file)
+        live.execute("PRAGMA journal_mode=WAL")
+        columns = "topic_id, timestamp, data"
+        live.execute(f"INSERT INTO messages ({columns}) SELECT topic_id, timestamp + 1, data FROM messages")
+        live.commit()
+        crashed = tmp_path / "crashed"
+        shutil.copytree(bag, crashed)  # as it lies there while the recorder dies
+        live.close()
+        assert (crashed / f"{file.name}-wal").stat().st_size
+        assert len(list(open_source(crashed))) == 8
+
+    @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+    def test_compressed_by_zstd(self, tmp_path: Path, mode: CompressionMode) -> None:
+        bag = write_bag(
+            tmp_path / "bag", images_at(STAMPS), "sqlite3", mode=mode, form=CompressionFormat.ZSTD
+        )
+        (file,) = bag.glob("*.db3*")
+        for path in (bag, file):
+            frames = list(open_source(path))
+            assert [f.stamp_ns for f in frames] == STAMPS
+            np.testing.assert_array_equal(frames[5].image, picture(5))
+
+    def test_foxglove_images(self, tmp_path: Path) -> None:
+        messages = [
+            ("/image", s, foxglove("CompressedImage", s, jpeg(picture(n)), "jpeg"))
+            for n, s in enumerate(STAMPS)
+        ]
+        frames = list(open_source(write_bag(tmp_path / "bag", messages)))
+        assert [f.stamp_ns for f in frames] == STAMPS
+        assert np.abs(frames[5].bgr().astype(int) - picture(5)).mean() < 2
+
+    def test_foxglove_video(self, tmp_path: Path) -> None:
+        path = film(tmp_path / "a.mkv", [picture(n) for n in range(24)], range(0, 960, 40), g="8")
+        with av.open(str(path)) as container:
+            packets = [bytes(p) for p in container.demux(video=0) if p.size]
+        messages = [
+            ("/video", s, foxglove("CompressedVideo", s, np.frombuffer(p, np.uint8), "vp9"))
+            for s, p in zip(STAMPS, packets, strict=True)
+        ]
+        source = open_source(write_bag(tmp_path / "bag", messages))
+        frames = list(source)
+        assert [f.stamp_ns for f in frames] == STAMPS
+        assert np.abs(frames[20].image[40, 50].astype(int) - picture(20)[40, 50]).max() < 12
+        late = open_source(write_bag(tmp_path / "late", messages[3:]))  # begins between two key frames
+        assert [f.stamp_ns for f in late] == STAMPS[8:]
+        assert len(late.losses) == 5
+
+    def test_ros1(self, tmp_path: Path) -> None:
+        from rosbags.rosbag1 import Writer
+        from rosbags.typesys import Stores, get_typestore
+
+        store = get_typestore(Stores.ROS1_NOETIC)
+        kinds = store.types
+        with Writer(tmp_path / "a.bag") as writer:
+            images = writer.add_connection("/cam/image_raw", "sensor_msgs/msg/Image", typestore=store)
+            infos = writer.add_connection("/cam/camera_info", "sensor_msgs/msg/CameraInfo", typestore=store)
+            for n, stamp in enumerate(STAMPS):
+                time = kinds["builtin_interfaces/msg/Time"](*divmod(stamp, 10**9))
+                head = kinds["std_msgs/msg/Header"](n, time, "cam")
+                image = kinds["sensor_msgs/msg/Image"](head, 48, 64, "bgr8", 0, 192, picture(n).ravel())
+                writer.write(images, stamp, store.serialize_ros1(image, "sensor_msgs/msg/Image"))
+                region = kinds["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+                lens = ("plumb_bob", np.zeros(5), np.ravel(K), np.eye(3).ravel(), np.zeros(12), 0, 0, region)
+                info = kinds["sensor_msgs/msg/CameraInfo"](head, 48, 64, *lens)
+                writer.write(infos, stamp, store.serialize_ros1(info, "sensor_msgs/msg/CameraInfo"))
+        source = open_source(tmp_path / "a.bag")
+        frames = list(source)
+        assert [f.stamp_ns for f in frames] == STAMPS
+        np.testing.assert_array_equal(frames[7].image, picture(7))
+        assert source.camera is not None
+        np.testing.assert_array_equal(source.camera.matrix, K)
+        (tmp_path / "cut.bag").write_bytes((tmp_path / "a.bag").read_bytes()[:5000])
+        with pytest.raises(InputError, match="rosbag reindex"):
+            open_source(tmp_path / "cut.bag")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "source is empty"),
+        ("gopher://x/y", "streams start with rtsp"),
+        ("file:///tmp/a.mp4", "name the path itself"),
+        ("http://localhost:9/a.mjpeg", "cannot open"),
+        ("99999999999999999999", "camera number"),
+        ("a\0b", "a"),
+        ("x" * 5000, "x"),
+    ],
+)
+def test_strange_names(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        open_source(text)
