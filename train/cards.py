@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from posemo_ros.errors import InputError
 
-_BLOCK = re.compile(r"<!-- figures[^>]*-->\n```json\n(?P<json>.*?)\n```\n<!-- end of figures -->", re.S)
+_BLOCK = re.compile(r"<!-- figures[^>]*-->\n```yaml\n(?P<figures>.*?)\n```\n<!-- end of figures -->", re.S)
 _TEXT = (
     "<!-- figures: `python -m train export` and `python -m train card` write them -->\n"
-    "```json\n{}\n```\n<!-- end of figures -->"
+    "```yaml\n{}\n```\n<!-- end of figures -->"
 )
 
 
@@ -24,11 +25,11 @@ def read_figures(card: Path) -> dict[str, Any]:
     """
     try:
         found = _BLOCK.search(card.read_text(encoding="utf-8"))
-        figures = json.loads(found["json"]) if found else {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{card}: expected a model card with a JSON block of figures ({error})") from error
+        figures = yaml.safe_load(found["figures"]) if found else {}
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{card}: expected a model card with a YAML block of figures ({error})") from error
     if not isinstance(figures, dict):
-        raise InputError(f"{card}: expected an object in the block of figures, got {type(figures).__name__}")
+        raise InputError(f"{card}: expected a mapping in the block of figures, got {type(figures).__name__}")
     return figures
 
 
@@ -37,10 +38,11 @@ def write_figures(card: Path, **figures: Any) -> None:
 
     Args:
         card: Markdown file.
-        figures: Name, such as ``test`` or ``evaluate_lift``, to anything JSON can hold.
+        figures: Name, such as ``test`` or ``evaluate_lift``, to numbers, texts, lists and mappings of them.
     """
     old = read_figures(card) if card.exists() else {}
-    block = _TEXT.format(json.dumps({**old, **figures}, indent=1))
+    text = yaml.safe_dump({**old, **figures}, sort_keys=False, default_flow_style=None, width=110)
+    block = _TEXT.format(text.rstrip())
     text = card.read_text(encoding="utf-8") if card.exists() else f"# {card.stem}\n"
     found = _BLOCK.search(text)
     if found:

@@ -32,6 +32,8 @@ def put_report(card: Path, name: str, report: Path) -> None:
         figures = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{report}: expected a report in JSON ({error})") from error
+    if isinstance(figures, dict):
+        figures.pop("tables", None)  # of `posemo evaluate`: the results once more, to read
     write_figures(card, **{name: figures})
     print(f"{card}: figures {name!r}")
 

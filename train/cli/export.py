@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from train.export import export, load_samples
     from train.models.zoo import build
-    from train.tasks.checkpoint import start_from
+    from train.tasks.checkpoint import learned_settings, start_from
     from train.tasks.cli import read_run
 
     if (args.network is None) == (args.config is None):
@@ -56,6 +56,7 @@ def _export(args: argparse.Namespace) -> None:
         if not args.weights:
             raise InputError(f"--config {args.config}: name the --weights, a checkpoint of its run")
         entry, run = read_run(args.config)
+        entry.settings.update(learned_settings(args.weights))
     else:
         entry = build(args.network, **_settings("--set", args.set))
     if args.weights:

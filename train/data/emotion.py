@@ -58,6 +58,13 @@ def movements(
     return Movements(body.astype(np.float32), emotions, intensity)
 
 
+def soft_labels(samples: Movements) -> Floats:
+    """(B, 6): one for the emotion; a sixth for each where the movement is neutral."""
+    rows = np.eye(len(EMOTIONS), dtype=np.float32)[samples.emotions]
+    rows[samples.intensity == 0] = 1 / len(EMOTIONS)
+    return rows
+
+
 def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floats:
     """What a lifter would say of bodies seen by random cameras, in the axes of the model.
 

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from posemo_ros.errors import InputError
+import numpy as np
 
-from . import bvh, video_emotion
+from posemo_ros.errors import InputError
+from posemo_ros.inference.manifest import EmotionSpec
+
+from . import bvh, cmu, video_emotion
+from .emotion import as_lifted, movements, soft_labels
 from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
 from .files import need
 from .modules import Data
+from .sampling import Batch, Drawn, Draws
 
 NOTHING = Occlusion()
 
@@ -151,3 +156,45 @@ class EmotionBvh(EmotionData):
             actors = sorted({c.actor for c in self._read})
             raise InputError(f"{self.folder}: no clips for '{part}'; the actors are {', '.join(actors)}")
         return clips
+
+
+class CmuExpression(Data):
+    """Made-up expression (``expression``) on CMU clips, anew for every step; a third is neutral.
+
+    The train clips are trained on; of the test clips every other one is for validation, where the
+    answers are calibrated, the others for the test.
+
+    Args:
+        folder: The development data's folder.
+        steps: Batches between two validations.
+        held_out: Movements to validate on, and as many to test on.
+        others: See ``Data``.
+    """
+
+    def __init__(self, folder: Path, *, steps: int = 500, held_out: int = 6000, **others: Any) -> None:
+        super().__init__(**others)
+        self.folder, self.steps, self.held_out = Path(folder), steps, held_out
+
+    def make(self, part: str) -> Draws | Drawn:
+        """See ``Data``."""
+        if part == "train":
+            motion = cmu.load(self.folder, "train")
+            return Draws(lambda rng, n: self._rows(motion, rng, rng, n), self.batch, self.steps, self.seed)
+        half = ("val", "test").index(part)
+        motion = cmu.load(self.folder, "test")
+        clips = set(sorted(set(motion.clips))[half::2])
+        rng = np.random.default_rng(100 + half)
+        seen = np.random.default_rng(7)
+        return Drawn(self._rows(motion.only(lambda clip: clip in clips), rng, seen, self.held_out))
+
+    def _rows(
+        self, motion: cmu.Motion, rng: np.random.Generator, seen: np.random.Generator, count: int
+    ) -> Batch:
+        """``poses``, soft ``target`` and ``label`` (-1 where neutral)."""
+        spec = EmotionSpec(**self.settings)
+        samples = movements(motion, spec.frames, spec.rate_hz, rng, count)
+        return {
+            "poses": as_lifted(samples.bodies, spec, seen),
+            "target": soft_labels(samples),
+            "label": np.where(samples.intensity > 0, samples.emotions, -1),
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,23 @@ class Draws:
         """Batch ``number`` of the run, with ``index`` (B,)."""
         rows = self.draw(np.random.default_rng((self.seed, number)), self.batch)
         return {**rows, "index": np.arange(self.batch)}
+
+
+class Drawn:
+    """A torch data set of samples that were drawn once, to measure on; asked for whole batches.
+
+    Args:
+        rows: Name -> (N, ...); ``index`` is added.
+    """
+
+    def __init__(self, rows: Batch) -> None:
+        self.rows = {**rows, "index": np.arange(len(next(iter(rows.values()))))}
+
+    def __len__(self) -> int:
+        return len(self.rows["index"])
+
+    def __getitem__(self, indices: Sequence[int]) -> Batch:
+        return {name: values[list(indices)] for name, values in self.rows.items()}
 
 
 class StepSampler(Sampler[int]):

@@ -124,9 +124,9 @@ def _temporal_lifter(frames: int = 27, *, channels: int = 3, **options: Any) -> 
 
 
 def _temporal_emotion(frames: int = 27, **options: Any) -> Entry:
+    network = TemporalEmotion(frames, **options)
     settings = {"frames": frames, "rate_hz": 12.0, "axes": "upright", "labels": list(EMOTIONS)}
-    inputs = {"poses": torch.randn(2, frames, 17, 3)}
-    return Entry(TemporalEmotion(frames, **options), inputs, ("logits",), "emotion", settings)
+    return Entry(network, {"poses": torch.randn(2, frames, 17, 3)}, ("logits",), "emotion", settings)
 
 
 def _moemo_official() -> Entry:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from train.models.weights import fill, read_state
 
 PREFIX = "network."
+LEARNED = "manifest"  # key of a checkpoint: settings that only the run can tell
 
 
 def network_state(path: Path) -> dict[str, Tensor]:
@@ -24,6 +27,12 @@ def network_state(path: Path) -> dict[str, Tensor]:
     state = read_state(path)
     own = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
     return own or state
+
+
+def learned_settings(path: Path) -> dict[str, Any]:
+    """Settings of the manifest that a run of ours found out; none in released checkpoints."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(state.get(LEARNED, {})) if isinstance(state, dict) else {}
 
 
 def start_from(

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from posemo_ros import metrics
 from posemo_ros.types import EMOTIONS
 
 from .task import Task
+
+NEUTRAL_REFUSED = 0.95  # share of the neutral movements that min_confidence turns away
+Doubles = NDArray[np.float64]
 
 
 class Fusion(Task):
@@ -25,11 +29,22 @@ class Fusion(Task):
     Args:
         network, others: See ``Task``.
         label_smoothing: Of the cross-entropy (paper A: 0).
+        calibrate: Fit the temperature on the validation set, and there, if it has neutral movements
+            (label -1), the confidence that 95 % of them do not reach; the test and the manifest
+            entry use both. The test then also has ``neutral_refused``, ``expressive_answered`` and
+            ``accuracy_of_answers``.
     """
 
-    def __init__(self, network: str = "moemo_x", *, label_smoothing: float = 0.0, **others: Any) -> None:
+    def __init__(
+        self,
+        network: str = "moemo_x",
+        *,
+        label_smoothing: float = 0.0,
+        calibrate: bool = False,
+        **others: Any,
+    ) -> None:
         super().__init__(network, **others)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.calibrate = label_smoothing, calibrate
         order = [self.describe().settings["labels"].index(name) for name in EMOTIONS]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
@@ -40,8 +55,9 @@ class Fusion(Task):
         return self.network(*inputs)[:, self.order]
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy."""
-        return F.cross_entropy(self.logits(batch), batch["label"], label_smoothing=self.label_smoothing)
+        """Cross-entropy with the label, or with the soft ``target`` (B, 6) where there is one."""
+        target = batch["target"] if "target" in batch else batch["label"]
+        return F.cross_entropy(self.logits(batch), target, label_smoothing=self.label_smoothing)
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Keep the answers."""
@@ -65,17 +81,80 @@ class Fusion(Task):
 
     def _judge(self, part: str) -> None:
         rows = self.collect()
-        logits, label = rows["logits"], rows["label"]
-        probabilities = logits.double().softmax(1).numpy()
-        self.confusion = metrics.confusion(probabilities.argmax(1), label.numpy(), len(EMOTIONS))
-        recalls = zip(EMOTIONS, metrics.recall(self.confusion), strict=True)
-        self.report(
-            part,
-            {
-                "accuracy": metrics.accuracy(self.confusion),
-                "macro_f1": metrics.macro_f1(self.confusion),
-                "ece": metrics.expected_calibration_error(probabilities, label.numpy()),
-                "loss": float(F.cross_entropy(logits, label)),
-                **{f"recall_{name}": float(value) for name, value in recalls if np.isfinite(value)},
-            },
-        )
+        logits, label = rows["logits"].double().numpy(), rows["label"].numpy()
+        if part == "val" and self.calibrate:
+            self.learned = calibration(logits, label)
+        probabilities = softmax(logits / self.learned.get("temperature", 1.0))
+        self.confusion = confusion(probabilities, label)
+        self.report(part, figures(probabilities, label, self.learned.get("min_confidence", 0.0)))
+
+
+def confusion(probabilities: Doubles, label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(6, 6) counts of the expressive movements, true emotion by likeliest one."""
+    expressive = label >= 0
+    return metrics.confusion(probabilities[expressive].argmax(1), label[expressive], len(EMOTIONS))
+
+
+def figures(probabilities: Doubles, label: NDArray[np.int64], threshold: float) -> dict[str, float]:
+    """How right the answers are, see ``Fusion``.
+
+    Args:
+        probabilities: (N, 6).
+        label: (N,); -1: neutral.
+        threshold: Confidence below which the answer is "not enough evidence".
+    """
+    counts, expressive = confusion(probabilities, label), label >= 0
+    rows, truth = probabilities[expressive], label[expressive]
+    recalls = zip(EMOTIONS, metrics.recall(counts), strict=True)
+    return {
+        "accuracy": metrics.accuracy(counts),
+        "macro_f1": metrics.macro_f1(counts),
+        "ece": metrics.expected_calibration_error(rows, truth),
+        "loss": float(-np.log(rows[np.arange(len(rows)), truth] + 1e-12).mean()),
+        **{f"recall_{name}": float(value) for name, value in recalls if np.isfinite(value)},
+        **_refused(probabilities, label, threshold),
+    }
+
+
+def softmax(logits: Doubles) -> Doubles:
+    """(N, K) probabilities."""
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(odds / odds.sum(1, keepdims=True))
+
+
+def calibration(logits: Doubles, label: NDArray[np.int64]) -> dict[str, float]:
+    """What the manifest says about an emotion network's answers.
+
+    Args:
+        logits: (N, K).
+        label: (N,); -1: neutral, where all classes are alike.
+
+    Returns:
+        ``temperature`` with the lowest cross-entropy (Guo et al., 2017), to 2 %; with neutral
+        movements ``min_confidence``, which ``NEUTRAL_REFUSED`` of them do not reach.
+    """
+    truth = np.full(logits.shape, 1 / logits.shape[1])
+    truth[label >= 0] = np.eye(logits.shape[1])[label[label >= 0]]
+    candidates = np.exp(np.arange(-1.5, 1.5, 0.02))
+    losses = [-(truth * np.log(softmax(logits / t) + 1e-12)).sum(1).mean() for t in candidates]
+    temperature = float(candidates[int(np.argmin(losses))])
+    found = {"temperature": round(temperature, 3)}
+    if (label < 0).any():
+        confidence = softmax(logits / temperature)[label < 0].max(1)
+        found["min_confidence"] = round(float(np.quantile(confidence, NEUTRAL_REFUSED)), 3)
+    return found
+
+
+def _refused(probabilities: Doubles, label: NDArray[np.int64], threshold: float) -> dict[str, float]:
+    """What "not enough evidence" below a confidence does to neutral and expressive movements, 0..1."""
+    answered, expressive = probabilities.max(1) >= threshold, label >= 0
+    if expressive.all():
+        return {}
+    right = probabilities.argmax(1) == label
+    figures = {
+        "neutral_refused": float((~answered[~expressive]).mean()),
+        "expressive_answered": float(answered[expressive].mean()),
+    }
+    if (answered & expressive).any():
+        figures["accuracy_of_answers"] = float(right[answered & expressive].mean())
+    return figures

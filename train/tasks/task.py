@@ -15,7 +15,7 @@ from torch import Tensor
 
 from train.models.zoo import Entry, build
 
-from .checkpoint import start_from
+from .checkpoint import LEARNED, start_from
 
 Rows = dict[str, Tensor]
 
@@ -57,6 +57,15 @@ class Task(lightning.LightningModule):
         if weights is not None:
             start_from(self.network, Path(weights), may_miss=may_miss, may_have=may_have)
         self.rows: list[Rows] = []
+        self.learned: dict[str, Any] = {}  # settings of the manifest that only the run can tell
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the run found out."""
+        checkpoint[LEARNED] = self.learned
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The same, back."""
+        self.learned = dict(checkpoint.get(LEARNED, {}))
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 
-from posemo_ros.inference.manifest import LiftSpec
+from posemo_ros.inference.manifest import EmotionSpec, LiftSpec, load_manifest
+from train.cards import read_figures
+from train.cli import main
 from train.data import cmu
+from train.data.emotion import as_lifted, movements, soft_labels
 from train.data.lifting import training_batch
 from train.data.noise import Noise
-from train.models.temporal import TemporalLifter
+from train.models.temporal import TemporalEmotion, TemporalLifter
 from train.tasks.callbacks import read_logs
+from train.tasks.fusion import calibration, softmax
 
 from .runs import command, write_cmu
 
@@ -39,6 +45,8 @@ def small(name: str, data: Path, out: Path, **options: Any) -> dict[str, Any]:
     arguments["options"] |= options
     arguments["scheduler"]["init_args"] |= {"steps": STEPS, "warmup": 3}
     config["data"]["init_args"] |= {"folder": str(data), "batch": 8, "steps": STEPS // 2, "workers": 0}
+    if name == "emotion":
+        config["data"]["init_args"] |= {"held_out": 200, "eval_batch": 100}
     quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
     config["trainer"] |= {**quiet, "max_epochs": 2, "log_every_n_steps": 1}
     return {**config, "out": str(out)}
@@ -77,6 +85,54 @@ def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> N
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_emotion_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> None:
+    config = small("emotion", data, tmp_path / "run", width=16, dropout=0.0)
+    command(config, tmp_path / "c.yaml")
+    motion, spec = cmu.load(data, "train"), EmotionSpec(27, 12.0, "upright")
+
+    def draw(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        samples = movements(motion, spec.frames, spec.rate_hz, rng, 8)
+        return torch.from_numpy(as_lifted(samples.bodies, spec, rng)), torch.from_numpy(soft_labels(samples))
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits, target, label_smoothing=0.02)
+
+    torch.manual_seed(0)
+    expected = list(plain_loop(TemporalEmotion(width=16, dropout=0.0), draw, loss, 1e-3))
+    found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_emotion_is_calibrated_and_says_so(data: Path, tmp_path: Path) -> None:
+    """The test and the manifest entry use what the validation found."""
+    config, path = small("emotion", data, tmp_path / "run", width=16), tmp_path / "c.yaml"
+    learned = command(config, path).model.learned
+    assert 1 / 6 < learned["min_confidence"] < 1
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    tested = command(config, path, f"--ckpt_path={last}", name="test")
+    assert tested.model.learned == learned
+    figures = json.loads((tmp_path / "run/test.json").read_text())["metrics"]
+    assert 0.8 < figures["neutral_refused"] <= 1
+    assert 0 <= figures["expressive_answered"] < 0.3  # nothing is learned yet
+    out = tmp_path / "emotion.onnx"
+    assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
+    spec = load_manifest(tmp_path / "emotion.yaml")["emotion"].spec
+    assert spec == EmotionSpec(27, 12.0, "upright", **learned)
+
+
+def test_calibration() -> None:
+    """Logits three times too large get the temperature that takes it back."""
+    rng = np.random.default_rng(0)
+    honest = rng.normal(0, 1.5, (20000, 6))
+    label = np.array([rng.choice(6, p=row) for row in softmax(honest)])
+    assert calibration(3 * honest, label)["temperature"] == pytest.approx(3, rel=0.05)
+    assert "min_confidence" not in calibration(honest, label)
+    label[:4000] = -1
+    found = calibration(honest, label)
+    confidence = softmax(honest[:4000] / found["temperature"]).max(1)
+    assert (confidence < found["min_confidence"]).mean() == pytest.approx(0.95, abs=0.005)
+
+
 def test_a_stopped_run_goes_on_from_its_last_checkpoint(data: Path, tmp_path: Path) -> None:
     whole = command(small("lifter", data, tmp_path / "whole", width=16), tmp_path / "w.yaml")
     parts = small("lifter", data, tmp_path / "parts", width=16)
@@ -89,12 +145,6 @@ def test_a_stopped_run_goes_on_from_its_last_checkpoint(data: Path, tmp_path: Pa
 
 def test_a_run_is_tested_and_exported(data: Path, tmp_path: Path) -> None:
     """Manifest entry and card say what the run was."""
-    import json
-
-    from posemo_ros.inference.manifest import load_manifest
-    from train.__main__ import main
-    from train.cards import read_figures
-
     config, path = small("lifter", data, tmp_path / "run", width=16), tmp_path / "c.yaml"
     command(config, path)
     last = tmp_path / "run/checkpoints/last.ckpt"
