@@ -208,10 +208,11 @@ def _coco_subset(truth: Path | Mapping[str, Any], joints: list[int]) -> dict[str
     try:
         data = dict(truth if isinstance(truth, Mapping) else json.loads(truth.read_text(encoding="utf-8")))
         annotations = []
-        for entry in data["annotations"]:
+        # pycocotools takes an answer that matches the annotation with the id 0 for one that matches none.
+        for number, entry in enumerate(data["annotations"], 1):
             points = _of_joints(entry["keypoints"], joints)
             labelled = sum(v > 0 for v in points[2::3])
-            annotations.append({**entry, "keypoints": points, "num_keypoints": labelled})
+            annotations.append({**entry, "id": number, "keypoints": points, "num_keypoints": labelled})
         data["images"], data["categories"] = list(data["images"]), list(data["categories"])
         return {**data, "annotations": annotations}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -53,8 +53,8 @@ def to_8bit(image: NDArray[Any], bits: int = 16) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def read_picture(path: Path) -> NDArray[Any]:
-    """(H, W, 3) uint8 or uint16, BGR, turned as its EXIF orientation says.
+def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
+    """(H, W, 3) uint8 or uint16, BGR, turned as its EXIF orientation says, or ``as_stored``.
 
     Raises:
         InputError: The file cannot be read or decoded; the message is one reason, without the name.
@@ -67,7 +67,8 @@ def read_picture(path: Path) -> NDArray[Any]:
         raise InputError(f"cannot be read ({error.strerror or error})") from error
     if path.suffix.lower() in RAW_SUFFIXES:
         raise InputError(RAW_HELP)
-    image = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    turned = cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0
+    image = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
     return image if image.dtype in (np.uint8, np.uint16) else to_8bit(image)
 
 

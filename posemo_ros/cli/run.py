@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..losses import FINISHED_WITH_LOSSES
 from .command import Command
 from .options import add_model_options, add_source_options, choice_from, pipeline_from
-
-FINISHED_WITH_LOSSES = 3
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -9,23 +9,25 @@ Symbols: N people.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import metrics
 from ..detect.detector import Detector
 from ..errors import InputError
 from ..inference.store import ModelStore
 from ..keypoints.estimator import KeypointEstimator
+from ..losses import Losses
+from ..pictures import read_picture, to_8bit
 from ..pipeline import Models, build_detector, build_keypoints
 from ..skeleton import COCO17
 from ..types import Detections, Floats, Frame
+from .coco_labels import read_labels
 from .report import Report, Table, rounded, runtimes
 
 Boxes = Literal["gt", "detector"]
@@ -43,14 +45,24 @@ _BATCH = 16
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image and its labelled people: ``boxes`` (N, 4) xyxy px of those who have keypoints."""
+    """An image and its labelled people.
+
+    Attributes:
+        number: Id in the labels.
+        path: Where it is.
+        boxes: (N, 4) xyxy px of those who have keypoints.
+        size: Width and height as the labels state them, or None.
+    """
 
     number: int
     path: Path
     boxes: Floats
+    size: tuple[int | None, int | None] = (None, None)
 
 
-def evaluate_coco(images: Path, annotations: Path, boxes: Boxes, models: Models, store: ModelStore) -> Report:
+def evaluate_coco(
+    images: Path, annotations: Path, boxes: Boxes, models: Models, store: ModelStore, category: str = ""
+) -> Report:
     """AP and AR overall and by group of joints.
 
     Args:
@@ -59,18 +71,32 @@ def evaluate_coco(images: Path, annotations: Path, boxes: Boxes, models: Models,
         boxes: Where people are looked for: ``gt``: the labels' boxes; ``detector``: those it finds.
         models: Detector, keypoint network and runtime.
         store: Where the models are.
+        category: Name of the category of people; told by itself when empty.
 
     Raises:
         InputError: Images or annotations cannot be used.
         ModelError: A model cannot be used.
         MissingExtraError: pycocotools is not installed.
     """
-    truth = read_truth(annotations)
+    labels = read_labels(annotations, category)
+    truth, losses = labels.truth, Losses()
     metrics.coco_keypoint_ap(truth, [])  # complains now, not after an hour of inference
-    photos = _photos(images, truth)
+    photos = _photos(images, truth, losses)
     detector = build_detector(models, store) if boxes == "detector" else None
     keypoints = build_keypoints(models, store)
-    results = [r for photo in photos for r in answers(photo, detector, keypoints, _category(truth))]
+    results, done, turned = [], [], 0
+    for photo in photos:
+        try:
+            image, as_stored = read_labelled(photo)
+        except InputError as error:
+            losses.add("the image cannot be used", photo.path.name, str(error))
+            continue
+        turned += as_stored
+        done.append(photo)
+        results += answers(photo, image, detector, keypoints)
+    if not done:
+        raise InputError(f"no image of {len(photos)} can be used: {next(iter(losses)).detail}")
+    truth = _of_images(truth, {p.number for p in done})
     groups = {name: _quality(truth, results, joints) for name, joints in GROUPS.items()}
     names, sessions = {"keypoints": models.keypoints}, {"keypoints": keypoints.session}
     if detector is not None:
@@ -78,8 +104,8 @@ def evaluate_coco(images: Path, annotations: Path, boxes: Boxes, models: Models,
     return Report(
         what="coco",
         samples={
-            "images": len(photos),
-            "people_with_keypoints": int(sum(len(p.boxes) for p in photos)),
+            "images": len(done),
+            "people_with_keypoints": int(sum(len(p.boxes) for p in done)),
             "answers": len(results),
         },
         models=names,
@@ -87,74 +113,97 @@ def evaluate_coco(images: Path, annotations: Path, boxes: Boxes, models: Models,
         protocol=_protocol(images, annotations, boxes, flip_test=keypoints.spec.flip_test),
         results=groups,
         tables=[_table(groups)],
+        notes=[*labels.notes, *_notes(turned, groups["all"])],
+        losses=losses.as_dict(),
     )
 
 
-def read_truth(path: Path) -> dict[str, Any]:
-    """The people of an annotation file, checked; crowds stay, other categories go.
-
-    Raises:
-        InputError: The file cannot be read or is of another form.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        person = _person_category(data["categories"])
-        people = [_labelled(a) for a in data["annotations"] if a["category_id"] == person["id"]]
-        kept = [{"id": int(i["id"]), "file_name": str(i["file_name"])} for i in data["images"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {said}") from error
-    if not any(p["num_keypoints"] for p in people):
-        raise InputError(f"{path}: nobody in it has a labelled keypoint")
-    strays = sorted({p["image_id"] for p in people} - {i["id"] for i in kept})
-    if strays:
-        raise InputError(f"{path}: annotations for images it does not list: {strays[:5]}")
-    return {"images": kept, "annotations": people, "categories": [person]}
+def _notes(turned: int, overall: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if turned:
+        notes.append(
+            f"{turned} images are turned by their EXIF orientation, but labelled as they are stored: "
+            "read as stored"
+        )
+    if not overall["AR"] > 0:
+        notes.append(
+            "nobody was found near a label: before you blame the network, see whether labels and images "
+            "belong together (size, orientation, order of the joints)"
+        )
+    return notes
 
 
-def _person_category(categories: list[dict[str, Any]]) -> dict[str, Any]:
-    named = [c for c in categories if c.get("name") == "person"]
-    if len(named) != 1:
-        raise ValueError(f"one category 'person' among {[c.get('name') for c in categories]}")
-    return named[0]
-
-
-def _labelled(entry: Mapping[str, Any]) -> dict[str, Any]:
-    points = [float(v) for v in entry["keypoints"]]
-    if len(points) != 3 * len(COCO17):
-        raise ValueError(f"annotation {entry['id']} has {len(points)} numbers as keypoints, not 51")
-    if len(entry["bbox"]) != 4:
-        raise ValueError(f"annotation {entry['id']} has the box {entry['bbox']}, not x, y, width, height")
+def _of_images(truth: Mapping[str, Any], numbers: set[int]) -> dict[str, Any]:
+    """The labels of some images alone."""
     return {
-        "id": entry["id"],
-        "image_id": int(entry["image_id"]),
-        "category_id": entry["category_id"],
-        "bbox": [float(v) for v in entry["bbox"]],
-        "area": float(entry["area"]),
-        "iscrowd": int(entry.get("iscrowd", 0)),
-        "keypoints": points,
-        "num_keypoints": sum(v > 0 for v in points[2::3]),
+        **truth,
+        "images": [i for i in truth["images"] if i["id"] in numbers],
+        "annotations": [a for a in truth["annotations"] if a["image_id"] in numbers],
     }
 
 
-def _category(truth: Mapping[str, Any]) -> int:
-    return int(truth["categories"][0]["id"])
-
-
-def _photos(folder: Path, truth: Mapping[str, Any]) -> list[Photo]:
+def _photos(folder: Path, truth: Mapping[str, Any], losses: Losses) -> list[Photo]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; expected the one with the images")
     people: dict[int, list[list[float]]] = {image["id"]: [] for image in truth["images"]}
     for a in truth["annotations"]:
-        if a["num_keypoints"] and not a["iscrowd"] and min(a["bbox"][2:]) > 0:
+        if a["num_keypoints"] and not a["iscrowd"]:
             people[a["image_id"]].append(a["bbox"])
-    missing = [i["file_name"] for i in truth["images"] if not (folder / i["file_name"]).is_file()]
-    if missing:
+    files = _Files(folder)
+    photos = []
+    for image in truth["images"]:
+        path = files.find(image["file_name"])
+        if path is None:
+            losses.add("the image is not in the folder", image["file_name"])
+            continue
+        size = (image["width"], image["height"])
+        photos.append(Photo(image["id"], path, _xyxy(people[image["id"]]), size))
+    if not photos:
+        missing = [i["file_name"] for i in truth["images"]]
         raise InputError(
-            f"{len(missing)} of {len(people)} images of the annotations are not in {folder}: "
+            f"none of the {len(missing)} images of the annotations is in {folder}: "
             f"{', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}"
         )
-    return [Photo(i["id"], folder / i["file_name"], _xyxy(people[i["id"]])) for i in truth["images"]]
+    return photos
+
+
+class _Files:
+    """Finds images under the names that labels have from other machines."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._below: dict[str, list[Path]] | None = None
+
+    def find(self, name: str) -> Path | None:
+        """The file, its name taken as it stands, from the folder, or alone anywhere below it."""
+        parts = name.replace("\\", "/").split("/")
+        for start in range(len(parts)):
+            path = self._folder.joinpath(*(p for p in parts[start:] if p not in ("", "..")))
+            if path.is_file():
+                return path
+        if self._below is None:
+            self._below = {}
+            for path in self._folder.rglob("*"):
+                self._below.setdefault(path.name.lower(), []).append(path)
+        found = self._below.get(parts[-1].lower(), [])
+        return found[0] if len(found) == 1 and found[0].is_file() else None
+
+
+def read_labelled(photo: Photo) -> tuple[NDArray[np.uint8], bool]:
+    """The image as it was labelled, and whether its EXIF orientation had to be left aside.
+
+    Raises:
+        InputError: It cannot be read, or has another size than the labels say.
+    """
+    image = to_8bit(read_picture(photo.path))
+    width, height = photo.size
+    if not width or not height or image.shape[:2] == (height, width):
+        return image, False
+    if image.shape[:2] == (width, height):
+        stored = to_8bit(read_picture(photo.path, as_stored=True))
+        if stored.shape[:2] == (height, width):
+            return stored, True
+    raise InputError(f"labelled for {width}x{height} px, but the image has {image.shape[1]}x{image.shape[0]}")
 
 
 def _xyxy(boxes: list[list[float]]) -> Floats:
@@ -163,19 +212,12 @@ def _xyxy(boxes: list[list[float]]) -> Floats:
 
 
 def answers(
-    photo: Photo, detector: Detector | None, keypoints: KeypointEstimator, category: int
+    photo: Photo, image: NDArray[np.uint8], detector: Detector | None, keypoints: KeypointEstimator
 ) -> list[dict[str, Any]]:
-    """COCO results of one image, in the detector's boxes, or without one in those of the labels.
-
-    Raises:
-        InputError: The image cannot be read.
-    """
-    image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"cannot read {photo.path} as an image")
-    frame = Frame(np.asarray(image, np.uint8))
+    """COCO results of one (H, W, 3) image, in the detector's boxes, or without one in those of the labels."""
+    frame = Frame(image)
     found = _found(photo, frame, detector)
-    results = list(_results(photo.number, category, found, _estimate(keypoints, frame, found.boxes)))
+    results = list(_results(photo.number, found, _estimate(keypoints, frame, found.boxes)))
     if not results:
         return []
     areas = keypoints.spec.box_scale**2 * np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
@@ -194,7 +236,7 @@ def _estimate(keypoints: KeypointEstimator, frame: Frame, boxes: Floats) -> Floa
     return np.concatenate(parts) if parts else np.zeros((0, len(COCO17), 3), np.float32)
 
 
-def _results(number: int, category: int, found: Detections, keypoints: Floats) -> Iterator[dict[str, Any]]:
+def _results(number: int, found: Detections, keypoints: Floats) -> Iterator[dict[str, Any]]:
     for box, box_score, points in zip(found.boxes, found.scores, keypoints, strict=True):
         counted = points[points[:, 2] > COUNTED_SCORE, 2]
         certainty = float(counted.mean()) if len(counted) else 0.0
@@ -202,7 +244,7 @@ def _results(number: int, category: int, found: Detections, keypoints: Floats) -
         known = np.isfinite(points).all(1, keepdims=True)
         yield {
             "image_id": number,
-            "category_id": category,
+            "category_id": 1,
             "keypoints": np.where(known, points, nowhere).astype(float).ravel().tolist(),
             "score": float(box_score) * certainty,
         }

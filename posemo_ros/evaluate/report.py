@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import __version__
 from ..inference.session import Session
+from ..losses import Losses, words_of_losses
 from ..machine import machine, machine_text
 
 
@@ -46,6 +47,8 @@ class Report:
         protocol: How it was measured.
         results: The figures.
         tables: The figures again, to be read.
+        notes: What was filled in or assumed, in sentences.
+        losses: What could not be used, as ``Losses.as_dict``.
     """
 
     what: str
@@ -55,11 +58,14 @@ class Report:
     protocol: Mapping[str, Any]
     results: Mapping[str, Any]
     tables: Sequence[Table]
+    notes: Sequence[str] = ()
+    losses: Mapping[str, Any] = field(default_factory=Losses().as_dict)
 
     def as_json(self) -> str:
         """One JSON object; a figure that does not exist is null."""
         head = {"evaluation": self.what, "posemo_ros": __version__, "machine": machine()}
-        body = {name: getattr(self, name) for name in ("samples", "models", "runtime", "protocol", "results")}
+        parts = ("samples", "models", "runtime", "protocol", "notes", "losses", "results")
+        body = {name: getattr(self, name) for name in parts}
         return json.dumps(_plain({**head, **body}), indent=2)
 
     def as_text(self) -> str:
@@ -72,6 +78,8 @@ class Report:
             f"machine:    {machine_text()}",
             *(f"{name.replace('_', ' ')}: {value}" for name, value in self.protocol.items()),
         ]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += words_of_losses(self.losses)
         for table in self.tables:
             lines += ["", *table.lines()]
         return "\n".join(lines)

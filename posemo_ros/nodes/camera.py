@@ -17,8 +17,8 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..errors import InputError
+from ..losses import Loss
 from ..replay.choice import Choice
-from ..replay.losses import Loss
 from ..replay.sources import Source, open_source
 from ..topics import COMPRESSED, PEOPLE
 from ..types import Frame

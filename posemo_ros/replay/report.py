@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ..draw import View3D, fit_view, overlay, scene
 from ..errors import InputError
+from ..losses import Losses, words_of_losses
 from ..machine import machine
 from ..pipeline import Pipeline
 from ..types import Frame, People2D
 from .bag import Recording, ResultBagWriter, read_results
 from .charts import Moment, overview
 from .compare import Comparison, compare, read_truth
-from .losses import Losses
 from .sources import Source
 from .video_writer import VideoWriter
 
@@ -313,10 +313,7 @@ def _words_of_input(summary: dict[str, Any]) -> list[str]:
     source, losses = summary["input"], summary["losses"]
     lines = [f"{key:<9} {source[key]}" for key in ("time", "camera") if source.get(key)]
     lines += [f"note      {note}" for note in summary["notes"]]
-    for reason, loss in losses["by_reason"].items():
-        examples = ", ".join(dict.fromkeys(e["item"] for e in loss["examples"][:3]))
-        lines.append(f"LOST      {loss['images']}: {reason} ({examples})")
-    return lines
+    return lines + words_of_losses(losses)
 
 
 def _percent(share: float | None) -> str:

@@ -23,9 +23,9 @@ import numpy as np
 from .. import pictures
 from ..camera import Camera
 from ..errors import InputError
+from ..losses import Losses
 from ..types import Frame
 from .choice import Choice
-from .losses import Losses
 
 IMAGE_SUFFIXES = pictures.SUFFIXES
 BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd")

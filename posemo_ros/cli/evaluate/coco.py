@@ -20,6 +20,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"
     )
+    parser.add_argument("--category", default="", metavar="NAME", help="of people; told by itself if empty")
     add_json_option(parser)
     add_network_options(parser, ("detector", "keypoints"))
 
@@ -27,7 +28,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _measure(args: argparse.Namespace) -> Report:
     from ...evaluate.coco import evaluate_coco
 
-    return evaluate_coco(args.images, args.annotations, args.boxes, models_from(args), ModelStore())
+    models = models_from(args)
+    return evaluate_coco(args.images, args.annotations, args.boxes, models, ModelStore(), args.category)
 
 
 COMMAND = Command(

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...evaluate.report import Report
+from ...losses import FINISHED_WITH_LOSSES
 
 
-def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], None]:
+def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int | None]:
     """The command that prints what was measured, as tables or with ``--json``."""
 
-    def run(args: argparse.Namespace) -> None:
+    def run(args: argparse.Namespace) -> int | None:
         report = measure(args)
         print(report.as_json() if args.json else report.as_text())
+        return FINISHED_WITH_LOSSES if report.losses["images"] else None
 
     return run
 

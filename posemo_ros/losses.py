@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InputError
+from .errors import InputError
 
 EXAMPLES = 5
+FINISHED_WITH_LOSSES = 3
+"""Exit code of a command that went through, but not with all of its input."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,3 +94,12 @@ class Losses:
                 for reason, count in self._counts.items()
             },
         }
+
+
+def words_of_losses(losses: Mapping[str, Any]) -> list[str]:
+    """A line for each reason of ``Losses.as_dict``."""
+    lines = []
+    for reason, loss in losses["by_reason"].items():
+        examples = ", ".join(dict.fromkeys(e["item"] for e in loss["examples"][:3]))
+        lines.append(f"LOST      {loss['images']}: {reason} ({examples})")
+    return lines
