@@ -24,7 +24,7 @@ from .inference.resources import share_dir
 from .inference.session import Feeds, Outputs, Session, TensorSpec
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
-from .types import Context, Frame, People2D, Skeletons3D
+from .types import Context, Frame, People2D, Skeletons3D, View
 
 IMAGES = (40, 160)  # of the demo clip
 MAX_PX, MAX_SCORE, MIN_IOU, MAX_M, MAX_PROBABILITY, MAX_FEATURE = 1.0, 0.02, 0.98, 0.002, 0.02, 0.02
@@ -148,16 +148,15 @@ def _keypoints_differ(expected: Answers, given: Answers) -> str:
 
 def _joints(session: Session, spec: LiftSpec) -> Answers:
     lifter, clip = Lifter(session, spec), _clip()
-    answers = [lifter.update(people, frame) for people, frame in clip.people]
+    answers = [lifter.lift(people) for people in clip.people]
     return [a.relative for a in answers[-3:] if a is not None]
 
 
 def _probabilities(session: Session, spec: EmotionSpec) -> Answers:
     estimator, clip = EmotionEstimator(session, spec, min_confidence=0.0), _clip()
-    context = None
     if spec.context_frames:
-        context = _context(session)
-    return [estimator.update(s, context).probabilities for s in clip.skeletons][-1:]
+        estimator.remember(_context(session))
+    return [estimator.judge(s).probabilities for s in clip.skeletons][-1:]
 
 
 def _context(session: Session) -> Context:
@@ -166,13 +165,12 @@ def _context(session: Session) -> Context:
         size if size > 0 else standard
         for size, standard in zip(session.inputs[1].shape[2:], (50, 768), strict=True)
     )
-    return Context(0, np.random.default_rng(0).normal(size=(tokens, width)).astype(np.float32), "")
+    return Context(np.random.default_rng(0).normal(size=(tokens, width)).astype(np.float32), "")
 
 
 def _features(session: Session, spec: ContextSpec) -> Answers:
     encoder = ContextEncoder(session, spec, "", rate_hz=0)
-    found = [encoder.update(frame) for frame in _clip().frames]
-    return [context.tokens for context in found if context is not None]
+    return [encoder.encode(frame).tokens for frame in _clip().frames]
 
 
 def _features_differ(expected: Answers, given: Answers) -> str:
@@ -202,13 +200,13 @@ class _Clip:
     Attributes:
         frames: Images of the demo clip.
         boxes: Per image (N, 4) true boxes of those in view.
-        people: A second of true keypoints, with the frames they belong to.
+        people: A second of true keypoints.
         skeletons: A few seconds of true skeletons.
     """
 
     frames: list[Frame]
     boxes: list[NDArray[np.float32]]
-    people: list[tuple[People2D, Frame]]
+    people: list[People2D]
     skeletons: list[Skeletons3D]
 
 
@@ -226,19 +224,19 @@ def _clip() -> _Clip:
         frames=frames,
         boxes=[boxes[i][np.isfinite(boxes[i]).all(-1)] for i in IMAGES],
         people=[
-            (_people(boxes[i], keypoints[i]), replace(images[i], stamp_ns=round(i * 1e9 / float(rate))))
+            _people(boxes[i], keypoints[i], replace(images[i], stamp_ns=round(i * 1e9 / float(rate))))
             for i in range(IMAGES[0], IMAGES[0] + 40)
         ],
         skeletons=[_skeletons(joints[i], round(i * 1e9 / float(rate))) for i in range(IMAGES[1])],
     )
 
 
-def _people(boxes: NDArray[np.float32], keypoints: NDArray[np.float32]) -> People2D:
+def _people(boxes: NDArray[np.float32], keypoints: NDArray[np.float32], frame: Frame) -> People2D:
     names = tuple(f"p{i}" for i in range(len(boxes)))
-    return People2D(names, boxes, np.ones(len(boxes), np.float32), keypoints)
+    return People2D(names, boxes, np.ones(len(boxes), np.float32), keypoints, view=frame.view())
 
 
 def _skeletons(joints: NDArray[np.float32], stamp_ns: int) -> Skeletons3D:
     names = tuple(f"p{i}" for i in range(len(joints)))
     scores = np.ones(joints.shape[:2], np.float32)
-    return Skeletons3D(stamp_ns, names, joints - joints[:, :1], joints[:, 0], scores)
+    return Skeletons3D(names, joints - joints[:, :1], joints[:, 0], scores, view=View(stamp_ns))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
+from .camera import DEFAULT_HFOV_DEG
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
@@ -22,6 +23,7 @@ class PeopleFinder:
     Attributes:
         detector, schedule, tracker, keypoints: The stations.
         max_people: Only that many of the best boxes are kept.
+        hfov_deg: Horizontal field of view assumed for a frame without camera, degrees.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class PeopleFinder:
         keypoints: KeypointEstimator,
         *,
         max_people: int = 8,
+        hfov_deg: float = DEFAULT_HFOV_DEG,
     ) -> None:
         self.detector = detector
         self.schedule = schedule
         self.tracker = tracker
         self.keypoints = keypoints
         self.max_people = max_people
+        self.hfov_deg = hfov_deg
         self._people = People2D()
         self._stamp_ns: int | None = None
 
@@ -66,10 +70,10 @@ class PeopleFinder:
 
         boxes = self._best(self.schedule.boxes(self._people, frame.stamp_ns, detect))
         with clock("tracker"):
-            ids, boxes = self.tracker.update(boxes, frame.stamp_ns)
+            ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)
-        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints)
+        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=frame.view(self.hfov_deg))
         return self._people
 
     def _best(self, found: Detections) -> Detections:

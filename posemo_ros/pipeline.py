@@ -9,11 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar, cast
 
-from .camera import DEFAULT_HFOV_DEG, Camera
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
@@ -34,55 +31,12 @@ from .inference.store import ModelStore
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
 from .people import PeopleFinder
+from .settings import Models as Models
+from .settings import Settings as Settings
 from .tuning import open_model
-from .types import Context, Emotions, Frame, FrameResult, Skeletons3D
+from .types import Emotions, Frame, FrameResult, Skeletons3D
 
 Spec = TypeVar("Spec", bound=TaskSpec)
-
-
-@dataclass(frozen=True)
-class Models:
-    """Which networks run, and where. They stay the same while a pipeline lives.
-
-    Attributes:
-        detector, keypoints, lifter, emotion, context: Names in the model manifest; empty lifter:
-            2D only; empty emotion: no emotions; empty context: movement alone.
-        runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
-        threads: CPU threads shared by all networks; 0: one per core.
-        delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
-        smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
-    """
-
-    detector: str = "posemo-detector"
-    keypoints: str = "posemo-keypoints"
-    lifter: str = "posemo-lifter"
-    emotion: str = "posemo-emotion"
-    context: str = ""
-    runtime: str = "auto"
-    threads: int = 0
-    delay_frames: int = 0
-    smoothing_hz: float = 3.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What may change while the pipeline runs.
-
-    Attributes:
-        detector_threshold: Lowest score of a person box, 0 to 1; None: the model's own.
-        keypoint_threshold: Keypoints below this score count as not seen, 0 to 1.
-        detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
-        max_people: The best boxes are kept.
-        context_rate_hz: How often the scene is encoded.
-        hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
-    """
-
-    detector_threshold: float | None = None
-    keypoint_threshold: float = 0.3
-    detect_every: int = 5
-    max_people: int = 8
-    context_rate_hz: float = 2.0
-    hfov_deg: float = DEFAULT_HFOV_DEG
 
 
 def build_people(models: Models, store: ModelStore, settings: Settings) -> PeopleFinder:
@@ -112,6 +66,7 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     finder.schedule.detect_every = settings.detect_every
     finder.schedule.min_score = settings.keypoint_threshold
     finder.max_people = settings.max_people
+    finder.hfov_deg = settings.hfov_deg
 
 
 def build_lifter(models: Models, store: ModelStore) -> Lifter | None:
@@ -130,12 +85,14 @@ def build_context(models: Models, store: ModelStore, settings: Settings) -> Cont
     return ContextEncoder(session, spec, models.context, rate_hz=settings.context_rate_hz)
 
 
-def build_emotion(models: Models, store: ModelStore) -> EmotionEstimator | None:
+def build_emotion(
+    models: Models, store: ModelStore, settings: Settings | None = None
+) -> EmotionEstimator | None:
     """The emotion network, or None when none is named."""
     if not models.emotion:
         return None
     session, spec = _load(models, store, models.emotion, EmotionSpec)
-    return EmotionEstimator(session, spec)
+    return EmotionEstimator(session, spec, max_context_age_s=(settings or Settings()).context_max_age_s)
 
 
 class Network(NamedTuple):
@@ -170,7 +127,7 @@ class Pipeline:
         self._people = build_people(self.models, store, self._settings)
         self._lifter = build_lifter(self.models, store)
         self._context = build_context(self.models, store, self._settings)
-        self._emotion = build_emotion(self.models, store) if self._lifter else None
+        self._emotion = build_emotion(self.models, store, self._settings) if self._lifter else None
 
     @property
     def settings(self) -> Settings:
@@ -182,6 +139,8 @@ class Pipeline:
         apply_people(self._people, settings)
         if self._context:
             self._context.rate_hz = settings.context_rate_hz
+        if self._emotion:
+            self._emotion.max_context_age_s = settings.context_max_age_s
         self._settings = settings
 
     @property
@@ -206,44 +165,32 @@ class Pipeline:
 
         A stamp that jumps back (a replayed bag) resets the chain.
         """
-        frame = with_camera(frame, self._settings.hfov_deg)
         clock = StageClock()
         people = self._people.find(frame, clock)
-        skeletons = emotions = context = None
+        skeletons = emotions = None
         if self._context:
             with clock("context"):
-                context = self._context.update(frame)
+                context = self._context.encode(frame)
+            if self._emotion:
+                self._emotion.remember(context)
         if self._lifter:
             with clock("lifter"):
-                skeletons = self._lifter.update(people, frame)
+                skeletons = self._lifter.lift(people)
         if skeletons is not None and self._emotion:
             with clock("emotion"):
-                emotions = self._emotion.update(skeletons, context)
-        return FrameResult(frame.stamp_ns, frame.frame_id, people, skeletons, emotions, clock.timings_ms)
+                emotions = self._emotion.judge(skeletons)
+        return FrameResult(people, skeletons, emotions, clock.timings_ms)
 
     def flush(self) -> Iterator[tuple[Skeletons3D, Emotions | None]]:
         """What is still due when no more frames come (``delay_frames`` > 0)."""
-        context: Context | None = self._context.latest if self._context else None
         for skeletons in self._lifter.flush() if self._lifter else ():
-            yield skeletons, self._emotion.update(skeletons, context) if self._emotion else None
+            yield skeletons, self._emotion.judge(skeletons) if self._emotion else None
 
     def reset(self) -> None:
         """Forget everybody, as before the first frame."""
         for station in (self._people, self._lifter, self._context, self._emotion):
             if station is not None:
                 station.reset()
-
-
-def with_camera(frame: Frame, hfov_deg: float) -> Frame:
-    """The frame itself, or with an assumed camera where nobody gave one."""
-    if frame.camera is not None:
-        return frame
-    return replace(frame, camera=_assumed(frame.width, frame.height, hfov_deg))
-
-
-@lru_cache(maxsize=8)
-def _assumed(width: int, height: int, hfov_deg: float) -> Camera:
-    return Camera.from_fov(width, height, hfov_deg)
 
 
 def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tuple[Session, Spec]:

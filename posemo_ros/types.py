@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Camera
+from .camera import DEFAULT_HFOV_DEG, Camera
 from .errors import InputError
 from .skeleton import COCO17, H36M17
 
@@ -28,6 +29,43 @@ class PixelOrder(str, Enum):
     BGR = "bgr"
     RGB = "rgb"
     GRAY = "gray"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is known about an image besides its pixels.
+
+    Attributes:
+        stamp_ns: Time of exposure.
+        frame_id: The camera's optical frame.
+        camera: Intrinsics; None where only the rest is known, as in skeletons from a message.
+        width, height: Of the image, pixels.
+        camera_assumed: Whether nobody calibrated the camera; metres are then a guess.
+    """
+
+    stamp_ns: int = 0
+    frame_id: str = ""
+    camera: Camera | None = None
+    width: int = 0
+    height: int = 0
+    camera_assumed: bool = True
+
+    @classmethod
+    def through(cls, camera: Camera, stamp_ns: int = 0, frame_id: str = "") -> View:
+        """The whole image of a camera."""
+        return cls(stamp_ns, frame_id, camera, camera.width, camera.height, camera.assumed)
+
+
+@dataclass(frozen=True, eq=False)
+class OfView:
+    """What was found in one image, and the view it is true for."""
+
+    view: View = field(default=View(), kw_only=True)
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the image."""
+        return self.view.stamp_ns
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +111,19 @@ class Frame:
         """Pixels."""
         return int(self.image.shape[0])
 
+    def view(self, hfov_deg: float = DEFAULT_HFOV_DEG) -> View:
+        """All but the pixels, with a camera of that field of view where nobody gave one."""
+        camera = self.camera or _assumed(self.width, self.height, hfov_deg)
+        return View(self.stamp_ns, self.frame_id, camera, self.width, self.height, camera.assumed)
+
     def bgr(self) -> NDArray[np.uint8]:
         """(H, W, 3) BGR; the image itself when it is BGR already, otherwise a copy."""
         return to_order(self.image, self.pixel_order, PixelOrder.BGR)
+
+
+@lru_cache(maxsize=8)
+def _assumed(width: int, height: int, hfov_deg: float) -> Camera:
+    return Camera.from_fov(width, height, hfov_deg)
 
 
 def to_order(image: NDArray[np.uint8], order: PixelOrder, wanted: PixelOrder) -> NDArray[np.uint8]:
@@ -107,7 +155,7 @@ class Detections:
 
 
 @dataclass(frozen=True, eq=False)
-class People2D:
+class People2D(OfView):
     """The people seen in one image.
 
     Attributes:
@@ -115,6 +163,7 @@ class People2D:
         boxes: (N, 4) float32 xyxy px.
         scores: (N,) float32 of the box.
         keypoints: (N, 17, 3) float32 x px, y px, score, in COCO-17 order.
+        view: The image they were seen in.
     """
 
     ids: tuple[str, ...] = ()
@@ -137,20 +186,19 @@ class People2D:
 
 
 @dataclass(frozen=True, eq=False)
-class Skeletons3D:
+class Skeletons3D(OfView):
     """3D skeletons of the people of one image.
 
     Attributes:
-        stamp_ns: Stamp of the image they are true for (older than the newest image when the
-            lifter looks ahead, see ``Lifter``).
         ids: N track ids.
         relative: (N, 17, 3) float32 metres, axes of the camera frame, pelvis at the origin, in
             H36M-17 order; NaN where nothing is known.
         roots: (N, 3) float32 metres, pelvis in the camera frame; NaN where it could not be placed.
         scores: (N, 17) float32 per joint.
+        view: The image they are true for (older than the newest image when the lifter looks ahead,
+            see ``Lifter``).
     """
 
-    stamp_ns: int = 0
     ids: tuple[str, ...] = ()
     relative: Floats = field(default_factory=lambda: _empty(0, len(H36M17), 3))
     roots: Floats = field(default_factory=lambda: _empty(0, 3))
@@ -176,35 +224,33 @@ class EmotionStatus(str, Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Context:
+class Context(OfView):
     """Features of the scene around the people.
 
     Attributes:
-        stamp_ns: Stamp of the image that was encoded.
         tokens: (P, C) float32, for CLIP ViT-B/32 (50, 768): class token first, then patches.
         model: Name of the encoder in the manifest.
+        view: The image that was encoded.
     """
 
-    stamp_ns: int
     tokens: Floats
     model: str
 
 
 @dataclass(frozen=True, eq=False)
-class Emotions:
+class Emotions(OfView):
     """Emotion estimates of the people of one image.
 
     Attributes:
-        stamp_ns: Stamp of the skeletons that close the movement window.
         ids: N track ids.
         probabilities: (N, 6) float32 in the order of ``EMOTIONS``; rows sum to 1, uniform where
             the status is not VALID.
         status: N values; only VALID rows say something about the person.
         windows_s: (N,) float32 span of the movement that was used.
         context_ages_s: (N,) float32 skeleton stamp minus context stamp; NaN without context.
+        view: That of the skeletons that close the movement window.
     """
 
-    stamp_ns: int = 0
     ids: tuple[str, ...] = ()
     probabilities: Floats = field(default_factory=lambda: _empty(0, len(EMOTIONS)))
     status: tuple[EmotionStatus, ...] = ()
@@ -229,18 +275,25 @@ class FrameResult:
     """All that the chain says about one image.
 
     Attributes:
-        stamp_ns, frame_id: Those of the image.
         people: 2D, true for this image.
-        skeletons: 3D, with a stamp of their own; None while the lifter still waits for later
+        skeletons: 3D, with a view of their own; None while the lifter still waits for later
             images (``delay_frames`` > 0).
-        emotions: True for the skeletons' stamp; None when there are no skeletons.
+        emotions: True for the skeletons' view; None when there are no skeletons.
         timings_ms: Wall time per station, in the order of the data; stations that rested in this
             frame are absent.
     """
 
-    stamp_ns: int
-    frame_id: str
     people: People2D
-    skeletons: Skeletons3D | None
-    emotions: Emotions | None
+    skeletons: Skeletons3D | None = None
+    emotions: Emotions | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the image."""
+        return self.people.stamp_ns
+
+    @property
+    def frame_id(self) -> str:
+        """The camera's optical frame."""
+        return self.people.view.frame_id

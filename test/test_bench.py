@@ -30,7 +30,7 @@ class Chain:
         film.append((frame.stamp_ns, self.settings.detect_every, frame.image.shape))
         people = People2D(("p1",), *(np.zeros(s, np.float32) for s in ((1, 4), (1,), (1, 17, 3))))
         times = {"detector": 6.0, **({"lifter": 4.0} if len(film) % 2 else {})}
-        return FrameResult(frame.stamp_ns, "", people, None, None, times)
+        return FrameResult(people, timings_ms=times)
 
 
 def test_figures_and_films() -> None:

@@ -24,7 +24,7 @@ def standing(z: float = 3.0) -> Skeletons3D:
     joints[0, :, 1] = np.linspace(0.8, -0.8, 17)
     joints[0, :, 0] = np.linspace(-0.2, 0.2, 17)
     joints -= joints[:, :1]
-    return Skeletons3D(0, ("p1",), joints, np.float32([[0, 0.2, z]]), np.ones((1, 17), np.float32))
+    return Skeletons3D(("p1",), joints, np.float32([[0, 0.2, z]]), np.ones((1, 17), np.float32))
 
 
 def changed(picture: np.ndarray) -> np.ndarray:
@@ -65,7 +65,6 @@ def test_people_beyond_the_image_do_no_harm() -> None:
 @pytest.mark.parametrize("status", [EmotionStatus.VALID, EmotionStatus.NOT_ENOUGH_EVIDENCE])
 def test_emotions_or_the_reason_for_none_are_written_beside(status: EmotionStatus) -> None:
     emotions = Emotions(
-        0,
         ("p1",),
         np.float32([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]]),
         (status,),

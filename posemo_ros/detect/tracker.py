@@ -94,7 +94,7 @@ class PersonTracker:
         self._tracks: tuple[_Track, ...] = ()
         self._last_ns: int | None = None
 
-    def update(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
+    def track(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
         """Name the people of the next frame; a stamp that jumps back resets the tracker.
 
         Args:

@@ -36,7 +36,7 @@ class ContextEncoder:
         """Forget the last encoding."""
         self.latest = None
 
-    def update(self, frame: Frame) -> Context | None:
+    def encode(self, frame: Frame) -> Context:
         """Encode the image if the last encoding is older than the rate allows, or in the future.
 
         Returns:
@@ -54,7 +54,7 @@ class ContextEncoder:
         expected = (1, self._spec.tokens, self._spec.width)
         if tokens.shape != expected:
             raise ModelError(f"context encoder {self._name!r} gave {tokens.shape}, its entry says {expected}")
-        self.latest = Context(frame.stamp_ns, tokens[0], self._name)
+        self.latest = Context(tokens[0], self._name, view=frame.view())
         return self.latest
 
 

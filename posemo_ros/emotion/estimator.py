@@ -19,6 +19,7 @@ from .window import MAX_GAP_S, Movement, upright
 # Legs outside the image score about 0.05, seen ones 0.8: on half bodies the starter model's answers were
 # wrong in real video.
 MIN_SCORE = 0.4
+KEPT_CONTEXTS = 256
 
 
 class EmotionEstimator:
@@ -31,6 +32,8 @@ class EmotionEstimator:
         min_score: A window in which arms or legs have a lower mean score is not judged.
         min_confidence: Highest probability below which the answer is "not enough evidence";
             None takes the model's own.
+        max_context_age_s: An encoding of the scene older than this is not used; may change at any
+            time, as an attribute.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class EmotionEstimator:
         *,
         min_score: float = MIN_SCORE,
         min_confidence: float | None = None,
+        max_context_age_s: float = 5.0,
     ) -> None:
         self.session, self._spec = session, spec
+        self.max_context_age_s = max_context_age_s
         self._min_score = min_score
         self._min_confidence = spec.min_confidence if min_confidence is None else min_confidence
         self._offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz
@@ -56,18 +61,23 @@ class EmotionEstimator:
     def reset(self) -> None:
         """Forget everybody."""
         self._movements: dict[str, Movement] = {}
-        self._contexts: deque[Context] = deque()
+        self._contexts: deque[Context] = deque(maxlen=KEPT_CONTEXTS)
         self._first_ns: int | None = None
         self._last_ns = 0
 
-    def update(self, skeletons: Skeletons3D, context: Context | None = None) -> Emotions:
-        """Take the skeletons of one image and judge everybody's movement up to it.
+    def remember(self, context: Context) -> None:
+        """Take an encoding of the scene; those to come are newer."""
+        known = self._contexts[-1].stamp_ns if self._contexts else None
+        if self._spec.context_frames and context.stamp_ns != known:
+            self._contexts.append(context)
+
+    def judge(self, skeletons: Skeletons3D) -> Emotions:
+        """Take the skeletons of one more image and judge everybody's movement up to it.
 
         A stamp before the last one (a bag started again) forgets everybody first.
 
         Args:
             skeletons: N persons.
-            context: The newest encoding of the scene, if there is one.
         """
         if self._first_ns is None or skeletons.stamp_ns < self._last_ns:
             self.reset()
@@ -75,18 +85,18 @@ class EmotionEstimator:
         self._last_ns = skeletons.stamp_ns
         now = (skeletons.stamp_ns - self._first_ns) * 1e-9
         self._remember(now, skeletons)
-        self._remember_context(skeletons.stamp_ns, context)
+        contexts = self._usable_contexts(skeletons.stamp_ns)
         movements = [self._movements[person] for person in skeletons.ids]
-        status = [self._status(m, now) for m in movements]
-        probabilities = self._judge(movements, status, now)
-        age_s = np.nan if context is None else (skeletons.stamp_ns - context.stamp_ns) * 1e-9
+        status = [self._status(m, now, bool(contexts)) for m in movements]
+        probabilities = self._probabilities(movements, status, now, contexts)
+        age_s = (skeletons.stamp_ns - contexts[-1].stamp_ns) * 1e-9 if contexts else np.nan
         return Emotions(
-            stamp_ns=skeletons.stamp_ns,
             ids=skeletons.ids,
             probabilities=probabilities,
             status=tuple(status),
             windows_s=np.array([min(m.length_s, self.span_s) for m in movements], np.float32),
             context_ages_s=np.full(len(movements), age_s, np.float32),
+            view=skeletons.view,
         )
 
     def _remember(self, now: float, skeletons: Skeletons3D) -> None:
@@ -95,33 +105,35 @@ class EmotionEstimator:
             movement = self._movements.setdefault(person, Movement(self.span_s))
             movement.append(now, skeletons.relative[i], skeletons.scores[i])
 
-    def _remember_context(self, now_ns: int, context: Context | None) -> None:
-        if not self._spec.context_frames or context is None:
-            return
-        if not self._contexts or context.stamp_ns != self._contexts[-1].stamp_ns:
-            self._contexts.append(context)
+    def _usable_contexts(self, now_ns: int) -> list[Context]:
+        """Those known at a time that the window needs, oldest first; none when the newest is too old."""
         oldest = now_ns - int(self.span_s * 1e9)
         while len(self._contexts) > 1 and self._contexts[1].stamp_ns <= oldest:
             self._contexts.popleft()
+        known = [c for c in self._contexts if c.stamp_ns <= now_ns]
+        fresh = known and now_ns - known[-1].stamp_ns <= self.max_context_age_s * 1e9
+        return known if fresh else []
 
-    def _status(self, movement: Movement, now: float) -> EmotionStatus:
+    def _status(self, movement: Movement, now: float, has_context: bool) -> EmotionStatus:
         """What speaks against judging a movement; VALID when nothing does."""
         half_a_step = 0.5 / self._spec.rate_hz
         if movement.newest < now or movement.length_s < self.span_s - half_a_step:
             return EmotionStatus.TOO_FEW_FRAMES
         if movement.score < self._min_score:
             return EmotionStatus.LOW_KEYPOINT_SCORES
-        if self._spec.context_frames and not self._contexts:
+        if self._spec.context_frames and not has_context:
             return EmotionStatus.NO_CONTEXT
         return EmotionStatus.VALID
 
-    def _judge(self, movements: list[Movement], status: list[EmotionStatus], now: float) -> Floats:
+    def _probabilities(
+        self, movements: list[Movement], status: list[EmotionStatus], now: float, contexts: list[Context]
+    ) -> Floats:
         """(N, 6) probabilities; turns the status of unsure answers into NOT_ENOUGH_EVIDENCE."""
         probabilities = np.full((len(movements), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
         judged = [i for i, s in enumerate(status) if s is EmotionStatus.VALID]
         if not judged:
             return probabilities
-        rows = self._infer(np.stack([movements[i].at(now + self._offsets) for i in judged]))
+        rows = self._infer(np.stack([movements[i].at(now + self._offsets) for i in judged]), contexts)
         for i, row in zip(judged, rows, strict=True):
             if row.max() < self._min_confidence:
                 status[i] = EmotionStatus.NOT_ENOUGH_EVIDENCE
@@ -129,24 +141,24 @@ class EmotionEstimator:
                 probabilities[i] = row
         return probabilities
 
-    def _infer(self, poses: Floats) -> Floats:
+    def _infer(self, poses: Floats, contexts: list[Context]) -> Floats:
         """(N, T, 17, 3) in the camera's axes to (N, 6) probabilities in the order of EMOTIONS."""
         inputs = self.session.inputs
         feeds: dict[str, NDArray[np.generic]] = {
             inputs[0].name: upright(poses) if self._spec.axes == "upright" else poses
         }
         if self._spec.context_frames:
-            tokens = self._context_tokens()
+            tokens = self._context_tokens(contexts)
             feeds[inputs[1].name] = np.broadcast_to(tokens, (len(poses), *tokens.shape)).copy()
         logits = np.asarray(self.session.run(feeds)[self.session.outputs[0].name], np.float64)
         scaled = logits[:, self._order] / self._spec.temperature
         odds = np.exp(scaled - scaled.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True), np.float32)
 
-    def _context_tokens(self) -> Floats:
+    def _context_tokens(self, contexts: list[Context]) -> Floats:
         """(Tc, tokens, width): at evenly spaced times of the window the newest encoding known then."""
         ends = np.linspace(-self.span_s, 0.0, self._spec.context_frames)
-        stamps = np.array([c.stamp_ns for c in self._contexts], np.int64)
+        stamps = np.array([c.stamp_ns for c in contexts], np.int64)
         wanted = self._last_ns + (ends * 1e9).astype(np.int64)
         chosen = np.maximum(np.searchsorted(stamps, wanted, side="right") - 1, 0)
-        return np.stack([self._contexts[int(i)].tokens for i in chosen])
+        return np.stack([contexts[int(i)].tokens for i in chosen])

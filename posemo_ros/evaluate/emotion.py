@@ -23,7 +23,7 @@ from ..inference.manifest import EmotionSpec
 from ..inference.store import ModelStore
 from ..pipeline import Models, build_emotion
 from ..skeleton import H36M17
-from ..types import EMOTIONS, EmotionStatus, Floats, Skeletons3D
+from ..types import EMOTIONS, EmotionStatus, Floats, Skeletons3D, View
 from .clips import Clip, read_clips
 from .film import look
 from .report import Report, Table, rounded, runtimes
@@ -95,7 +95,7 @@ def judge(
         for t in range(len(films[group[-1]])):
             there = [i for i in group if t < len(films[i]) and clips[i].ok[t]]
             stamp = round(t / clips[0].rate_hz * 1e9)
-            said = estimator.update(_skeletons(there, [films[i][t] for i in there], stamp))
+            said = estimator.judge(_skeletons(there, [films[i][t] for i in there], stamp))
             tally.update(said.status)
             for i, status, row in zip(there, said.status, said.probabilities, strict=True):
                 if status is EmotionStatus.VALID:
@@ -114,11 +114,11 @@ def _turned(clip: Clip, rng: np.random.Generator) -> Floats:
 def _skeletons(people: Sequence[int], poses: Sequence[Floats], stamp_ns: int) -> Skeletons3D:
     count = len(people)
     return Skeletons3D(
-        stamp_ns=stamp_ns,
         ids=tuple(f"clip{i}" for i in people),
         relative=np.stack(poses) if poses else np.zeros((0, len(H36M17), 3), np.float32),
         roots=np.full((count, 3), np.nan, np.float32),
         scores=np.ones((count, len(H36M17)), np.float32),
+        view=View(stamp_ns),
     )
 
 

@@ -24,7 +24,7 @@ from ..inference.store import ModelStore
 from ..lift.lifter import Lifter
 from ..pipeline import Models, build_lifter
 from ..skeleton import H36M17
-from ..types import Floats, Frame, People2D, Skeletons3D
+from ..types import Floats, People2D, Skeletons3D, View
 from .clips import Clip, read_clips, stretches
 from .film import CAMERA, CAMERAS, Noise, film, keypoints
 from .report import Report, Table, rounded, runtimes
@@ -143,12 +143,10 @@ def lift(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
 
 def _lift_group(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
     lifter.reset()
-    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     heard: dict[str, list[tuple[Floats, Floats]]] = {str(i): [] for i in range(len(takes))}
     said: list[Skeletons3D | None] = []
     for t in range(max(len(take.truth) for take in takes)):
-        frame = Frame(image, round(t / takes[0].rate_hz * 1e9), camera=CAMERA)
-        said.append(lifter.update(_people(takes, t), frame))
+        said.append(lifter.lift(_people(takes, t)))
     for skeletons in [*said, *lifter.flush()]:
         if skeletons is not None:
             for i, person in enumerate(skeletons.ids):
@@ -163,6 +161,7 @@ def _people(takes: Sequence[Take], t: int) -> People2D:
         np.zeros((len(there), 4), np.float32),
         np.ones(len(there), np.float32),
         np.stack(list(there.values())),
+        view=View.through(CAMERA, round(t / takes[0].rate_hz * 1e9)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from ..errors import InputError
 from ..inference.manifest import LiftSpec
 from ..inference.session import Session
 from ..skeleton import COCO17, H36M17, h36m_from_coco
-from ..types import Floats, Frame, People2D, Skeletons3D
+from ..types import Floats, People2D, Skeletons3D, View
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
 from .smooth import OneEuroFilter
@@ -22,16 +21,6 @@ from .window import MAX_GAP_S, Track
 MIN_SCORE = 0.2
 MIN_JOINTS = 4
 _MAX_GAP_FRAMES = 5.0  # where frames have no duration
-
-
-@dataclass(frozen=True, eq=False)
-class _Moment:
-    """One image that still waits for its skeletons."""
-
-    stamp_ns: int
-    time: float
-    people: People2D
-    camera: Camera
 
 
 class Lifter:
@@ -78,63 +67,62 @@ class Lifter:
     def reset(self) -> None:
         """Forget everybody."""
         self._tracks: dict[str, Track] = {}
-        self._waiting: deque[_Moment] = deque()
+        self._waiting: deque[tuple[float, People2D]] = deque()
         self._first_ns: int | None = None
         self._last_ns = 0
         self._count = 0
         if self._smoother:
             self._smoother.reset()
 
-    def update(self, people: People2D, frame: Frame) -> Skeletons3D | None:
-        """Take the people of one image.
+    def lift(self, people: People2D) -> Skeletons3D | None:
+        """Take the people of one more image.
 
         A stamp before the last one (a bag started again) forgets everybody first.
 
         Args:
-            people: N persons.
-            frame: The image they were seen in; without intrinsics a 60 degree lens is assumed.
+            people: N persons; without intrinsics in their view a 60 degree lens is assumed.
 
         Returns:
             The skeletons of the image ``delay_frames`` before this one; None as long as there is
             no such image.
         """
-        if self._first_ns is None or frame.stamp_ns < self._last_ns:
+        stamp_ns = people.stamp_ns
+        if self._first_ns is None or stamp_ns < self._last_ns:
             self.reset()
-            self._first_ns = frame.stamp_ns
-        self._last_ns = frame.stamp_ns
-        time = (frame.stamp_ns - self._first_ns) * 1e-9 if self._spec.rate_hz else float(self._count)
+            self._first_ns = stamp_ns
+        self._last_ns = stamp_ns
+        time = (stamp_ns - self._first_ns) * 1e-9 if self._spec.rate_hz else float(self._count)
         self._count += 1
-        camera = frame.camera or Camera.from_fov(frame.width, frame.height)
-        self._remember(time, people, self._points(people.keypoints, camera, frame))
-        self._waiting.append(_Moment(frame.stamp_ns, time, people, camera))
-        return self._lift(self._waiting.popleft()) if len(self._waiting) > self._delay else None
+        self._remember(time, people)
+        self._waiting.append((time, people))
+        return self._answer(*self._waiting.popleft()) if len(self._waiting) > self._delay else None
 
     def flush(self) -> list[Skeletons3D]:
         """The skeletons still owed, oldest first, as if no further image came; then forget everybody."""
-        late = [self._lift(moment) for moment in self._waiting]
+        late = [self._answer(time, people) for time, people in self._waiting]
         self.reset()
         return late
 
-    def _remember(self, time: float, people: People2D, seen: tuple[Floats, Floats]) -> None:
-        points, scores = seen
+    def _remember(self, time: float, people: People2D) -> None:
+        points, scores = self._points(people)
         for i, person in enumerate(people.ids):
             track = self._tracks.setdefault(person, Track(self._max_gap))
             track.append(time, points[i], scores[i])
 
-    def _points(self, keypoints: Floats, camera: Camera, frame: Frame) -> tuple[Floats, Floats]:
+    def _points(self, people: People2D) -> tuple[Floats, Floats]:
         """(N, J, 2) viewing rays or screen coordinates, NaN where missing; (N, J) scores."""
+        keypoints, view = people.keypoints, people.view
         joints = keypoints if self._spec.input_joints == COCO17.name else h36m_from_coco(keypoints)
         missing = ~np.isfinite(joints).all(-1) | (joints[..., 2] < self._min_score)
         if self._spec.normalisation == "person":
-            points = camera.rays(joints[..., :2])[..., :2].astype(np.float32)
+            points = _camera(view).rays(joints[..., :2])[..., :2].astype(np.float32)
         else:
-            points = encode_screen(joints[..., :2], frame.width, frame.height)
+            points = encode_screen(joints[..., :2], view.width, view.height)
         points[missing] = np.nan
         return points, np.where(missing, np.float32(0), joints[..., 2]).astype(np.float32)
 
-    def _lift(self, moment: _Moment) -> Skeletons3D:
-        times = moment.time + self._offsets
-        people = moment.people
+    def _answer(self, time: float, people: People2D) -> Skeletons3D:
+        times = time + self._offsets
         count = len(people)
         if count:
             windows = [self._tracks[person].at(times) for person in people.ids]
@@ -142,23 +130,17 @@ class Lifter:
         else:
             relative = np.zeros((0, len(H36M17), 3), np.float32)
         self._prune(float(times[0]))
-        roots = place(relative, people.keypoints, moment.camera, min_score=self._min_score)
-        relative, roots = self._smooth(moment, relative, roots)
-        return Skeletons3D(
-            stamp_ns=moment.stamp_ns,
-            ids=people.ids,
-            relative=relative,
-            roots=roots,
-            scores=_h36m_scores(people.keypoints),
-        )
+        roots = place(relative, people.keypoints, _camera(people.view), min_score=self._min_score)
+        relative, roots = self._smooth(people, relative, roots)
+        return Skeletons3D(people.ids, relative, roots, _h36m_scores(people.keypoints), view=people.view)
 
-    def _smooth(self, moment: _Moment, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:
+    def _smooth(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:
         """Joints and pelvis positions, filtered where that is asked for."""
         if self._smoother is None:
             return relative, roots
         both = np.concatenate([relative, roots[:, None]], 1)
-        seconds = (moment.stamp_ns - (self._first_ns or 0)) * 1e-9  # exact, whatever the clock's origin
-        calm = self._smoother.update(seconds, moment.people.ids, both)
+        seconds = (people.stamp_ns - (self._first_ns or 0)) * 1e-9  # exact, whatever the clock's origin
+        calm = self._smoother.smooth(seconds, people.ids, both)
         return calm[:, :-1], calm[:, -1]
 
     def _infer(self, points: Floats, scores: Floats) -> Floats:
@@ -177,6 +159,10 @@ class Lifter:
         self._tracks = {k: t for k, t in self._tracks.items() if t.newest >= oldest}
         for track in self._tracks.values():
             track.forget_before(oldest)
+
+
+def _camera(view: View) -> Camera:
+    return view.camera or Camera.from_fov(view.width, view.height)
 
 
 def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDArray[np.floating] | None]:

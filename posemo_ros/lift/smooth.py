@@ -42,7 +42,7 @@ class OneEuroFilter:
         """Forget everybody."""
         self._states.clear()
 
-    def update(self, time: float, ids: tuple[str, ...], points: Floats) -> Floats:
+    def smooth(self, time: float, ids: tuple[str, ...], points: Floats) -> Floats:
         """Smoothed points of one moment.
 
         Args:

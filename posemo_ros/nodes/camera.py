@@ -18,13 +18,14 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..errors import InputError
 from ..losses import Loss
+from ..messages import stamp_of
 from ..replay.choice import Choice
 from ..replay.sources import Source, open_source
 from ..topics import COMPRESSED, PEOPLE
-from ..types import Frame
+from ..types import Frame, View
 from . import qos
 from .base import PosemoNode
-from .conversion import header_of, image_to_message, info_from_camera, jpeg_to_message, stamp_ns
+from .conversion import MAKE
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
 from .parameters import CameraParameters
@@ -109,7 +110,7 @@ class _Player:
 
     def take_result(self, message: Person2DArray) -> None:
         """The result of an image is there."""
-        self._results.take(stamp_ns(message.header.stamp))
+        self._results.take(stamp_of(message))
 
     def stop(self) -> None:
         """Make ``play`` return."""
@@ -174,14 +175,14 @@ class _Player:
 
     def _publish(self, frame: Frame) -> None:
         stamp = self._stamp_of(frame)
-        header = header_of(stamp, frame.frame_id)
+        view = View(stamp, frame.frame_id, frame.camera, frame.width, frame.height)
         bgr = frame.bgr()
         self._results.expect(stamp)
-        self._loaded.info.publish(info_from_camera(frame.camera, header, frame.width, frame.height))
-        self._loaded.image.publish(image_to_message(bgr, header))
+        self._loaded.info.publish(MAKE.camera_info(view))
+        self._loaded.image.publish(MAKE.image(bgr, view))
         if self._loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-            self._loaded.compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+            self._loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
         self._node.monitor.count("published")
 
     def _stamp_of(self, frame: Frame) -> int:

@@ -13,7 +13,7 @@ from ..errors import ModelError
 from ..pipeline import StageClock, build_context
 from ..topics import CONTEXT
 from ..types import Frame
-from .conversion import context_to_message
+from .conversion import MAKE
 from .image_input import ImageStation
 from .models import announce, store_of
 from .parameters import ContextParameters, models_of, settings_of
@@ -55,10 +55,10 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         """Encode the image when it is time, and publish what is new."""
         clock, before = StageClock(), loaded.encoder.latest
         with clock("context"):
-            context = loaded.encoder.update(frame)
-        if context is None or context is before:
+            context = loaded.encoder.encode(frame)
+        if context is before:
             return
-        loaded.features.publish(context_to_message(context, frame.frame_id))
+        loaded.features.publish(MAKE.context(context))
         self.monitor.count("published")
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
 

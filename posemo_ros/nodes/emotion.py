@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from posemo_msgs.msg import ContextFeatures, EmotionArray, Skeleton3DArray
@@ -13,17 +12,15 @@ from rclpy.lifecycle import LifecyclePublisher
 
 from ..emotion.estimator import EmotionEstimator
 from ..errors import ModelError
+from ..messages import context_from_message, skeletons_from_message
 from ..pipeline import Models, StageClock, build_emotion
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
-from ..types import Context
-from .conversion import context_from_message, emotions_to_message, skeletons_from_message
+from .conversion import MAKE
 from .models import announce, store_of
-from .parameters import EmotionParameters, models_of
+from .parameters import EmotionParameters, models_of, settings_of
 from .result_input import ResultInput
 from .run import run
 from .station import Station
-
-KEPT_CONTEXTS = 30
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class Loaded:
     models: Models
     estimator: EmotionEstimator
     emotions: LifecyclePublisher
-    contexts: deque[Context] = field(default_factory=lambda: deque(maxlen=KEPT_CONTEXTS))
 
 
 class EmotionNode(Station[EmotionParameters, Loaded]):
@@ -44,11 +40,15 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
     def load(self) -> Loaded:
         """Load the network."""
         models = models_of(self.params)
-        estimator = build_emotion(models, store_of(self.params))
+        estimator = build_emotion(models, store_of(self.params), settings_of(self.params))
         if estimator is None:
             raise ModelError("parameter emotion is empty; it must name a network (see `posemo models list`)")
         announce(self, models, {"emotion": estimator.session})
         return Loaded(models, estimator, self.publisher(EmotionArray, EMOTIONS))
+
+    def apply(self, loaded: Loaded, params: EmotionParameters) -> None:
+        """Hand changed settings on."""
+        loaded.estimator.max_context_age_s = params.context_max_age_s
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; the context only where one is wanted."""
@@ -59,14 +59,11 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
             topics[CONTEXT] = (ContextFeatures, lambda message: self._take_context(loaded, message))
         ResultInput(self, topics)
         loaded.estimator.reset()
-        loaded.contexts.clear()
 
     def _take_context(self, loaded: Loaded, message: ContextFeatures) -> None:
         context, wanted = context_from_message(message), loaded.models.context
-        if loaded.contexts and context.stamp_ns < loaded.contexts[-1].stamp_ns:
-            loaded.contexts.clear()  # time jumped back
         if context.model == wanted:
-            loaded.contexts.append(context)
+            loaded.estimator.remember(context)
             self.monitor.clear("context")
             return
         text = f"features on {CONTEXT} are from {context.model!r}, not from {wanted!r}: left out"
@@ -75,12 +72,10 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
 
     def _estimate(self, loaded: Loaded, message: Skeleton3DArray) -> None:
         skeletons = skeletons_from_message(message)
-        past = [c for c in loaded.contexts if c.stamp_ns <= skeletons.stamp_ns]
         clock = StageClock()
         with clock("emotion"):
-            emotions = loaded.estimator.update(skeletons, past[-1] if past else None)
-        frame_id, models = message.header.frame_id, loaded.models
-        loaded.emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
+            emotions = loaded.estimator.judge(skeletons)
+        loaded.emotions.publish(MAKE.emotions(emotions, loaded.models))
         self.monitor.count("published")
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(skeletons.stamp_ns)})
         self.monitor.fact("persons", len(skeletons))

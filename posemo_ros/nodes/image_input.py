@@ -11,11 +11,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..camera import Camera
 from ..camera_info import camera_from_info
+from ..messages import frame_from_message
 from ..topics import COMPRESSED
 from ..types import Frame
 from . import qos
 from .base import L, P
-from .conversion import frame_from_message
 from .monitor import WARN
 from .parameters import ImageParameters, PeopleParameters
 from .station import Station

@@ -12,7 +12,7 @@ from ..people import PeopleFinder
 from ..pipeline import Models, StageClock, apply_people, build_people
 from ..topics import PEOPLE
 from ..types import Frame
-from .conversion import people_to_message
+from .conversion import MAKE
 from .image_input import ImageStation
 from .models import announce, store_of
 from .parameters import KeypointsParameters, models_of, settings_of
@@ -54,7 +54,7 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         """Find people in one image and publish them."""
         clock = StageClock()
         people = loaded.finder.find(frame, clock)
-        loaded.people.publish(people_to_message(people, frame, loaded.models))
+        loaded.people.publish(MAKE.people(people, loaded.models))
         self.monitor.count("published")
         self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
         self.monitor.fact("persons", len(people))

@@ -10,10 +10,11 @@ from rclpy.lifecycle import LifecyclePublisher
 
 from ..errors import ModelError
 from ..lift.lifter import Lifter
+from ..messages import people_from_message
 from ..pipeline import Models, StageClock, build_lifter
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
-from .conversion import people_from_message, skeletons_to_message
+from .conversion import MAKE
 from .models import announce, store_of
 from .parameters import LifterParameters, models_of
 from .result_input import ResultInput
@@ -34,7 +35,6 @@ class LifterNode(Station[LifterParameters, Loaded]):
     """people -> skeletons."""
 
     kind = "lifter"
-    _frame_id, _assumed = "", False
 
     def load(self) -> Loaded:
         """Load the network."""
@@ -56,22 +56,17 @@ class LifterNode(Station[LifterParameters, Loaded]):
             self._publish(loaded, skeletons)
 
     def _lift(self, loaded: Loaded, message: Person2DArray) -> None:
-        people, frame = people_from_message(message)
-        self._frame_id, self._assumed = frame.frame_id, message.camera_assumed
+        people = people_from_message(message)
         clock = StageClock()
         with clock("lifter"):
-            skeletons = loaded.lifter.update(people, frame)
+            skeletons = loaded.lifter.lift(people)
         if skeletons is not None:
             self._publish(loaded, skeletons)
-        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
+        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(people.stamp_ns)})
         self.monitor.fact("persons", len(people))
 
     def _publish(self, loaded: Loaded, skeletons: Skeletons3D) -> None:
-        loaded.skeletons.publish(
-            skeletons_to_message(
-                skeletons, self._frame_id, loaded.models.lifter, camera_assumed=self._assumed
-            )
-        )
+        loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.models))
         self.monitor.count("published")
 
 

@@ -15,19 +15,17 @@ from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from ..draw.overlay import overlay
+from ..messages import (
+    emotions_from_message,
+    frame_from_message,
+    people_from_message,
+    skeletons_from_message,
+    stamp_of,
+)
 from ..topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
 from ..types import Emotions, People2D
 from . import qos
-from .conversion import (
-    emotions_from_message,
-    frame_from_message,
-    header_of,
-    image_to_message,
-    jpeg_to_message,
-    people_from_message,
-    skeletons_from_message,
-    stamp_ns,
-)
+from .conversion import MAKE
 from .image_input import IMAGE_TOPIC
 from .marker_shapes import skeleton_markers
 from .parameters import MarkersParameters
@@ -121,11 +119,12 @@ class _Drawing:
 
     def _take_people(self, message: Person2DArray) -> None:
         if self._loaded.overlay_wanted:
-            _keep(self._people, stamp_ns(message.header.stamp), people_from_message(message)[0])
+            people = people_from_message(message)
+            _keep(self._people, people.stamp_ns, people)
             self._draw_overlays()
 
     def _take_image(self, message: Image) -> None:
-        _keep(self._images, stamp_ns(message.header.stamp), message)
+        _keep(self._images, stamp_of(message), message)
         self._draw_overlays()
 
     def _draw_overlays(self) -> None:
@@ -135,12 +134,12 @@ class _Drawing:
     def _draw_overlay(self, message: Image, people: People2D) -> None:
         frame, loaded = frame_from_message(message), self._loaded
         drawn = overlay(frame.bgr(), people, self._emotions, min_score=self._node.params.score_threshold)
-        header = header_of(frame.stamp_ns, frame.frame_id)
+        view = frame.view()
         if loaded.overlay.get_subscription_count():
-            loaded.overlay.publish(image_to_message(drawn, header))
+            loaded.overlay.publish(MAKE.image(drawn, view))
         if loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", drawn)
-            loaded.compressed.publish(jpeg_to_message(np.asarray(jpeg, np.uint8), header))
+            loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
         self._node.monitor.took({"latency": self._node.latency_ms(frame.stamp_ns)})
 
 

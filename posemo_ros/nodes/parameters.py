@@ -171,6 +171,13 @@ class JudgeParameters(ContextModelParameter):
     """Of nodes that judge emotions."""
 
     emotion: str = declared(Models.emotion, "Emotion network: name in the model manifest; empty: none.")
+    context_max_age_s: float = declared(
+        Settings.context_max_age_s,
+        "Features of the scene older than this, in seconds, are not used.",
+        0.0,
+        3600.0,
+        live=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from ..pipeline import Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
-from .conversion import emotions_to_message, people_to_message, skeletons_to_message
+from .conversion import MAKE
 from .image_input import ImageStation
 from .models import announce, store_of
 from .parameters import PipelineParameters, models_of, settings_of
@@ -32,7 +32,6 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
     """image_raw, camera_info -> people, skeletons, emotions."""
 
     kind = "pipeline"
-    _newest: Frame | None = None
 
     def load(self) -> Loaded:
         """Load all models and run them once."""
@@ -63,8 +62,7 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Run the chain on one image and publish."""
         result = loaded.pipeline.step(frame)
-        self._newest = frame
-        loaded.people.publish(people_to_message(result.people, frame, loaded.pipeline.models))
+        loaded.people.publish(MAKE.people(result.people, loaded.pipeline.models))
         if result.skeletons is not None:
             self._publish_3d(loaded, result.skeletons, result.emotions)
         self.monitor.count("published")
@@ -72,16 +70,9 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
         self.monitor.fact("persons", len(result.people))
 
     def _publish_3d(self, loaded: Loaded, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
-        frame = self._newest
-        if frame is None or frame.camera is None:
-            return
-        models, frame_id = loaded.pipeline.models, frame.frame_id
-        assumed = frame.camera.assumed
-        loaded.skeletons.publish(
-            skeletons_to_message(skeletons, frame_id, models.lifter, camera_assumed=assumed)
-        )
+        loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.pipeline.models))
         if emotions is not None:
-            loaded.emotions.publish(emotions_to_message(emotions, frame_id, models.emotion, models.context))
+            loaded.emotions.publish(MAKE.emotions(emotions, loaded.pipeline.models))
 
 
 def main() -> int:

@@ -9,22 +9,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from .. import topics
 from ..errors import InputError
-from ..pipeline import Models, with_camera
-from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
-from .bag_files import open_bag
-from .bag_source import BagSource
-from .messages import (
-    MessageMaker,
+from ..messages import (
     emotions_from_message,
     people_from_message,
     skeletons_from_message,
     stamp_of,
-    typestore,
 )
+from ..settings import Models
+from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
+from .bag_files import open_bag
+from .bag_source import BagSource
+from .typestore import MAKE, typestore
 
 JPEG_QUALITY = 90
 IMAGE = topics.IMAGE + topics.COMPRESSED
@@ -46,15 +48,13 @@ class ResultBagWriter:
 
     Args:
         path: The file; one that exists is replaced when the writer is closed.
-        models: Names in the manifest, see ``MessageMaker``.
-        hfov_deg: Of the camera assumed for frames that have none.
+        models: Names in the manifest.
     """
 
-    def __init__(self, path: Path, models: Models, *, hfov_deg: float) -> None:
-        self._path, self._hfov_deg = path, hfov_deg
+    def __init__(self, path: Path, models: Models) -> None:
+        self._path, self._models = path, models
         self._part = path.with_name(path.name + ".part")
         shutil.rmtree(self._part, ignore_errors=True)
-        self._make = MessageMaker(models)
         self._writer = Writer(self._part, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
         self._connections = {
@@ -74,27 +74,29 @@ class ResultBagWriter:
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """One image and what was found in it."""
-        frame = with_camera(frame, self._hfov_deg)
-        assert frame.camera is not None
-        self._put(IMAGE, frame.stamp_ns, self._make.jpeg(frame, JPEG_QUALITY))
-        self._put(topics.CAMERA_INFO, frame.stamp_ns, self._make.camera_info(frame, frame.camera))
-        people = self._make.people(result.people, frame, frame.camera)
-        self._put(topics.absolute(topics.PEOPLE), frame.stamp_ns, people)
-        self.write_late(frame, result.skeletons, result.emotions)
+        stamp, view = frame.stamp_ns, result.people.view
+        calibration = replace(view, camera=None) if view.camera_assumed else view
+        self._put(IMAGE, stamp, MAKE.jpeg(_jpeg(frame), view))
+        self._put(topics.CAMERA_INFO, stamp, MAKE.camera_info(calibration))
+        self._put(topics.absolute(topics.PEOPLE), stamp, MAKE.people(result.people, self._models))
+        self.write_late(stamp, result.skeletons, result.emotions)
 
-    def write_late(self, frame: Frame, skeletons: Skeletons3D | None, emotions: Emotions | None) -> None:
-        """3D results that became known with this frame; their own stamp may be older."""
-        assumed = frame.camera is None or frame.camera.assumed
+    def write_late(self, time_ns: int, skeletons: Skeletons3D | None, emotions: Emotions | None) -> None:
+        """3D results that became known with the image of that time; their own stamp may be older."""
         if skeletons is not None:
-            message = self._make.skeletons(skeletons, frame.frame_id, camera_assumed=assumed)
-            self._put(topics.absolute(topics.SKELETONS), frame.stamp_ns, message)
+            message = MAKE.skeletons(skeletons, self._models)
+            self._put(topics.absolute(topics.SKELETONS), time_ns, message)
         if emotions is not None:
-            message = self._make.emotions(emotions, frame.frame_id)
-            self._put(topics.absolute(topics.EMOTIONS), frame.stamp_ns, message)
+            self._put(topics.absolute(topics.EMOTIONS), time_ns, MAKE.emotions(emotions, self._models))
 
     def _put(self, topic: str, time_ns: int, message: Any) -> None:
         raw = typestore().serialize_cdr(message, TYPES[topic])
         self._writer.write(self._connections[topic], time_ns, raw)
+
+
+def _jpeg(frame: Frame) -> NDArray[np.uint8]:
+    _, data = cv2.imencode(".jpg", frame.bgr(), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return np.asarray(data, np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

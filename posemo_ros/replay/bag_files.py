@@ -23,8 +23,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
-from .messages import typestore
 from .sources import ACCEPTED, BAG_SUFFIXES
+from .typestore import typestore
 
 _MCAP, _SQLITE, _ZSTD, _ROS1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"\x28\xb5\x2f\xfd", b"#ROSBAG V"
 _DEFINED_HERE = {  # types of images that a bag may lack the definitions of

@@ -74,7 +74,7 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
     out.mkdir(parents=True, exist_ok=True)
     times, stages = list[float](), dict[str, list[float]]()
     last: Frame | None = None
-    with ResultBagWriter(out / "results.mcap", pipeline.models, hfov_deg=pipeline.settings.hfov_deg) as bag:
+    with ResultBagWriter(out / "results.mcap", pipeline.models) as bag:
         for frame in source:
             start = time.perf_counter()
             result = pipeline.step(frame)
@@ -86,7 +86,7 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         if last is None:
             raise InputError(f"{source.name} gave no frame")
         for skeletons, emotions in pipeline.flush():
-            bag.write_late(last, skeletons, emotions)
+            bag.write_late(last.stamp_ns, skeletons, emotions)
     figures = RunFigures(
         latency="wall time of Pipeline.step",
         latencies_ms=times,

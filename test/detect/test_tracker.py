@@ -41,7 +41,7 @@ def play(
         seen = scene(i / rate_hz)
         order = rng.permutation(sorted(seen))  # detectors give people in any order
         places = [(seen[p] + rng.normal(0, noise_px), 300 + rng.normal(0, noise_px)) for p in order]
-        ids, kept = tracker.update(detections(places), round(i / rate_hz * S))
+        ids, kept = tracker.track(detections(places), round(i / rate_hz * S))
         assert len(ids) == len(set(ids)) == len(kept) == len(order)
         for person, name in zip(order, ids, strict=True):
             if name not in names.setdefault(person, [])[-1:]:
@@ -106,8 +106,8 @@ def test_flicker_at_one_place_is_one_id() -> None:
 
 def test_a_box_that_shrinks_to_the_upper_body_is_the_same_person() -> None:
     tracker = PersonTracker()
-    tracker.update(Detections(np.array([[0, 0, 70, 200]], np.float32), np.ones(1, np.float32)), 0)
-    ids, _ = tracker.update(
+    tracker.track(Detections(np.array([[0, 0, 70, 200]], np.float32), np.ones(1, np.float32)), 0)
+    ids, _ = tracker.track(
         Detections(np.array([[0, 0, 70, 90]], np.float32), np.ones(1, np.float32)), S // 30
     )
     assert ids == ("p1",)
@@ -118,36 +118,36 @@ def test_somebody_who_comes_in_grows_out_of_the_first_box() -> None:
     tracker = PersonTracker()
     for i, box in enumerate([[178, 371, 262, 435], [159, 287, 350, 431], [190, 223, 398, 430]]):
         found = Detections(np.array([box], np.float32), np.ones(1, np.float32))
-        assert tracker.update(found, i * S // 10)[0] == ("p1",)
+        assert tracker.track(found, i * S // 10)[0] == ("p1",)
 
 
 def test_far_away_is_somebody_else_at_once() -> None:
     tracker = PersonTracker()
-    assert tracker.update(detections([(100, 300)]), 0)[0] == ("p1",)
-    assert tracker.update(detections([(500, 300)]), S // 10)[0] == ("p2",)
+    assert tracker.track(detections([(100, 300)]), 0)[0] == ("p1",)
+    assert tracker.track(detections([(500, 300)]), S // 10)[0] == ("p2",)
 
 
 def test_time_that_jumps_back_resets_and_no_id_comes_twice() -> None:
     tracker = PersonTracker()
-    tracker.update(detections([(100, 300)]), 10 * S)
-    assert tracker.update(detections([(100, 300)]), 5 * S)[0] == ("p2",)
+    tracker.track(detections([(100, 300)]), 10 * S)
+    assert tracker.track(detections([(100, 300)]), 5 * S)[0] == ("p2",)
     tracker.reset()
-    assert tracker.update(detections([(100, 300)]), 5 * S + 1)[0] == ("p3",)
+    assert tracker.track(detections([(100, 300)]), 5 * S + 1)[0] == ("p3",)
 
 
 def test_a_repeated_stamp_is_harmless() -> None:
     tracker = PersonTracker()
     for _ in range(3):
-        assert tracker.update(detections([(100, 300)]), 7)[0] == ("p1",)
+        assert tracker.track(detections([(100, 300)]), 7)[0] == ("p1",)
 
 
 def test_nobody_and_boxes_that_are_not_finite() -> None:
     tracker = PersonTracker()
-    ids, kept = tracker.update(Detections(), 0)
+    ids, kept = tracker.track(Detections(), 0)
     assert ids == ()
     assert len(kept) == 0
     boxes = np.array([[np.nan] * 4, [0, 0, 10, 20]], np.float32)
-    ids, kept = tracker.update(Detections(boxes, np.array([0.0, 0.9], np.float32)), 1)
+    ids, kept = tracker.track(Detections(boxes, np.array([0.0, 0.9], np.float32)), 1)
     assert ids == ("p1",)
     np.testing.assert_allclose(kept.boxes, [[0, 0, 10, 20]])
 
@@ -192,7 +192,7 @@ def switches(frames: list[Sighting], name: Namer) -> tuple[int, int]:
 
 def ours() -> Namer:
     tracker = PersonTracker()
-    return lambda t, boxes: tracker.update(Detections(boxes, np.ones(len(boxes), np.float32)), int(t * S))[0]
+    return lambda t, boxes: tracker.track(Detections(boxes, np.ones(len(boxes), np.float32)), int(t * S))[0]
 
 
 def byte_track(rate_hz: float) -> Namer:
@@ -206,7 +206,7 @@ def byte_track(rate_hz: float) -> Namer:
     def name(time_s: float, boxes: NDArray[np.float32]) -> list[int | None]:
         order = {"order": np.arange(len(boxes))}
         scores = np.ones(len(boxes), np.float32)
-        found = tracker.update(
+        found = tracker.track(
             supervision.Detections(xyxy=boxes, confidence=scores, data=order), timestamp=time_s
         )
         given: list[int | None] = [None] * len(boxes)

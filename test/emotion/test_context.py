@@ -38,7 +38,7 @@ def _frame(seconds: float, value: int = 9) -> Frame:
 def test_rests_between_two_encodings() -> None:
     session = Mean()
     encoder = ContextEncoder(session, SPEC, "clip", rate_hz=2.0)
-    stamps = [encoder.update(_frame(i * 0.1)).stamp_ns for i in range(12)]
+    stamps = [encoder.encode(_frame(i * 0.1)).stamp_ns for i in range(12)]
     assert session.calls == 3
     assert sorted(set(stamps)) == [0, 500_000_000, 1_000_000_000]
 
@@ -46,20 +46,20 @@ def test_rests_between_two_encodings() -> None:
 def test_time_that_jumps_back_encodes_anew() -> None:
     session = Mean()
     encoder = ContextEncoder(session, SPEC, "clip", rate_hz=2.0)
-    encoder.update(_frame(5.0))
-    assert encoder.update(_frame(0.0)).stamp_ns == 0
+    encoder.encode(_frame(5.0))
+    assert encoder.encode(_frame(0.0)).stamp_ns == 0
     assert session.calls == 2
 
 
 def test_tokens_and_name() -> None:
-    context = ContextEncoder(Mean(), SPEC, "clip").update(_frame(0.0, 9))
+    context = ContextEncoder(Mean(), SPEC, "clip").encode(_frame(0.0, 9))
     np.testing.assert_allclose(context.tokens, [[4, 3.5, 3]] * 2)
     assert context.model == "clip"
 
 
 def test_a_wrong_answer_is_reported() -> None:
     with pytest.raises(ModelError, match=r"'clip' gave \(1, 7, 3\).*\(1, 2, 3\)"):
-        ContextEncoder(Wrong(), SPEC, "clip").update(_frame(0.0))
+        ContextEncoder(Wrong(), SPEC, "clip").encode(_frame(0.0))
 
 
 def test_the_centre_is_cut_out_and_channels_reordered() -> None:

@@ -8,7 +8,7 @@ import pytest
 from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.session import TensorSpec
-from posemo_ros.types import EMOTIONS, Context, EmotionStatus, Skeletons3D
+from posemo_ros.types import EMOTIONS, Context, EmotionStatus, Skeletons3D, View
 
 UNIFORM = np.full(6, 1 / 6)
 SPEC = EmotionSpec(frames=5, rate_hz=10.0)
@@ -41,11 +41,11 @@ def _skeletons(
         relative[i, 1:7, Z] = row
         relative[i, 16, 0] = index
     return Skeletons3D(
-        round(index / fps * 1e9),
         tuple(logits),
         relative,
         np.zeros((len(logits), 3), np.float32),
         np.full((len(logits), 17), score, np.float32),
+        view=View(round(index / fps * 1e9)),
     )
 
 
@@ -58,7 +58,7 @@ LOGITS = np.array([2.0, 0, 1, 0, 0, -1])
 
 def _last(estimator: EmotionEstimator, frames: int = 5, **kwargs):
     for i in range(frames):
-        emotions = estimator.update(_skeletons(i, {"a": LOGITS}, **kwargs))
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}, **kwargs))
     return emotions
 
 
@@ -110,7 +110,7 @@ def test_several_people_in_one_batch_each_with_their_own_window() -> None:
     for i in range(7):
         people = {"b": other, "a": LOGITS} if i != 3 else {"b": other}
         people |= {"late": LOGITS} if i > 4 else {}
-        emotions = estimator.update(_skeletons(i, people))
+        emotions = estimator.judge(_skeletons(i, people))
     assert len(session.feeds[-1]["movement"]) == 2
     assert emotions.status == (EmotionStatus.VALID, EmotionStatus.VALID, EmotionStatus.TOO_FEW_FRAMES)
     np.testing.assert_allclose(emotions.probabilities[0], _softmax(other), rtol=1e-5)
@@ -123,7 +123,7 @@ def test_the_window_is_resampled_to_the_networks_rate(fps: float) -> None:
     session = Echo()
     estimator = EmotionEstimator(session, SPEC)
     for i in range(int(fps) + 1):
-        estimator.update(_skeletons(i, {"a": LOGITS}, fps))
+        estimator.judge(_skeletons(i, {"a": LOGITS}, fps))
     seconds = session.feeds[-1]["movement"][0, :, 16, 0] / fps
     np.testing.assert_allclose(seconds, int(fps) / fps - np.array([0.4, 0.3, 0.2, 0.1, 0]), atol=1e-4)
 
@@ -134,14 +134,14 @@ def test_an_unknown_skeleton_is_not_judged() -> None:
         skeletons = _skeletons(i, {"a": LOGITS})
         if i == 5:
             skeletons.relative[0, 4] = np.nan
-        emotions = estimator.update(skeletons)
+        emotions = estimator.judge(skeletons)
     assert emotions.status == (EmotionStatus.TOO_FEW_FRAMES,)
 
 
 def test_stamps_that_jump_back_forget_everybody() -> None:
     estimator = EmotionEstimator(Echo(), SPEC)
     for i in (10, 11, 12, 13, 14, 0):
-        emotions = estimator.update(_skeletons(i, {"a": LOGITS}))
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
     assert emotions.status == (EmotionStatus.TOO_FEW_FRAMES,)
     assert emotions.windows_s[0] == 0
 
@@ -149,15 +149,15 @@ def test_stamps_that_jump_back_forget_everybody() -> None:
 def test_a_person_gone_too_long_starts_anew_and_memory_is_bounded() -> None:
     estimator = EmotionEstimator(Echo(), SPEC)
     for i in range(5):
-        estimator.update(_skeletons(i, {"a": LOGITS}))
+        estimator.judge(_skeletons(i, {"a": LOGITS}))
     for i in range(5, 200):
-        estimator.update(_skeletons(i, {f"p{i}": LOGITS}))
+        estimator.judge(_skeletons(i, {f"p{i}": LOGITS}))
     assert len(estimator._movements) <= 7
-    assert estimator.update(_skeletons(200, {"a": LOGITS})).status == (EmotionStatus.TOO_FEW_FRAMES,)
+    assert estimator.judge(_skeletons(200, {"a": LOGITS})).status == (EmotionStatus.TOO_FEW_FRAMES,)
 
 
 def test_nobody() -> None:
-    emotions = EmotionEstimator(Echo(), SPEC).update(_skeletons(0, {}))
+    emotions = EmotionEstimator(Echo(), SPEC).judge(_skeletons(0, {}))
     assert emotions.probabilities.shape == (0, 6)
     assert emotions.status == ()
 
@@ -166,7 +166,7 @@ CONTEXT_SPEC = EmotionSpec(frames=5, rate_hz=10.0, context_frames=3, context_mod
 
 
 def _context(index: int) -> Context:
-    return Context(round(index * 1e8), np.full((2, 4), index, np.float32), "clip")
+    return Context(np.full((2, 4), index, np.float32), "clip", view=View(round(index * 1e8)))
 
 
 def test_a_network_that_needs_context_says_so() -> None:
@@ -178,8 +178,8 @@ def test_context_at_each_time_is_the_newest_of_then() -> None:
     session = Echo()
     estimator = EmotionEstimator(session, CONTEXT_SPEC)
     for i in range(9):
-        context = _context(i // 3 * 3)  # encoded at 0, 3, 6
-        emotions = estimator.update(_skeletons(i, {"a": LOGITS, "b": LOGITS}), context)
+        estimator.remember(_context(i // 3 * 3))  # encoded at 0, 3, 6
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS, "b": LOGITS}))
     tokens = session.feeds[-1]["context"]
     assert tokens.shape == (2, 3, 2, 4)
     np.testing.assert_array_equal(tokens[1, :, 0, 0], [3, 6, 6])  # wanted at 4, 6, 8
@@ -196,7 +196,7 @@ def test_upright_axes_are_what_the_network_gets() -> None:
         skeletons.relative[0, (4, 11), 0] = 0.2  # left is at the right of the image: faces the camera
         skeletons.relative[0, (1, 14), 0] = -0.2
         skeletons.relative[0, 13] = (0.2, 0.0, -0.3)  # left wrist, towards the camera
-        estimator.update(skeletons)
+        estimator.judge(skeletons)
     pose = session.feeds[-1]["movement"][0, -1]
     np.testing.assert_allclose(pose[10], [0, 0, 0.7], atol=1e-6)
     np.testing.assert_allclose(pose[13], [0.3, 0.2, 0], atol=1e-6)

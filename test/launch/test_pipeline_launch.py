@@ -34,7 +34,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from posemo_ros.nodes.conversion import header_of, image_to_message
+from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.types import View
 
 NODES = {
     "single": ("pipeline", "markers"),
@@ -134,7 +135,7 @@ class TestRunning(unittest.TestCase):
             sent += 1
             image = np.zeros((120, 160, 3), np.uint8)
             image[40:100, 50 + sent % 40 : 75 + sent % 40] = (40, 120, 250)
-            send.publish(image_to_message(image, header_of(sent * 100_000_000, "eye_optical")))
+            send.publish(MAKE.image(image, View(sent * 100_000_000, "eye_optical")))
             time.sleep(0.05)
             return all(len(messages) >= FRAMES for messages in heard.values())
 

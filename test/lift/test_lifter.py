@@ -16,7 +16,7 @@ from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.lift.lifter import Lifter
-from posemo_ros.types import Frame, People2D
+from posemo_ros.types import Frame, People2D, Skeletons3D
 
 WIDTH, HEIGHT = 200, 100
 SCREEN = LiftSpec(frames=5, normalisation="screen", channels=3)
@@ -51,6 +51,10 @@ def _people(**xs: float) -> People2D:
     return People2D(tuple(xs), np.zeros((len(xs), 4), np.float32), np.ones(len(xs), np.float32), keypoints)
 
 
+def _lift(lifter: Lifter, people: People2D, frame: Frame) -> Skeletons3D | None:
+    return lifter.lift(dataclasses.replace(people, view=frame.view()))
+
+
 def _x(batch: np.ndarray, person: int = 0) -> np.ndarray:
     """Pixel x of the first keypoint in each frame of a window."""
     return (batch[person, :, 0, 0] + 1) * WIDTH / 2
@@ -60,7 +64,7 @@ def test_without_delay_the_future_is_the_newest_frame() -> None:
     session = Recorder()
     lifter = Lifter(session, SCREEN)
     for i in range(4):
-        skeletons = lifter.update(_people(p1=10.0 * i), _frame(i))
+        skeletons = _lift(lifter, _people(p1=10.0 * i), _frame(i))
         assert skeletons.stamp_ns == _frame(i).stamp_ns
     np.testing.assert_allclose(_x(session.batches[0]), [0, 0, 0, 0, 0], atol=1e-4)
     np.testing.assert_allclose(_x(session.batches[3]), [10, 20, 30, 30, 30], atol=1e-4)
@@ -69,7 +73,7 @@ def test_without_delay_the_future_is_the_newest_frame() -> None:
 def test_with_delay_the_skeleton_bears_the_stamp_it_is_true_for() -> None:
     session = Recorder()
     lifter = Lifter(session, SCREEN, delay_frames=2)
-    answers = [lifter.update(_people(p1=10.0 * i), _frame(i)) for i in range(5)]
+    answers = [_lift(lifter, _people(p1=10.0 * i), _frame(i)) for i in range(5)]
     assert answers[:2] == [None, None]
     assert [a.stamp_ns for a in answers[2:]] == [_frame(i).stamp_ns for i in range(3)]
     np.testing.assert_allclose(_x(session.batches[2]), [0, 10, 20, 30, 40], atol=1e-4)
@@ -88,8 +92,8 @@ def test_impossible_delays_are_refused(delay: int) -> None:
 def test_everybody_in_one_batch() -> None:
     session = Recorder()
     lifter = Lifter(session, SCREEN)
-    lifter.update(_people(a=10.0, b=60.0), _frame(0))
-    skeletons = lifter.update(_people(b=70.0, c=90.0, a=20.0), _frame(1))
+    _lift(lifter, _people(a=10.0, b=60.0), _frame(0))
+    skeletons = _lift(lifter, _people(b=70.0, c=90.0, a=20.0), _frame(1))
     assert len(session.batches) == 2
     assert skeletons.ids == ("b", "c", "a")
     np.testing.assert_allclose(
@@ -99,17 +103,17 @@ def test_everybody_in_one_batch() -> None:
 
 def test_people_who_left_still_get_their_delayed_frames() -> None:
     lifter = Lifter(Recorder(), SCREEN, delay_frames=2)
-    lifter.update(_people(a=10.0, b=50.0), _frame(0))
-    lifter.update(_people(a=10.0, b=50.0), _frame(1))
-    assert lifter.update(_people(a=10.0), _frame(2)).ids == ("a", "b")
-    assert lifter.update(_people(), _frame(3)).ids == ("a", "b")
-    assert lifter.update(_people(), _frame(4)).ids == ("a",)
-    assert lifter.update(_people(), _frame(5)).ids == ()
+    _lift(lifter, _people(a=10.0, b=50.0), _frame(0))
+    _lift(lifter, _people(a=10.0, b=50.0), _frame(1))
+    assert _lift(lifter, _people(a=10.0), _frame(2)).ids == ("a", "b")
+    assert _lift(lifter, _people(), _frame(3)).ids == ("a", "b")
+    assert _lift(lifter, _people(), _frame(4)).ids == ("a",)
+    assert _lift(lifter, _people(), _frame(5)).ids == ()
 
 
 def test_nobody_gives_an_empty_answer_and_runs_nothing() -> None:
     session = Recorder()
-    skeletons = Lifter(session, SCREEN).update(People2D(), _frame(3))
+    skeletons = _lift(Lifter(session, SCREEN), People2D(), _frame(3))
     assert len(skeletons) == 0
     assert skeletons.relative.shape == (0, 17, 3)
     assert skeletons.stamp_ns == _frame(3).stamp_ns
@@ -119,11 +123,11 @@ def test_nobody_gives_an_empty_answer_and_runs_nothing() -> None:
 def test_missing_keypoints_are_filled_and_scored_zero() -> None:
     session = Recorder()
     lifter = Lifter(session, SCREEN)
-    lifter.update(_people(a=10.0), _frame(0))
+    _lift(lifter, _people(a=10.0), _frame(0))
     people = _people(a=20.0)
     people.keypoints[0, 0, :2] = np.nan
     people.keypoints[0, 1] = (150, 90, 0.05)
-    skeletons = lifter.update(people, _frame(1))
+    skeletons = _lift(lifter, people, _frame(1))
     window = session.batches[1][0]
     np.testing.assert_allclose((window[MIDDLE, :2, 0] + 1) * 100, [10, 11], atol=1e-4)
     np.testing.assert_array_equal(window[MIDDLE, :3, 2], [0, 0, 1])
@@ -135,7 +139,7 @@ def test_missing_keypoints_are_filled_and_scored_zero() -> None:
 def test_a_person_never_really_seen_is_unknown() -> None:
     people = _people(a=20.0, b=80.0)
     people.keypoints[0, :, 2] = 0.01
-    skeletons = Lifter(Recorder(), SCREEN).update(people, _frame(0))
+    skeletons = _lift(Lifter(Recorder(), SCREEN), people, _frame(0))
     assert np.isnan(skeletons.relative[0]).all()
     assert np.isnan(skeletons.roots[0]).all()
     assert np.isfinite(skeletons.relative[1]).all()
@@ -144,10 +148,10 @@ def test_a_person_never_really_seen_is_unknown() -> None:
 def test_a_stamp_before_the_last_forgets_everybody() -> None:
     session = Recorder()
     lifter = Lifter(session, SCREEN, delay_frames=1)
-    lifter.update(_people(a=10.0), _frame(7))
-    lifter.update(_people(a=20.0), _frame(8))
-    assert lifter.update(_people(a=50.0), _frame(0)) is None
-    lifter.update(_people(a=60.0), _frame(1))
+    _lift(lifter, _people(a=10.0), _frame(7))
+    _lift(lifter, _people(a=20.0), _frame(8))
+    assert _lift(lifter, _people(a=50.0), _frame(0)) is None
+    _lift(lifter, _people(a=60.0), _frame(1))
     np.testing.assert_allclose(_x(session.batches[-1]), [50, 50, 50, 60, 60], atol=1e-4)
 
 
@@ -157,7 +161,7 @@ def test_windows_span_the_same_time_at_any_stream_rate(fps: float) -> None:
     session = Recorder()
     lifter = Lifter(session, dataclasses.replace(SCREEN, rate_hz=10.0))
     for i in range(int(fps) + 1):
-        lifter.update(_people(a=30.0 * i / fps), _frame(i, fps))
+        _lift(lifter, _people(a=30.0 * i / fps), _frame(i, fps))
     end = 30.0 * int(fps) / fps
     np.testing.assert_allclose(_x(session.batches[-1]), [end - 6, end - 3, end, end, end], atol=1e-3)
 
@@ -165,7 +169,7 @@ def test_windows_span_the_same_time_at_any_stream_rate(fps: float) -> None:
 def test_memory_is_bounded() -> None:
     lifter = Lifter(Recorder(), dataclasses.replace(SCREEN, rate_hz=10.0), delay_frames=2)
     for i in range(200):
-        lifter.update(_people(**{f"p{i // 3}": 10.0, "always": 50.0}), _frame(i, 30.0))
+        _lift(lifter, _people(**{f"p{i // 3}": 10.0, "always": 50.0}), _frame(i, 30.0))
     assert len(lifter._tracks) < 8
     assert max(len(t) for t in lifter._tracks.values()) <= 3 + 6 + 2 + 2
     assert len(lifter._waiting) == 2
@@ -174,14 +178,14 @@ def test_memory_is_bounded() -> None:
 def test_stamps_that_stand_still_do_not_fill_the_memory() -> None:
     lifter = Lifter(Recorder(), dataclasses.replace(SCREEN, rate_hz=10.0))
     for i in range(50):
-        assert np.isfinite(lifter.update(_people(a=float(i)), _frame(0)).relative).all()
+        assert np.isfinite(_lift(lifter, _people(a=float(i)), _frame(0)).relative).all()
     assert len(lifter._tracks["a"]) == 1
 
 
 def test_h36m_input_of_coco_keypoints() -> None:
     session = Recorder()
     spec = LiftSpec(frames=5, input_joints="h36m17", normalisation="screen", channels=2)
-    Lifter(session, spec).update(_people(a=10.0), _frame(0))
+    _lift(Lifter(session, spec), _people(a=10.0), _frame(0))
     assert session.batches[0].shape == (1, 5, 17, 2)
     assert _x(session.batches[0])[0] == pytest.approx(10 + 11.5)  # pelvis: middle of the hips
 
@@ -196,7 +200,7 @@ def test_the_answer_is_turned_back_and_placed(tmp_path: Path) -> None:
     keypoints, truth = _seen_at_the_edge(pose, camera)
     people = People2D(("a",), np.zeros((1, 4), np.float32), np.ones(1, np.float32), keypoints)
     frame = Frame(np.zeros((480, 640, 3), np.uint8), camera=camera)
-    skeletons = Lifter(session, LiftSpec(frames=5, channels=3)).update(people, frame)
+    skeletons = _lift(Lifter(session, LiftSpec(frames=5, channels=3)), people, frame)
     np.testing.assert_allclose(skeletons.joints[0], truth, atol=0.03)
 
 
@@ -243,14 +247,14 @@ def test_smoothing_calms_the_answers_and_forgets_with_the_lifter() -> None:
         return people
 
     plain, calm = Lifter(Recorder(), SCREEN), Lifter(Recorder(), SCREEN, smoothing_hz=1.0)
-    raw = [plain.update(shaken(i), _frame(i)).relative for i in range(6)]
-    soft = [calm.update(shaken(i), _frame(i)).relative for i in range(6)]
+    raw = [_lift(plain, shaken(i), _frame(i)).relative for i in range(6)]
+    soft = [_lift(calm, shaken(i), _frame(i)).relative for i in range(6)]
     np.testing.assert_allclose(soft[0], raw[0])
     moves = [np.abs(np.diff(np.stack(poses), axis=0)).sum() for poses in (soft, raw)]
     assert moves[0] < 0.8 * moves[1]
     calm.reset()
-    again = calm.update(_people(a=80.0), _frame(9)).relative
-    fresh = Lifter(Recorder(), SCREEN).update(_people(a=80.0), _frame(9)).relative
+    again = _lift(calm, _people(a=80.0), _frame(9)).relative
+    fresh = _lift(Lifter(Recorder(), SCREEN), _people(a=80.0), _frame(9)).relative
     np.testing.assert_allclose(again, fresh)
 
 
@@ -261,7 +265,7 @@ def test_smoothing_does_not_depend_on_when_the_clock_started() -> None:
             people = _people(a=50.0)
             people.keypoints[:, 0, 1] += i % 2
             frame = dataclasses.replace(_frame(i), stamp_ns=start + _frame(i).stamp_ns)
-            found.append(lifter.update(people, frame).relative)
+            found.append(_lift(lifter, people, frame).relative)
         return found
 
     np.testing.assert_array_equal(answers(0), answers(1_763_800_000_123_456_789))

@@ -21,7 +21,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 from rosbags.highlevel import AnyReader
 
 from posemo_ros.inference.store import ModelStore
-from posemo_ros.nodes import conversion
+from posemo_ros.messages import emotions_from_message, people_from_message, skeletons_from_message
 from posemo_ros.nodes.parameters import PipelineParameters, models_of
 from posemo_ros.pipeline import Pipeline, Settings
 from posemo_ros.replay.sources import open_source
@@ -138,9 +138,9 @@ def results(messages: dict[str, list[Any]]) -> list[tuple[Any, Any, Any]]:
     rows = zip(*(messages[f"/posemo/{n}"] for n in RESULTS), strict=True)
     return [
         (
-            conversion.people_from_message(people)[0],
-            conversion.skeletons_from_message(skeletons),
-            conversion.emotions_from_message(emotions),
+            people_from_message(people),
+            skeletons_from_message(skeletons),
+            emotions_from_message(emotions),
         )
         for people, skeletons, emotions in rows
     ]

@@ -21,7 +21,6 @@ def skeletons(n: int = 1) -> Skeletons3D:
     relative = np.zeros((n, 17, 3), np.float32)
     relative[:, :, 1] = np.linspace(0.8, -0.8, 17)
     return Skeletons3D(
-        1,
         tuple(f"p{i + 1}" for i in range(n)),
         relative,
         np.full((n, 3), (0, 0, 4), np.float32),
@@ -73,7 +72,6 @@ def test_text_stands_above_the_head_where_y_points_down():
 
 def test_text_names_the_likeliest_emotions_or_the_reason():
     emotions = Emotions(
-        1,
         ("p1", "p2"),
         np.float32([[0.1, 0.5, 0, 0.1, 0.3, 0], [1 / 6] * 6]),
         (EmotionStatus.VALID, EmotionStatus.TOO_FEW_FRAMES),

@@ -20,13 +20,14 @@ from posemo_ros.nodes import qos
 from posemo_ros.nodes.base import PosemoNode
 from posemo_ros.nodes.camera import CameraNode
 from posemo_ros.nodes.context import ContextNode
-from posemo_ros.nodes.conversion import header_of, image_to_message, info_from_camera, jpeg_to_message
+from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.emotion import EmotionNode
 from posemo_ros.nodes.keypoints import KeypointsNode
 from posemo_ros.nodes.lifter import LifterNode
 from posemo_ros.nodes.monitor import ERROR, OK, WARN
 from posemo_ros.nodes.pipeline import PipelineNode
 from posemo_ros.nodes.recorder import RecorderNode
+from posemo_ros.types import View
 
 from .bench import FAILURE, SUCCESS, Bench
 from .tiny_models import parameters
@@ -49,7 +50,7 @@ def picture(step: int = 0) -> np.ndarray:
 
 def image(step: int = 0, stamp_ns: int | None = None) -> Image:
     stamp = SECOND * (step + 1) // 10 if stamp_ns is None else stamp_ns
-    return image_to_message(picture(step), header_of(stamp, "eye"))
+    return MAKE.image(picture(step), View(stamp, "eye"))
 
 
 def problems(node: PosemoNode) -> tuple[bytes, str]:
@@ -134,7 +135,7 @@ def test_results_carry_the_images_header_and_frames_without_people_count(bench: 
     skeletons = bench.heard(Skeleton3DArray, "skeletons")
     emotions = bench.heard(EmotionArray, "emotions")
     send = bench.publisher(Image, "image_raw")
-    empty = image_to_message(np.zeros((120, 160, 3), np.uint8), header_of(7 * SECOND + 9, "eye"))
+    empty = MAKE.image(np.zeros((120, 160, 3), np.uint8), View(7 * SECOND + 9, "eye"))
     send.publish(empty)
     bench.until(lambda: people and skeletons and emotions, "results")
     for message in (people[0], skeletons[0], emotions[0]):
@@ -174,7 +175,7 @@ def test_compressed_transport_is_subscribed_after_remapping(bench: Bench, tiny_m
     people = bench.heard(Person2DArray, "people")
     send = bench.publisher(CompressedImage, "/eye/picture/compressed")
     _, jpeg = cv2.imencode(".jpg", picture())
-    send.publish(jpeg_to_message(jpeg, header_of(SECOND, "eye")))
+    send.publish(MAKE.jpeg(jpeg, View(SECOND, "eye")))
     bench.until(lambda: people, "people from a JPEG")
     assert len(people[0].people) == 1
 
@@ -248,13 +249,12 @@ def test_camera_info_of_zeros_says_what_is_assumed_until_a_good_one_comes(bench:
 
     people = bench.heard(Person2DArray, "people")
     info, send = bench.publisher(CameraInfo, "camera_info"), bench.publisher(Image, "image_raw")
-    header = header_of(SECOND, "eye")
-    info.publish(info_from_camera(None, header, 160, 120))
+    info.publish(MAKE.camera_info(View(SECOND, "eye", None, 160, 120)))
     bench.until(lambda: pipeline._input._info is not None, "the CameraInfo")
     send.publish(image(0))
     bench.until(lambda: len(people) == 1, "results")
     assert "all zeros" in problems(pipeline)[1]
-    info.publish(info_from_camera(Camera.from_fov(160, 120, 90), header))
+    info.publish(MAKE.camera_info(View.through(Camera.from_fov(160, 120, 90), SECOND, "eye")))
     bench.until(lambda: np.any(pipeline._input._info.k), "the CameraInfo")
     send.publish(image(1))
     bench.until(lambda: len(people) == 2, "results")

@@ -36,28 +36,30 @@ def result(frame: int, people: int = 1) -> FrameResult:
     low, high = keypoints[:, :2].min(axis=0), keypoints[:, :2].max(axis=0)
     boxes = np.concatenate([low, high])[None].repeat(people, axis=0).astype(np.float32)
     ids = tuple(f"p{i + 1}" for i in range(people))
-    stamp = 10**9 + frame * PERIOD_NS
     valid = frame >= 4
+    view = image(frame).view()
     return FrameResult(
-        stamp,
-        "cam",
         People2D(
-            ids, boxes, np.full(people, 0.8, np.float32), keypoints[None].repeat(people, 0).astype(np.float32)
+            ids,
+            boxes,
+            np.full(people, 0.8, np.float32),
+            keypoints[None].repeat(people, 0).astype(np.float32),
+            view=view,
         ),
         Skeletons3D(
-            stamp,
             ids,
             (joints - joints[0])[None].repeat(people, 0).astype(np.float32),
             joints[:1].repeat(people, 0).astype(np.float32),
             np.full((people, 17), 0.9, np.float32),
+            view=view,
         ),
         Emotions(
-            stamp,
             ids,
             np.tile(np.float32([0.5, 0.1, 0.1, 0.1, 0.1, 0.1] if valid else [1 / 6] * 6), (people, 1)),
             (EmotionStatus.VALID if valid else EmotionStatus.TOO_FEW_FRAMES,) * people,
             np.full(people, 1.5, np.float32),
             np.full(people, np.nan, np.float32),
+            view=view,
         ),
         {"detector": 4.0, "keypoints": 2.0} if frame % 2 == 0 else {"keypoints": 2.0},
     )
@@ -98,7 +100,7 @@ def truth_of_clip() -> Truth:
 
 
 def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
-    with ResultBagWriter(tmp_path / "r.mcap", Models(detector="d", lifter="l"), hfov_deg=60) as bag:
+    with ResultBagWriter(tmp_path / "r.mcap", Models(detector="d", lifter="l")) as bag:
         for i in range(3):
             bag.write(image(i), result(i, people=2))
     recording = read_results(tmp_path / "r.mcap")
@@ -129,7 +131,7 @@ def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
-    with ResultBagWriter(tmp_path / "r.mcap", Models(), hfov_deg=60):
+    with ResultBagWriter(tmp_path / "r.mcap", Models()):
         pass
     with pytest.raises(InputError, match="no posemo_msgs/Person2DArray"):
         read_results(tmp_path / "r.mcap")

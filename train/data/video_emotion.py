@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.camera import DEFAULT_HFOV_DEG
 from posemo_ros.emotion.context import ContextEncoder
 from posemo_ros.errors import InputError
 from posemo_ros.inference.store import ModelStore
@@ -27,11 +26,9 @@ from posemo_ros.people import PeopleFinder
 from posemo_ros.pipeline import (
     Models,
     Settings,
-    StageClock,
     build_context,
     build_lifter,
     build_people,
-    with_camera,
 )
 from posemo_ros.replay.sources import open_source
 from posemo_ros.types import EMOTIONS, Skeletons3D
@@ -132,9 +129,9 @@ def follow_main_person(
     context: dict[float, NDArray[np.float16]] = {}
     with open_source(path) as source:
         for frame in source:
-            frame = with_camera(frame, DEFAULT_HFOV_DEG)
-            _collect(lifter.update(people.find(frame, StageClock()), frame), poses)
-            if encoder is not None and (latest := encoder.update(frame)) is not None:
+            _collect(lifter.lift(people.find(frame)), poses)
+            if encoder is not None:
+                latest = encoder.encode(frame)
                 context[latest.stamp_ns * 1e-9] = latest.tokens.astype(np.float16)
     for skeletons in lifter.flush():
         _collect(skeletons, poses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.lift.lifter import Lifter
-from posemo_ros.types import Frame, People2D
+from posemo_ros.types import People2D, View
 from train.data import cmu, lifting
 from train.data.body import coco_keypoints
 from train.data.cameras import random_poses, see
@@ -66,8 +67,8 @@ def test_the_station_sees_what_training_saw(shared_data: Path, monkeypatch: pyte
         for f in range(14):
             keypoints = np.concatenate([pixels[f], np.ones((17, 1))], -1).astype(np.float32)[None]
             people = People2D(("a",), np.zeros((1, 4), np.float32), np.ones(1, np.float32), keypoints)
-            image = np.zeros((camera.height, camera.width, 3), np.uint8)
-            lifter.update(people, Frame(image, round(f / 30 * 1e9), camera=camera))
+            view = View.through(camera, round(f / 30 * 1e9))
+            lifter.lift(dataclasses.replace(people, view=view))
         if np.abs(inputs[i, 13:] - inputs[i, 13]).max() == 0:  # training saw no future either
             np.testing.assert_allclose(session.batches[-1][0], inputs[i], atol=2e-3)
             checked += 1

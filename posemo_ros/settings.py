@@ -1,0 +1,54 @@
+"""What can be chosen about a chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .camera import DEFAULT_HFOV_DEG
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which networks run, and where. They stay the same while a pipeline lives.
+
+    Attributes:
+        detector, keypoints, lifter, emotion, context: Names in the model manifest; empty lifter:
+            2D only; empty emotion: no emotions; empty context: movement alone.
+        runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
+        threads: CPU threads shared by all networks; 0: one per core.
+        delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
+        smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
+    """
+
+    detector: str = "posemo-detector"
+    keypoints: str = "posemo-keypoints"
+    lifter: str = "posemo-lifter"
+    emotion: str = "posemo-emotion"
+    context: str = ""
+    runtime: str = "auto"
+    threads: int = 0
+    delay_frames: int = 0
+    smoothing_hz: float = 3.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may change while the pipeline runs.
+
+    Attributes:
+        detector_threshold: Lowest score of a person box, 0 to 1; None: the model's own.
+        keypoint_threshold: Keypoints below this score count as not seen, 0 to 1.
+        detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
+        max_people: The best boxes are kept.
+        context_rate_hz: How often the scene is encoded.
+        context_max_age_s: An encoding of the scene older than this is not used.
+        hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
+    """
+
+    detector_threshold: float | None = None
+    keypoint_threshold: float = 0.3
+    detect_every: int = 5
+    max_people: int = 8
+    context_rate_hz: float = 2.0
+    context_max_age_s: float = 5.0
+    hfov_deg: float = DEFAULT_HFOV_DEG
