@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Camera
 from .camera_info import camera_from_info
 from .errors import InputError
 from .images import frame_from_compressed, frame_from_raw
@@ -32,20 +31,15 @@ def stamp_of(message: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def frame_from_message(message: Any, *, camera: Camera | None = None, otherwise_ns: int = 0) -> Frame:
-    """The frame of an Image or CompressedImage; a view on the message's buffer if possible.
-
-    Args:
-        message: The message.
-        camera: Intrinsics to hand on.
-        otherwise_ns: Stamp to take when the header has none (zero).
+def frame_from_message(message: Any) -> Frame:
+    """The frame of an Image or CompressedImage, without camera; a view on the message's buffer if possible.
 
     Raises:
         InputError: The image cannot be used; see ``images``.
     """
-    stamp, frame_id = stamp_of(message) or otherwise_ns, message.header.frame_id
+    stamp, frame_id = stamp_of(message), message.header.frame_id
     if hasattr(message, "format"):
-        return frame_from_compressed(message.format, message.data, stamp, frame_id, camera)
+        return frame_from_compressed(message.format, message.data, stamp, frame_id)
     return frame_from_raw(
         message.encoding,
         message.height,
@@ -55,7 +49,6 @@ def frame_from_message(message: Any, *, camera: Camera | None = None, otherwise_
         message.data,
         stamp,
         frame_id,
-        camera,
     )
 
 
