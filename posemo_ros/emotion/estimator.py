@@ -59,16 +59,22 @@ class EmotionEstimator:
         return -float(self._offsets[0])
 
     def reset(self) -> None:
-        """Forget everybody."""
-        self._movements: dict[str, Movement] = {}
+        """Forget everything."""
         self._contexts: deque[Context] = deque(maxlen=KEPT_CONTEXTS)
+        self.forget_people()
+
+    def forget_people(self) -> None:
+        """Forget everybody's movements; encodings of the scene stay."""
+        self._movements: dict[str, Movement] = {}
         self._first_ns: int | None = None
         self._last_ns = 0
 
     def remember(self, context: Context) -> None:
-        """Take an encoding of the scene; those to come are newer."""
-        known = self._contexts[-1].stamp_ns if self._contexts else None
-        if self._spec.context_frames and context.stamp_ns != known:
+        """Take an encoding of the scene; one that is older than the last (time jumped) replaces all."""
+        newest_ns = self._contexts[-1].stamp_ns if self._contexts else -1
+        if context.stamp_ns < newest_ns:
+            self._contexts.clear()
+        if self._spec.context_frames and context.stamp_ns != newest_ns:
             self._contexts.append(context)
 
     def judge(self, skeletons: Skeletons3D) -> Emotions:
@@ -80,7 +86,7 @@ class EmotionEstimator:
             skeletons: N persons.
         """
         if self._first_ns is None or skeletons.stamp_ns < self._last_ns:
-            self.reset()
+            self.forget_people()
             self._first_ns = skeletons.stamp_ns
         self._last_ns = skeletons.stamp_ns
         now = (skeletons.stamp_ns - self._first_ns) * 1e-9

@@ -200,3 +200,35 @@ def test_upright_axes_are_what_the_network_gets() -> None:
     pose = session.feeds[-1]["movement"][0, -1]
     np.testing.assert_allclose(pose[10], [0, 0, 0.7], atol=1e-6)
     np.testing.assert_allclose(pose[13], [0.3, 0.2, 0], atol=1e-6)
+
+
+def test_context_may_come_before_anybody_and_only_what_was_known_then_counts() -> None:
+    session = Echo()
+    estimator = EmotionEstimator(session, CONTEXT_SPEC)
+    estimator.remember(_context(0))
+    for i in range(5):
+        estimator.remember(_context(i + 13))  # the lifter is 13 images behind
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
+    assert emotions.status == (EmotionStatus.VALID,)
+    np.testing.assert_array_equal(session.feeds[-1]["context"][0, :, 0, 0], [0, 0, 0])
+    assert emotions.context_ages_s[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(2.0, "valid"), (2.1, "no_context")])
+def test_a_context_older_than_the_limit_is_not_used(age_s: float, status: str) -> None:
+    estimator = EmotionEstimator(Echo(), CONTEXT_SPEC, max_context_age_s=2.0)
+    estimator.remember(_context(0))
+    first = round(age_s * 10) - 4
+    for i in range(first, first + 5):
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
+    assert emotions.status[0].value == status
+    assert np.isnan(emotions.context_ages_s[0]) == (status == "no_context")
+
+
+def test_encodings_from_before_a_jump_back_are_forgotten() -> None:
+    estimator = EmotionEstimator(Echo(), CONTEXT_SPEC)
+    estimator.remember(_context(900))
+    estimator.remember(_context(0))
+    for i in range(5):
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
+    assert emotions.context_ages_s[0] == pytest.approx(0.4)
