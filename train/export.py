@@ -23,7 +23,9 @@ from torch import Tensor, nn
 
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import parse_entry
+from posemo_ros.skeleton import H36M17
 
+from .data import mpi_inf_3dhp
 from .models.zoo import Entry, centre_frame
 
 OPSET = 18
@@ -35,16 +37,26 @@ logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(loggin
 
 
 class Deployed(nn.Module):
-    """A network reduced to what the stations read: of a lifter, the pose of the centre frame."""
+    """A network reduced to what the stations read: of a lifter, the pose of the centre frame, H36M-17."""
+
+    to_h36m: Tensor
+    from_h36m: Tensor
 
     def __init__(self, entry: Entry) -> None:
         super().__init__()
         self.network, self.lifts = entry.network.eval(), entry.task == "lifter"
+        self.reorders = entry.settings.get("input_joints") == mpi_inf_3dhp.JOINT_SET
+        to_h36m = torch.tensor(mpi_inf_3dhp.H36M_ORDER)
+        self.register_buffer("to_h36m", to_h36m, persistent=False)
+        self.register_buffer("from_h36m", to_h36m.argsort(), persistent=False)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """As the network's, with the batch on the first axis."""
+        if self.reorders:
+            inputs = (inputs[0].index_select(2, self.from_h36m), *inputs[1:])
         out = self.network(*inputs)
-        return centre_frame(out) if self.lifts else out
+        pose = centre_frame(out) if self.lifts else out
+        return pose.index_select(2, self.to_h36m) if self.reorders else pose
 
 
 def to_onnx(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> float:
@@ -168,8 +180,11 @@ def load_samples(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[
 
 def manifest_entry(entry: Entry, path: Path, *, licence: str, source: str) -> dict[str, Any]:
     """The manifest's entry for a model file, without its hash when it does not exist yet."""
+    settings = dict(entry.settings)
+    if settings.get("input_joints") == mpi_inf_3dhp.JOINT_SET:
+        settings["input_joints"] = "h36m17"  # see ``Deployed``
     return {
-        entry.task: entry.settings,
+        entry.task: settings,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "",
         "licence": licence,
@@ -196,6 +211,8 @@ def export(
     Raises:
         ModelError: The entry's settings are no valid manifest, or the file is wrong.
     """
+    if (joints := entry.settings.get("joints", len(H36M17))) != len(H36M17):
+        raise ModelError(f"a network of {joints} joints cannot be exported: the station lifts {len(H36M17)}")
     manifest = path.with_suffix(".yaml")
     parse_entry(path.stem, manifest_entry(entry, path, licence=licence, source=source), manifest)
     network = Deployed(entry)

@@ -21,7 +21,7 @@ from posemo_ros.errors import InputError
 from posemo_ros.lift.normalise import encode_screen
 
 from .files import floats, load_pickled, malformed, need
-from .sequences import Floats, Video
+from .sequences import NOSE, Floats, Video
 
 SECTION = "Human3.6M"
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
@@ -122,12 +122,21 @@ def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((rx @ ry @ rz).T)
 
 
+def lacks_nose(keypoints: str) -> bool:
+    """Whether a kind of 2D keypoints has 16 joints, as VideoPose3D tells it: by its name.
+
+    Its protocol (and P-STMO's) then takes the joint from the 3D poses too, so such rows are errors
+    of 16 joints.
+    """
+    return keypoints.startswith("sh_")
+
+
 def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[Video]:
     """All actions and cameras of some subjects.
 
     Args:
         folder: See the module's first lines.
-        keypoints: Kind of 2D keypoints: ``gt``, ``cpn_ft_h36m_dbb``, ...
+        keypoints: Kind of 2D keypoints: ``gt``, ``cpn_ft_h36m_dbb``, ...; see ``lacks_nose``.
         subjects: ``TRAIN_SUBJECTS``, ``TEST_SUBJECTS`` or others.
 
     Raises:
@@ -138,16 +147,17 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
     what = f"2D keypoints '{keypoints}' in VideoPose3D's form"
     seen = load_pickled(path2d, ["positions_2d"], what, SECTION)["positions_2d"]
     cameras = load_cameras(folder)
+    kept = np.delete(KEPT, NOSE) if lacks_nose(keypoints) else np.array(KEPT)
     videos = []
     for subject in subjects:
         for action, positions in _entry(world, subject, path3d).items():
-            joints = floats(positions, (None, 32, 3), path3d, f"{subject} {action}", SECTION)[:, KEPT]
+            joints = floats(positions, (None, 32, 3), path3d, f"{subject} {action}", SECTION)[:, kept]
             views = _entry(seen, subject, path2d).get(action)
             if views is None or len(views) < len(CAMERA_IDS):
                 raise malformed(path2d, f"no keypoints of 4 cameras for {subject} {action}", what, SECTION)
             for number in range(len(CAMERA_IDS)):
                 name = f"{subject} {action} camera {number}"
-                pixels = floats(views[number], (None, 17, None), path2d, name, SECTION)
+                pixels = floats(views[number], (None, len(kept), None), path2d, name, SECTION)
                 if (subject, number) not in cameras:
                     raise InputError(f"{folder}: no camera {CAMERA_IDS[number]} of {subject}; see {SECTION}")
                 pose = cameras[subject, number]

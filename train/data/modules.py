@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec, LiftSpec
+from posemo_ros.skeleton import H36M17
 
 from . import cmu, cmu_videos, coco, h36m, mpi_inf_3dhp
 from .detections import read_detections
@@ -26,7 +27,7 @@ from .lifting import training_batch
 from .noise import PERFECT, Noise
 from .people import Person
 from .sampling import Batch, Draws, EpochSampler, StepSampler
-from .sequences import COCO_TO_H36M, H36M, Layout, PersonWindows, Video, Windows
+from .sequences import COCO_TO_H36M, H36M, H36M_NO_NOSE, Layout, PersonWindows, Video, Windows
 
 
 class Data(lightning.LightningDataModule):
@@ -118,6 +119,7 @@ class VideoData(Data):
     Args:
         stride: Every so many frames are trained on.
         val_stride: The same for validation; the test takes every frame.
+        step: Frames of the video from one frame of a window to the next, in training and test.
         flip: Train on the mirror images too.
         others: See ``Data``.
     """
@@ -125,14 +127,17 @@ class VideoData(Data):
     layout: Layout = H36M
     joint_set, rate_hz = "h36m17", 0.0
 
-    def __init__(self, *, stride: int = 1, val_stride: int = 8, flip: bool = True, **others: Any) -> None:
+    def __init__(
+        self, *, stride: int = 1, val_stride: int = 8, step: int = 1, flip: bool = True, **others: Any
+    ) -> None:
         super().__init__(**others)
-        self.stride, self.val_stride, self.flip = stride, val_stride, flip
+        self.stride, self.val_stride, self.step, self.flip = stride, val_stride, step, flip
 
     @property
     def facts(self) -> dict[str, Any]:
         """See ``Data``."""
-        return {"input_joints": self.joint_set, "normalisation": "screen", "rate_hz": self.rate_hz}
+        rate_hz = self.rate_hz / self.step
+        return {"input_joints": self.joint_set, "normalisation": "screen", "rate_hz": rate_hz}
 
     def videos(self, part: str) -> list[Video]:
         """Of ``train``, ``val`` or ``test``."""
@@ -149,7 +154,14 @@ class VideoData(Data):
                 f"the network takes {channels} numbers per keypoint, {videos[0].name} has {have}; "
                 f"set channels: {have} in the network's options"
             )
-        return Windows(videos, frames, self.layout, stride=stride, flip=part == "train" and self.flip)
+        joints = self.settings.get("joints", len(H36M17))
+        if videos[0].keypoints.shape[1] != joints:
+            raise InputError(
+                f"the network takes {joints} joints, {videos[0].name} has {videos[0].keypoints.shape[1]}; "
+                f"set joints: {videos[0].keypoints.shape[1]} in the network's options"
+            )
+        flip = part == "train" and self.flip
+        return Windows(videos, frames, self.layout, stride=stride, step=self.step, flip=flip)
 
 
 class Human36M(VideoData):
@@ -157,7 +169,8 @@ class Human36M(VideoData):
 
     Args:
         folder: See ``h36m``.
-        keypoints: Kind of 2D keypoints, ``gt`` or ``cpn_ft_h36m_dbb`` or another.
+        keypoints: Kind of 2D keypoints, ``gt`` or ``cpn_ft_h36m_dbb`` or another. Those of stacked
+            hourglass (``sh_...``) are 16: the nose is missing, in 3D too (the network's ``joints: 16``).
         val_subjects: Training subjects kept for validation. None: every ``val_stride``-th frame of
             the test subjects, as the published recipes do, which chooses the best epoch on the test.
         others: See ``VideoData``.
@@ -175,6 +188,8 @@ class Human36M(VideoData):
     ) -> None:
         super().__init__(**others)
         self.folder, self.keypoints, self.val_subjects = Path(folder), keypoints, tuple(val_subjects)
+        if h36m.lacks_nose(keypoints):
+            self.layout = H36M_NO_NOSE
 
     def videos(self, part: str) -> list[Video]:
         """See ``VideoData``."""
@@ -191,7 +206,7 @@ class Mpi3dhp(VideoData):
         others: See ``VideoData``.
     """
 
-    layout = mpi_inf_3dhp.LAYOUT
+    layout, joint_set = mpi_inf_3dhp.LAYOUT, mpi_inf_3dhp.JOINT_SET
 
     def __init__(self, folder: Path, **others: Any) -> None:
         super().__init__(**others)
@@ -251,9 +266,8 @@ class Cmu(VideoData):
             return super().make(part)
         train = part == "train"
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
-        return PersonWindows(
-            self.videos(part), self.spec, self.layout, stride=stride, flip=train and self.flip
-        )
+        how = {"stride": stride, "step": self.step, "flip": train and self.flip}
+        return PersonWindows(self.videos(part), self.spec, self.layout, **how)
 
     def videos(self, part: str) -> list[Video]:
         """See ``VideoData``."""

@@ -23,6 +23,9 @@ TRAIN_FILE, TEST_FILE = "data_train_3dhp.npz", "data_test_3dhp.npz"
 TRAIN_SIZE = (2048, 2048)
 TEST_SIZES = {"TS5": (1920, 1080), "TS6": (1920, 1080)}
 ROOT = 14
+JOINT_SET = "mpi_inf_3dhp17"
+# Where each joint of H36M-17 stands here; an export puts the joints into that order.
+H36M_ORDER = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
 _LEFT, _RIGHT = (5, 6, 7, 11, 12, 13), (2, 3, 4, 8, 9, 10)
 
 
@@ -32,7 +35,8 @@ def _flip() -> np.ndarray:
     return order
 
 
-LAYOUT = Layout(_flip(), _flip(), ROOT)
+# mpii_get_pck_auc_joint_groups.m counts joints 1 to 14 from one: not the root, the spine, the head.
+LAYOUT = Layout(_flip(), _flip(), ROOT, pck_joints=np.arange(14), frame_mean=True)
 
 
 def load_videos(folder: Path, split: str) -> list[Video]:

@@ -23,20 +23,40 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Joint orders of a data set.
+    """Joint orders of a data set, and what its protocol judges.
 
     Attributes:
         keypoints_flip, joints_flip: (J,) index arrays that swap left and right, 2D and 3D.
         root: Index of the 3D joint at the origin.
+        pck_joints: The 3D joints that PCK and AUC count; None: all but the root, which is never wrong.
+        frame_mean: Errors are averaged over all frames, not over the means of the actions.
     """
 
     keypoints_flip: Index
     joints_flip: Index
     root: int
+    pck_joints: Index | None = None
+    frame_mean: bool = False
+
+    @property
+    def judged(self) -> Index:
+        """See ``pck_joints``."""
+        every = np.arange(len(self.joints_flip))
+        return every[every != self.root] if self.pck_joints is None else self.pck_joints
 
 
 H36M = Layout(H36M17.flip_index, H36M17.flip_index, 0)
 COCO_TO_H36M = Layout(COCO17.flip_index, H36M17.flip_index, 0)
+NOSE = 9  # of H36M-17; stacked hourglass (trained on MPII) does not find it
+
+
+def without(flip: Index, joint: int) -> Index:
+    """The flip order of the joints that are left when a joint of the middle is taken away."""
+    kept = np.delete(flip, joint)
+    return np.asarray(kept - (kept > joint), np.int64)
+
+
+H36M_NO_NOSE = Layout(without(H36M17.flip_index, NOSE), without(H36M17.flip_index, NOSE), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +95,7 @@ class Windows:
         frames: F, odd.
         layout: Joint orders.
         stride: Every so many valid frames.
+        step: Frames of the video from one frame of a window to the next.
         flip: Also the mirror image of every window (the data set is twice as long).
     """
 
@@ -85,13 +106,17 @@ class Windows:
         layout: Layout,
         *,
         stride: int = 1,
+        step: int = 1,
         flip: bool = False,
     ) -> None:
         if not videos:
             raise InputError("no videos to make windows of")
         if frames % 2 != 1:
             raise InputError(f"frames: {frames} is even; the pose of the middle frame is asked for")
+        if step < 1:
+            raise InputError(f"step: {step}; expected 1 or more frames between the frames of a window")
         self.videos, self.frames, self.layout, self.flip = tuple(videos), frames, layout, flip
+        self.step = step
         self.keypoints = np.concatenate([v.keypoints for v in videos])  # (N, J, C)
         self.joints = np.concatenate([v.joints for v in videos])  # (N, J, 3)
         self.bounds = np.cumsum([0, *(len(v.keypoints) for v in videos)])
@@ -114,7 +139,7 @@ class Windows:
         asked = np.asarray(indices, np.int64)
         mirrored, index = np.divmod(asked, len(self.centres))
         video = self.video_of[index]
-        offsets = np.arange(self.frames) - self.frames // 2
+        offsets = self.step * (np.arange(self.frames) - self.frames // 2)
         first, last = self.bounds[video], self.bounds[video + 1] - 1
         at = np.clip(self.centres[index, None] + offsets, first[:, None], last[:, None])  # (B, F)
         keypoints, joints = self.keypoints[at], self.joints[at]

@@ -5,8 +5,12 @@ Paper A feeds MoEmo with the last hidden states of CLIP ViT-B/32. Symbols: B ima
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
+
+from posemo_ros.errors import ModelError
 
 from .blocks import choose
 from .vision_libraries import import_vision_library
@@ -20,20 +24,36 @@ class ClipEncoder(nn.Module):
 
     Args:
         name: One of ``CLIP_SHAPES``.
-        pretrained: open_clip's tag, such as ``openai`` (paper A) or a path; empty for random
+        pretrained: open_clip's tag, such as ``openai`` (paper A), or a file; empty for random
             weights. A tag makes open_clip fetch the weights.
+        quick_gelu: Which activation the weights were trained with: x sigmoid(1.702 x), as OpenAI's,
+            or GELU. None: what open_clip knows of the tag; QuickGELU for a file and for random
+            weights (paper A's are OpenAI's). Say False for a file of LAION's weights.
 
     Raises:
         MissingExtraError: open_clip is not installed.
+        ModelError: The weights cannot be had or do not fit; it says why.
     """
 
-    def __init__(self, name: str = "ViT-B-32", pretrained: str = "") -> None:
+    def __init__(self, name: str = "ViT-B-32", pretrained: str = "", quick_gelu: bool | None = None) -> None:
         super().__init__()
         choose("name", name, tuple(CLIP_SHAPES))
         open_clip = import_vision_library("open_clip", f"the context encoder {name}")
-        self.visual = open_clip.create_model(
-            name, pretrained=pretrained or None, force_quick_gelu=pretrained == "openai"
-        ).visual
+        tag = pretrained if pretrained in open_clip.list_pretrained_tags_by_model(name) else ""
+        if pretrained and not tag and not Path(pretrained).is_file():
+            tags = ", ".join(open_clip.list_pretrained_tags_by_model(name))
+            raise ModelError(
+                f"{name}: {pretrained!r} is neither a file nor a tag of open_clip (its tags: {tags})"
+            )
+        if quick_gelu is None:
+            known = open_clip.get_pretrained_cfg(name, tag) if tag else {}
+            quick_gelu = bool(known.get("quick_gelu", False)) if tag else True
+        try:
+            model = open_clip.create_model(name, pretrained=pretrained or None, force_quick_gelu=quick_gelu)
+        except Exception as error:  # open_clip and what fetches for it raise many kinds
+            advice = "fetch the file elsewhere and name its path" if tag else "is it CLIP of this name?"
+            raise ModelError(f"{name}: no weights from {pretrained!r} ({error}); {advice}") from error
+        self.visual = model.visual
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Encode images.

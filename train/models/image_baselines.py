@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from posemo_ros.errors import ModelError
+
 from .blocks import choose
 from .moemo import EMOTION_CLASSES
 from .vision_libraries import import_vision_library
@@ -26,13 +28,17 @@ class ImageBaseline(nn.Module):
 
     Raises:
         MissingExtraError: timm is not installed.
+        ModelError: The ImageNet weights cannot be fetched.
     """
 
     def __init__(self, name: str = "resnet50", *, pretrained: bool = False) -> None:
         super().__init__()
         timm = import_vision_library("timm", f"the baseline {name}")
         model = BACKBONES[choose("name", name, tuple(BACKBONES))]
-        self.backbone = timm.create_model(model, pretrained=pretrained, num_classes=0)
+        try:
+            self.backbone = timm.create_model(model, pretrained=pretrained, num_classes=0)
+        except Exception as error:  # what fetches for timm raises many kinds
+            raise ModelError(f"{name}: no ImageNet weights of {model} to be had ({error})") from error
         self.head = nn.Linear(self.backbone.num_features, EMOTION_CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:

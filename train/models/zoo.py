@@ -7,12 +7,13 @@ manifest entry that follows from its options.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from posemo_ros.skeleton import H36M17
 from posemo_ros.types import EMOTIONS
 
 from .attention import Placement
@@ -30,6 +31,7 @@ from .temporal import TemporalEmotion, TemporalLifter
 CLIP_MEAN = [122.7709, 116.7460, 104.0937]
 CLIP_STD = [68.5005, 66.6322, 70.3232]
 H36M_RATE_HZ = 50.0
+PSTMO_RATE_HZ = 25.0  # the released weights were trained on every second frame
 # The released MoEmo takes every fourth frame of videos of about 30 frames per second.
 MOEMO_RATE_HZ = 7.5
 MOEMO_LABELS = ["anger", "joy", "sadness", "fear", "surprise", "disgust"]
@@ -85,12 +87,14 @@ def _hrnet(
     where = Placement(**placement) if isinstance(placement, dict) else placement
     attention["placement"] = where
     network = HRNet(width, blocks=blocks, modules=modules, attention=AttentionOptions(**attention))
-    settings = {"input": {"width": crop_width, "height": crop_height}, "codec": "quarter"}
+    # HRNet's own code cuts crops with cv2.warpAffine, which leaves what lies outside the photo black.
+    crop = {"width": crop_width, "height": crop_height, "pad_value": 0}
+    settings = {"input": crop, "codec": "quarter"}
     image = torch.randn(2, 3, crop_height, crop_width)
     return Entry(network, {"image": image}, ("heatmaps",), "keypoints", settings)
 
 
-def _lifter(network: nn.Module, frames: int, channels: int) -> Entry:
+def _lifter(network: nn.Module, frames: int, channels: int, joints: int = 17) -> Entry:
     """The settings are those of the released weights; of a run, its data say others."""
     settings = {
         "frames": frames,
@@ -99,12 +103,16 @@ def _lifter(network: nn.Module, frames: int, channels: int) -> Entry:
         "normalisation": "screen",
         "rate_hz": H36M_RATE_HZ,
     }
-    keypoints = torch.randn(2, frames, 17, channels)
+    keypoints = torch.randn(2, frames, joints, channels)
+    if joints != len(H36M17):
+        settings["joints"] = joints
     return Entry(network, {"keypoints": keypoints}, ("poses",), "lifter", settings)
 
 
-def _poseformer(frames: int = 81, *, channels: int = 2, **options: Any) -> Entry:
-    return _lifter(PoseFormer(frames, channels=channels, **options), frames, channels)
+def _poseformer(frames: int = 81, *, channels: int = 2, joints: int = 17, **options: Any) -> Entry:
+    """``joints=16``: for the keypoints of stacked hourglass; the station cannot run such a network."""
+    network = PoseFormer(frames, channels=channels, joints=joints, **options)
+    return _lifter(network, frames, channels, joints)
 
 
 def _crossformer(**options: Any) -> Entry:
@@ -112,7 +120,8 @@ def _crossformer(**options: Any) -> Entry:
 
 
 def _pstmo(frames: int = 243, *, channels: int = 2, **options: Any) -> Entry:
-    return _lifter(PSTMO(frames, channels=channels, **options), frames, channels)
+    entry = _lifter(PSTMO(frames, channels=channels, **options), frames, channels)
+    return replace(entry, settings={**entry.settings, "rate_hz": PSTMO_RATE_HZ})
 
 
 def _motionagformer(frames: int = 27, *, channels: int = 3, **options: Any) -> Entry:
@@ -164,12 +173,12 @@ def _moemo_x(
     return Entry(network, inputs, ("logits",), "emotion", settings)
 
 
-def _clip(name: str = "ViT-B-32", *, pretrained: str = "") -> Entry:
+def _clip(name: str = "ViT-B-32", *, pretrained: str = "", quick_gelu: bool | None = None) -> Entry:
     tokens, width, _ = CLIP_SHAPES[choose("name", name, tuple(CLIP_SHAPES))]
     image = {"width": 224, "height": 224, "mean": CLIP_MEAN, "std": CLIP_STD}
     settings = {"input": image, "tokens": tokens, "width": width}
     inputs = {"image": torch.randn(2, 3, 224, 224)}
-    return Entry(ClipEncoder(name, pretrained), inputs, ("tokens", "pooled"), "context", settings)
+    return Entry(ClipEncoder(name, pretrained, quick_gelu), inputs, ("tokens", "pooled"), "context", settings)
 
 
 NETWORKS: dict[str, Callable[..., Entry]] = {

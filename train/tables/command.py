@@ -3,7 +3,7 @@
 Our numbers come from ``test.json`` in the folder of a row's run, ``runs/<table>/<row>`` below the
 root folder; parameters are counted from the configuration. With ``--evaluate`` rows that have
 weights and data but no result are tested first, without training: released checkpoints named in
-the configuration, or the ``last.ckpt`` of a run of ours.
+the configuration, or the best checkpoint of a run of ours.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import yaml
 
 from posemo_ros.errors import InputError
 from train.models.zoo import build
+from train.tasks.checkpoint import best_checkpoint
 
 from .cmu import section as cmu_section
 from .papers import TABLES, Column, Row, Table
@@ -92,9 +93,9 @@ def needed_data(config: dict[str, Any], root: Path) -> list[str]:
 def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | None, str]:
     """Our own checkpoint of a row, if its weights come from there; and what is missing."""
     released = config["model"]["init_args"].get("weights")
-    last = root / config["out"] / "checkpoints" / "last.ckpt"
-    if last.exists():
-        return last, ""
+    run_folder = root / config["out"]
+    if (run_folder / "checkpoints" / "last.ckpt").exists():
+        return best_checkpoint(run_folder), ""
     if released and not config["model"]["init_args"].get("may_miss"):
         return None, "" if (root / released).exists() else f"weights {released}"
     return None, f"training ({name})"

@@ -24,7 +24,8 @@ class Lifter(Task):
 
     Logged for validation and test: ``mpjpe_mm`` (protocol 1), ``p_mpjpe_mm`` (protocol 2),
     ``mpjve_mm`` (test alone: it needs every frame), each the unweighted mean of the actions' means;
-    ``pck``, ``auc`` over all frames; after the test the table per action is in ``per_action``.
+    ``pck``, ``auc`` over all frames, the root not counted; after the test the table per action is in
+    ``per_action``.
 
     Args:
         network, task options: See ``Task``.
@@ -125,7 +126,10 @@ def by_action(
     index: NDArray[np.int64],
     windows: Windows,
 ) -> dict[str, dict[str, float]]:
-    """Human3.6M's protocols: every measure per action, and the unweighted mean of the actions.
+    """The data set's protocol: every measure per action, and the average.
+
+    Human3.6M: the unweighted mean of the actions. MPI-INF-3DHP: all frames alike, PCK and AUC over
+    14 joints (``Layout``).
 
     Args:
         predicted, truth: (N, J, 3) metres relative to the root.
@@ -142,6 +146,7 @@ def by_action(
     follows = (np.diff(video) == 0) & (np.diff(frame) == 1)
     moves = MM * metrics.joint_errors(np.diff(predicted, axis=0), np.diff(truth, axis=0)).mean(1)
     actions = np.array([v.action for v in windows.videos])[video]
+    judged = windows.layout.judged
     table = {}
     for action in dict.fromkeys(actions):
         chosen = actions == action
@@ -150,12 +155,16 @@ def by_action(
             "mpjpe_mm": float(errors[chosen].mean()),
             "p_mpjpe_mm": float(aligned[chosen].mean()),
             "mpjve_mm": float(moving.mean()) if len(moving) else np.nan,
-            "pck": metrics.pck(predicted[chosen], truth[chosen]),
-            "auc": metrics.auc(predicted[chosen], truth[chosen]),
+            "pck": metrics.pck(predicted[chosen][:, judged], truth[chosen][:, judged]),
+            "auc": metrics.auc(predicted[chosen][:, judged], truth[chosen][:, judged]),
         }
     names = list(next(iter(table.values())))
     average = {name: float(np.mean([row[name] for row in table.values()])) for name in names}
-    average["pck"], average["auc"] = metrics.pck(predicted, truth), metrics.auc(predicted, truth)
+    if windows.layout.frame_mean:
+        average |= {"mpjpe_mm": float(errors.mean()), "p_mpjpe_mm": float(aligned.mean())}
+        average["mpjve_mm"] = float(moves[follows].mean()) if follows.any() else np.nan
+    average["pck"] = metrics.pck(predicted[:, judged], truth[:, judged])
+    average["auc"] = metrics.auc(predicted[:, judged], truth[:, judged])
     average["frames"] = float(len(predicted))
     return {**table, "average": average}
 
@@ -165,12 +174,14 @@ class LifterPretraining(Task):
 
     Afterwards a ``Lifter`` of the same size takes the checkpoint as its ``weights`` with
     ``may_miss: [Transformer_reduce.*, fcn*]`` and ``may_have`` what only the pre-training has
-    (``train/configs/pstmo/finetune.yaml``).
+    (``train/configs/table_2/pstmo.yaml``).
 
     Args:
         network, options, others: See ``Task``; ``pstmo`` with its options.
         frame_ratio: Share of the frames that are hidden: 0.8 for P-STMO-S, 0.6 for P-STMO.
-        joints_per_frame: Hidden joints of the others: 2 or 3 with detected keypoints, 7 with true ones.
+        joints_per_frame: Hidden joints of the others: 2 or 3 with detected keypoints, 7 with the true
+            ones of Human3.6M.
+        released_masks: See ``draw_masks``.
     """
 
     def __init__(
@@ -180,9 +191,11 @@ class LifterPretraining(Task):
         options: dict[str, Any] | None = None,
         frame_ratio: float = 0.8,
         joints_per_frame: int = 2,
+        released_masks: bool = True,
         **others: Any,
     ) -> None:
         super().__init__(network, options=options, **others)
+        self.released_masks = released_masks
         self.network = PSTMOPretraining(**(options or {}))
         self.frame_ratio, self.joints_per_frame = frame_ratio, joints_per_frame
 
@@ -202,6 +215,7 @@ class LifterPretraining(Task):
             keypoints.shape[2],
             frame_ratio=self.frame_ratio,
             joints_per_frame=self.joints_per_frame,
+            released=self.released_masks,
             generator=generator,
         )
         guessed = self.network(keypoints, frames.to(keypoints.device), joints.to(keypoints.device))
