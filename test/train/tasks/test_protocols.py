@@ -28,42 +28,12 @@ from .runs import command, lifter_config, weights, write_motion
 
 # mpii_get_joints.m ('relevant') and Human3.6M's 17.
 _NAMES_3DHP = [
-    "crown",
-    "neck",
-    "shoulder_r",
-    "elbow_r",
-    "wrist_r",
-    "shoulder_l",
-    "elbow_l",
-    "wrist_l",
-    "hip_r",
-    "knee_r",
-    "ankle_r",
-    "hip_l",
-    "knee_l",
-    "ankle_l",
-    "pelvis",
-    "spine",
-    "head",
+    *("crown", "neck", "shoulder_r", "elbow_r", "wrist_r", "shoulder_l", "elbow_l", "wrist_l"),
+    *("hip_r", "knee_r", "ankle_r", "hip_l", "knee_l", "ankle_l", "pelvis", "spine", "head"),
 ]
 _NAMES_H36M = [
-    "pelvis",
-    "hip_r",
-    "knee_r",
-    "ankle_r",
-    "hip_l",
-    "knee_l",
-    "ankle_l",
-    "spine",
-    "neck",
-    "head",
-    "crown",
-    "shoulder_l",
-    "elbow_l",
-    "wrist_l",
-    "shoulder_r",
-    "elbow_r",
-    "wrist_r",
+    *("pelvis", "hip_r", "knee_r", "ankle_r", "hip_l", "knee_l", "ankle_l", "spine", "neck", "head"),
+    *("crown", "shoulder_l", "elbow_l", "wrist_l", "shoulder_r", "elbow_r", "wrist_r"),
 ]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "train/configs"
