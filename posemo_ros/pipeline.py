@@ -17,6 +17,7 @@ from .detect.tracker import PersonTracker
 from .emotion.context import ContextEncoder
 from .emotion.estimator import EmotionEstimator
 from .errors import ModelError
+from .fit import check_fit
 from .inference.manifest import (
     TASKS,
     ContextSpec,
@@ -202,6 +203,7 @@ def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tup
             f"'{wanted}' is needed here (see `posemo models list`)"
         )
     session = open_model(store, name, runtime=models.runtime, threads=models.threads)
+    check_fit(session, entry)
     return session, cast(Spec, entry.spec)
 
 

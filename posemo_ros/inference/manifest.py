@@ -66,6 +66,10 @@ class DetectSpec:
     nms_threshold: float = 0.65
 
 
+KEYPOINT_COUNTS = {"coco17": 17, "halpe26": 26, "coco_wholebody133": 133}
+"""Joint sets of keypoint networks; the first 17 of each are COCO's, and those are used."""
+
+
 @dataclass(frozen=True)
 class KeypointSpec:
     """A top-down 2D keypoint network.
@@ -76,7 +80,7 @@ class KeypointSpec:
             towards the higher neighbour (HRNet). ``dark``: DARK's Taylor step on the log heatmap.
             ``udp``: DARK on a UDP crop (unbiased grid). ``simcc``: two outputs, x (N, 17, w*split)
             and y (N, 17, h*split).
-        joints: Joint set of the output.
+        joints: Joint set of the output, one of ``KEYPOINT_COUNTS``; of more than 17 the first 17 are used.
         box_scale: The crop is the box, filled up to the input's aspect ratio, times this.
         simcc_split: Bins per pixel.
         blur_kernel: Of DARK's Gaussian, in cells.
@@ -85,7 +89,7 @@ class KeypointSpec:
 
     input: ImageInput
     codec: Literal["quarter", "dark", "udp", "simcc"]
-    joints: Literal["coco17"] = "coco17"
+    joints: Literal["coco17", "halpe26", "coco_wholebody133"] = "coco17"
     box_scale: float = 1.25
     simcc_split: float = 2.0
     blur_kernel: int = 11

@@ -86,14 +86,15 @@ class KeypointEstimator:
         return [np.asarray((a[:count] + b) / 2, np.float32) for a, b in zip(both, mirrored, strict=True)]
 
     def _run(self, crops: Floats) -> list[Floats]:
-        """The outputs in the order of the model; one by one where the model's batch is fixed to 1."""
+        """COCO's 17 of the outputs in the order of the model; one by one where its batch is fixed to 1."""
         name = self.session.inputs[0].name
         parts = [crops]
         if len(crops) > 1 and self.session.inputs[0].shape[0] == 1:
             parts = [crops[i : i + 1] for i in range(len(crops))]
         results = [self.session.run({name: part}) for part in parts]
         return [
-            np.concatenate([np.asarray(r[o.name], np.float32) for r in results]) for o in self.session.outputs
+            np.concatenate([np.asarray(r[o.name], np.float32)[:, : len(COCO17)] for r in results])
+            for o in self.session.outputs
         ]
 
 

@@ -22,9 +22,9 @@ def run(*arguments: str) -> int:
 @pytest.fixture
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments for a manifest with one good model, a damaged one and one that is not here."""
-    good = affine_model(tmp_path / "good.onnx", shape=("n", 27, 17, 3))
+    good = affine_model(tmp_path / "good.onnx", shape=("n", 1, 17, 3))
     (tmp_path / "damaged.onnx").write_bytes(b"not what it was")
-    common = {"licence": "Apache-2.0", "source": "test", "lifter": {"frames": 27, "channels": 3}}
+    common = {"licence": "Apache-2.0", "source": "test", "lifter": {"frames": 1, "channels": 3}}
     digest = hashlib.sha256(good.read_bytes()).hexdigest()
     models = {
         "good": {**common, "file": "good.onnx", "sha256": digest},
@@ -50,7 +50,9 @@ def test_list(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_check_good(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*manifest, "check", "good") == 0
-    assert capsys.readouterr().out == "good: ok (SHA-256 right, fp32, inputs as the manifest says)\n"
+    assert (
+        capsys.readouterr().out == "good: ok (SHA-256 right, fp32, inputs and outputs as the manifest says)\n"
+    )
 
 
 def test_check_goes_on_after_a_failure(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +62,7 @@ def test_check_goes_on_after_a_failure(manifest: list[str], capsys: pytest.Captu
     damaged, unfit = err.splitlines()
     assert damaged.startswith("posemo models check: damaged: ")
     assert "SHA-256" in damaged
-    assert "takes (?, 27, 17, 3), but its manifest entry says (?, 9, 17, 2)" in unfit
+    assert "takes (?, 1, 17, 3), but its manifest entry says (?, 9, 17, 2)" in unfit
 
 
 def test_mistyped_name(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:

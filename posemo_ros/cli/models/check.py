@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ...fit import check_fit
 from ...inference.manifest import input_shapes
 from ...inference.sessions import open_session
 from ...inference.store import ModelStore
@@ -19,8 +20,9 @@ def _run(args: argparse.Namespace) -> int:
 def _check(store: ModelStore, name: str) -> str:
     spec = store.spec(name)
     session = open_session(store.path(name), runtime="onnxruntime", threads=1, shapes=input_shapes(spec.spec))
+    check_fit(session, spec)
     checksum = "SHA-256 right" if spec.sha256 else "no SHA-256 in the manifest"
-    return f"ok ({checksum}, {session.precision}, inputs as the manifest says)"
+    return f"ok ({checksum}, {session.precision}, inputs and outputs as the manifest says)"
 
 
 def _needed(store: ModelStore) -> list[str]:
