@@ -18,6 +18,7 @@ from .bag_files import Bag, Topic, open_bag
 from .bag_images import DEPTH_ENCODINGS, HELP, IMAGE_KINDS, ImageReader, MessageTime
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
+from .order import InOrder
 from .sources import Source
 
 INFO_KINDS = (
@@ -81,6 +82,16 @@ class BagSource(Source):
         return _first_calibrated(bag, topic)
 
     def _frames(self) -> Iterator[Frame]:
+        order = InOrder()
+        for frame in order.sorted(self._as_recorded()):
+            if frame is None:
+                self.losses.add("older than the images before it", self.topic)
+                continue
+            yield frame
+        if order.moved:
+            self.note(f"{order.moved} images came after newer ones: sorted in by their stamps")
+
+    def _as_recorded(self) -> Iterator[Frame]:
         clock = MessageTime(self._choice.rate_hz)
         depth = BitDepth()
         reader, number = ImageReader(depth), 0

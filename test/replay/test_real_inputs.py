@@ -253,6 +253,33 @@ class TestIntrinsicsInFiles:
             open_source(tmp_path / "img.png", Choice(camera_info="nothing.yaml"))
 
 
+class TestOrder:
+    def test_neighbours_that_were_swapped_are_sorted_in(self, tmp_path: Path) -> None:
+        source = open_source(write_bag(tmp_path / "bag", images_at([STAMPS[n ^ 1] for n in range(24)])))
+        assert [f.stamp_ns for f in source] == STAMPS
+        assert not source.losses
+        assert any("12 images came after newer ones" in note for note in source.notes)
+
+    def test_one_that_is_too_late_is_a_loss(self, tmp_path: Path) -> None:
+        stamps = [STAMPS[0], *STAMPS[2:20], STAMPS[1], *STAMPS[20:]]
+        source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
+        assert [f.stamp_ns for f in source] == [STAMPS[0], *STAMPS[2:]]
+        assert lost(source) == {"older than the images before it": 1}
+
+    def test_a_film_that_starts_again_is_no_disorder(self, tmp_path: Path) -> None:
+        long = [START + n * 10 * PERIOD for n in range(6)]
+        source = open_source(write_bag(tmp_path / "bag", images_at([*long, *long])))
+        assert [f.stamp_ns for f in source] == [*long, *long]
+        assert not source.losses
+
+    def test_several_of_one_stamp_are_all_given(self, tmp_path: Path) -> None:
+        stamps = [STAMPS[n // 2 * 2] for n in range(24)]
+        source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
+        frames = list(source)
+        assert [f.stamp_ns for f in frames] == stamps
+        np.testing.assert_array_equal(frames[1].image, picture(1))
+
+
 class TestTopics:
     def test_several_are_listed_with_counts_and_the_option(self, tmp_path: Path) -> None:
         grey = cv2.cvtColor(picture(0), cv2.COLOR_BGR2GRAY)
