@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from .camera import DEFAULT_HFOV_DEG, DISTORTION_MODELS, Camera
 
+# Focal length over image width: a pinhole sees from 151 degrees down to 3.8 with these.
+_FOCAL = (0.13, 15.0)
 _COEFFICIENTS = {
     "": (0,),
     "plumb_bob": (0, 4, 5),
@@ -39,6 +41,8 @@ def camera_from_info(
     if not _is_calibrated(matrix):
         what = "all zeros" if not matrix.any() else "no camera matrix"
         return _assumed(width, height, hfov_deg, f"K in CameraInfo is {what} (not calibrated)")
+    if wrong := _implausible(matrix, info.width or width, info.height or height):
+        return _assumed(width, height, hfov_deg, f"K in CameraInfo cannot be right ({wrong})")
     matrix, expected = _windowed(info, matrix)
     matrix, note = _scaled(matrix, expected, (width, height))
     distortion, model, problem = _distortion(info)
@@ -55,6 +59,20 @@ def _assumed(width: int, height: int, hfov_deg: float, why: str) -> tuple[Camera
 
 def _is_calibrated(matrix: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0)
+
+
+def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
+    """What no camera has in its matrix; nothing when it may be right."""
+    focal, centre = (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2])
+    if matrix[2, :2].any() and not matrix[:2, 2].any():
+        return "it is transposed: K is row-major, fx 0 cx, 0 fy cy, 0 0 1"
+    if not np.allclose(matrix[2], (0, 0, 1)):
+        return f"its last row is {matrix[2].tolist()}, not 0 0 1"
+    if not all(_FOCAL[0] * width <= f <= _FOCAL[1] * width for f in focal):
+        return f"focal length {focal[0]:g}, {focal[1]:g} pixels in an image {width} wide"
+    if not (0 <= centre[0] <= width and 0 <= centre[1] <= height):
+        return f"principal point {centre[0]:g}, {centre[1]:g} outside {width} x {height} pixels"
+    return ""
 
 
 def _windowed(info: Any, matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[int, int]]:

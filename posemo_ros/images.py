@@ -50,12 +50,7 @@ _CONVERTED: dict[str, tuple[type[np.generic], int, str, str]] = {
     "bgra16": (np.uint16, 4, "bgra16", "bgr16"),
     "rgba16": (np.uint16, 4, "rgba16", "bgr16"),
     "mono16": (np.uint16, 1, "mono16", ""),
-    "16UC1": (np.uint16, 1, "mono16", ""),
-    "16U": (np.uint16, 1, "mono16", ""),
-    "32FC1": (np.float32, 1, "32FC1", ""),
-    "32F": (np.float32, 1, "32FC1", ""),
     "32FC3": (np.float32, 3, "32FC3", ""),
-    "64FC1": (np.float64, 1, "64FC1", ""),
     "64FC3": (np.float64, 3, "64FC3", ""),
     "yuv422": (np.uint8, 2, "yuv422", "bgr8"),
     "uyvy": (np.uint8, 2, "yuv422", "bgr8"),
@@ -80,6 +75,8 @@ _YUV_TO_BGR = np.array(
         [1.164383, 0.0, 1.596027, -16 * 1.164383 - 128 * 1.596027],
     ]
 )
+# One channel without a meaning of its own: depth cameras use them for millimetres or metres (REP-118).
+DEPTH_ENCODINGS = ("16UC1", "16U", "16SC1", "32FC1", "32F", "64FC1")
 
 ENCODINGS = (*_VIEWS, *_CONVERTED, *_PLANAR, *_FULL_CHROMA)
 """All encodings that ``frame_from_raw`` understands."""
@@ -182,8 +179,8 @@ def frame_from_raw(
         depth: Used bits of 16-bit values; by this image's content when None.
 
     Raises:
-        InputError: The encoding is unknown, the image has no pixels, ``step`` or ``data`` is too
-            small, or the conversion failed.
+        InputError: The encoding is unknown or that of depth, the image has no pixels, ``step`` or
+            ``data`` is too small, or the conversion failed.
     """
     pixels, row = _layout(encoding, height, width)
     _check(encoding, height, width, step, row, pixels, data)
@@ -221,6 +218,11 @@ def _layout(encoding: str, height: int, width: int) -> tuple[int, int]:
         if channels == 2 and width % 2:
             raise InputError(f"image of {width} x {height} in {encoding}: the width must be even")
         return height, width * channels * np.dtype(kind).itemsize
+    if encoding in DEPTH_ENCODINGS:
+        raise InputError(
+            f"image encoding {encoding!r} is that of depth images; choose the camera's colour or infrared "
+            "topic (a picture of 16 bits has the encoding mono16)"
+        )
     raise InputError(f"image encoding {encoding!r} is unknown (known: {', '.join(ENCODINGS)})")
 
 
@@ -298,7 +300,7 @@ def frame_from_compressed(
     Raises:
         InputError: It is a depth image, or cannot be decoded.
     """
-    if "compressedDepth" in format:
+    if "compressedDepth" in format or format.split(";")[0].strip() in DEPTH_ENCODINGS:
         raise InputError(
             f"compressed image has the format {format!r}: that is a depth image; "
             "choose the camera's colour topic (its compressed form ends in /compressed)"

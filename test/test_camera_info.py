@@ -45,6 +45,31 @@ def test_not_calibrated(message: Any, why: str) -> None:
     assert "assuming a horizontal field of view of 60 degrees" in note
 
 
+@pytest.mark.parametrize(
+    ("matrix", "why"),
+    [
+        (np.reshape(K, (3, 3)).T, "transposed"),
+        ([0.001, 0, 319.5, 0, 0.001, 239.5, 0, 0, 1], "focal length 0.001, 0.001 pixels"),
+        ([600.0, 0, 319.5, 0, 6e5, 239.5, 0, 0, 1], "focal length 600, 600000"),
+        ([600.0, 0, 900.0, 0, 600.0, 239.5, 0, 0, 1], "principal point 900, 239.5 outside 640 x 480"),
+        ([600.0, 0, 319.5, 0, 600.0, -3.0, 0, 0, 1], "principal point 319.5, -3 outside"),
+        ([600.0, 0, 319.5, 0, 600.0, 239.5, 0, 0, 0], "last row"),
+    ],
+)
+def test_what_no_camera_has_is_not_taken(matrix: Any, why: str) -> None:
+    camera, note = camera_from_info(info(k=np.ravel(matrix)), 640, 480)
+    assert camera.assumed
+    assert why in note
+    assert "assuming a horizontal field of view" in note
+
+
+def test_wide_and_long_lenses_are_taken() -> None:
+    for focal in (0.14 * 640, 14 * 640):
+        camera, note = camera_from_info(info(k=[focal, 0, 319.5, 0, focal, 239.5, 0, 0, 1]), 640, 480)
+        assert not camera.assumed
+        assert note == ""
+
+
 def test_other_field_of_view() -> None:
     camera, note = camera_from_info(None, 640, 480, hfov_deg=90)
     assert camera.matrix[0, 0] == pytest.approx(320)

@@ -168,11 +168,6 @@ GREY = {
     "8UC1": full(G),
     "8U": full(G),
     "mono16": full(G, kind=np.uint16, scale=257),
-    "16UC1": full(G, kind=np.uint16, scale=257),
-    "16U": full(G, kind=np.uint16, scale=257),
-    "32FC1": full(G).astype(np.float32) / np.float32(255),
-    "32F": full(G).astype(np.float32) / np.float32(255),
-    "64FC1": full(G).astype(np.float64) / 255,
 }
 
 
@@ -212,7 +207,15 @@ def test_16_bits_are_rounded() -> None:
 def test_floats_beyond_the_range() -> None:
     values = np.array([[0, 0.5, 1, 1.5, -0.5, np.nan, np.inf, -np.inf]], np.float32)
     expected = [0, 128, 255, 255, 0, 0, 255, 0]
-    np.testing.assert_array_equal(raw("32FC1", values).image[0], expected)
+    np.testing.assert_array_equal(raw("32FC3", np.repeat(values, 3, axis=1)).image[0, :, 0], expected)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "16U", "16SC1", "32FC1", "32F", "64FC1"])
+def test_depth_is_no_picture(encoding: str) -> None:
+    with pytest.raises(InputError, match=f"'{encoding}' is that of depth images.*mono16"):
+        raw(encoding, np.ones((H, W), np.uint16))
+    with pytest.raises(InputError, match="that is a depth image"):
+        frame_from_compressed(f"{encoding}; png compressed ", encoded(".png", np.ones((H, W), np.uint16)))
 
 
 class TestBadImages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,17 +13,19 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from posemo_msgs.msg import Statistics
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.qos import QoSProfile
 
+from .. import diagnostics as keys
 from ..errors import InputError, PosemoError
 from ..topics import DIAGNOSTICS
 from . import qos
 from .given import checked_values, shared_names
-from .monitor import Monitor
+from .monitor import ERROR, OK, WARN, Monitor, Window, to_statistics, to_status
 from .parameters import PARAMETERS, Parameter, Parameters, checked, parameters_of
 
 P = TypeVar("P", bound=Parameters)
@@ -34,6 +37,20 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 DEACTIVATE_S = 0.08
 SHUTDOWN_S = 5.0
 ACKNOWLEDGE_S = 1.0
+TICK_S = 0.2
+PUBLISH_S = 1.0
+LOG_AGAIN_S = 10.0
+CLOCK_S = 1.5
+STATISTICS = "statistics"
+ASLEEP = {
+    "unconfigured": "not configured: it waits for the transition configure",
+    "inactive": "not active: it waits for the transition activate",
+    "finalized": "shut down",
+}
+
+
+class SwitchedOff(Exception):
+    """Raised by ``load``: the parameters leave this node nothing to do, and that is fine."""
 
 
 def reported(transition: Transition[N]) -> Transition[N]:
@@ -59,8 +76,8 @@ def reported(transition: Transition[N]) -> Transition[N]:
 class PosemoNode(LifecycleNode, Generic[P, L]):
     """A lifecycle node of this package.
 
-    Derived classes fill the hooks ``load`` (configure), ``start`` (activate) and ``tick`` (once a
-    second). What has to be undone is given to ``on_stop`` and ``on_free`` as soon as it is done, so
+    Derived classes fill the hooks ``load`` (configure), ``start`` (activate) and ``tick`` (all the
+    time). What has to be undone is given to ``on_stop`` and ``on_free`` as soon as it is done, so
     that a transition that fails half-way leaves nothing behind.
 
     Attributes:
@@ -95,7 +112,13 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
             self._answer_every_change_of_state()
             self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, qos.results())
             # Not the node's clock: with use_sim_time it may stand still, and that is worth reporting.
-            self._ticker = self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            self._statistics = self.create_publisher(Statistics, f"~/{STATISTICS}", qos.results())
+            self._ticker = self.create_timer(
+                TICK_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
+            self._made = self._published = time.monotonic()
+            self._published_level = b""
+            self._logged: dict[str, tuple[float, int]] = {}
         except BaseException:
             self.destroy_node()
             raise
@@ -113,7 +136,13 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
         """Subscribe and begin to work with what ``load`` returned."""
 
     def tick(self) -> None:
-        """Look after things once a second, in any state."""
+        """Look after things, every ``TICK_S`` seconds in any state."""
+
+    def judge(self, window: Window) -> None:
+        """Raise or end problems that the numbers of the last second show."""
+
+    def forget_work(self) -> None:
+        """At cleanup: what was loaded is gone, and with it what any thread still does with it."""
 
     # For derived classes -----------------------------------------------------------------------
 
@@ -166,12 +195,33 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
 
     def report_failure(self, error: Exception) -> None:
         """Say that one message could not be worked on; the next one gets its turn."""
-        self.monitor.count("failed")
+        self.monitor.count(keys.FAILED)
         expected = isinstance(error, PosemoError)
-        new = self.monitor.problem("work", str(error) if expected else repr(error))
-        if new:
-            text = str(error) if expected else "".join(traceback.format_exception(error))
-            self.get_logger().error(text)
+        self.monitor.problem("work", str(error) if expected else repr(error))
+        text = str(error) if expected else "".join(traceback.format_exception(error))
+        self.log_now_and_then("work", text)
+
+    def warn(self, key: str, text: str) -> None:
+        """Raise a problem that leaves the node working, or end it with an empty text; log what is new."""
+        if not text:
+            self.monitor.clear(key)
+        elif self.monitor.problem(key, text, WARN):
+            self.log_now_and_then(key, text, WARN)
+
+    def log_now_and_then(self, key: str, text: str, level: bytes = ERROR) -> None:
+        """Log a text; of those with the same key at most one in ``LOG_AGAIN_S`` seconds."""
+        now = time.monotonic()
+        last, left_out = self._logged.get(key, (-LOG_AGAIN_S, 0))
+        if now - last < LOG_AGAIN_S:
+            self._logged[key] = (last, left_out + 1)
+            return
+        self._logged[key] = (now, 0)
+        more = f" (and {left_out} more since the last line like this)" if left_out else ""
+        log = self.get_logger()
+        if level == ERROR:  # rclpy wants one line of the program for every level
+            log.error(text + more)
+        else:
+            log.warning(text + more)
 
     def latency_ms(self, stamp_ns: int) -> float:
         """Milliseconds since a stamp on the node's clock."""
@@ -187,8 +237,12 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load."""
+        self.monitor.clear("off")
         try:
             self._loaded = self.load()
+        except SwitchedOff as reason:
+            self.monitor.problem("off", f"switched off: {reason}", OK)
+            self.get_logger().info(f"switched off: {reason}")
         except BaseException:
             self._free()
             raise
@@ -200,7 +254,8 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
         self.await_idle()
         result = super().on_activate(state)
         try:
-            self.start(cast(L, self._loaded))
+            if self._loaded is not None:
+                self.start(self._loaded)
         except BaseException:
             self._stop(DEACTIVATE_S)
             super().on_deactivate(state)
@@ -239,6 +294,7 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
 
     def _free(self) -> None:
         self._loaded = None
+        self.forget_work()
         for publisher in self._publishers_made:
             publisher.wait_for_all_acked(qos.seconds(ACKNOWLEDGE_S / len(self._publishers_made)))
         self._publishers_made.clear()
@@ -307,16 +363,43 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
     # Diagnostics -------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self._check_state()
+        self._check_clock()
         self.tick()
-        self.publish_diagnostics()
+        due = time.monotonic() - self._published >= PUBLISH_S
+        if due:
+            self.judge(self.monitor.end_window())
+        if due or self.monitor.level != self._published_level:
+            self.publish_diagnostics()
+
+    def _check_state(self) -> None:
+        if asleep := ASLEEP.get(self.state):
+            self.monitor.problem("state", asleep, WARN)
+        else:
+            self.monitor.clear("state")
+
+    def _check_clock(self) -> None:
+        waits = self.get_parameter("use_sim_time").value and not self.get_clock().now().nanoseconds
+        if not waits:
+            self.monitor.clear("clock")
+        elif time.monotonic() - self._made > CLOCK_S:
+            text = "use_sim_time is true but nothing comes on /clock: start the simulation or the bag with \
+--clock, or set use_sim_time to false"
+            if self.monitor.problem("clock", text):
+                self.get_logger().error(text)
 
     def publish_diagnostics(self) -> None:
-        """Publish the monitor's status now."""
-        name = self.get_fully_qualified_name()
-        self.monitor.fact("state", self.state)
-        message = DiagnosticArray(status=[self.monitor.status(name)])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        """Publish diagnostics and statistics now."""
+        self._published = time.monotonic()
+        self._check_state()
+        self.monitor.set(keys.STATE, self.state)
+        snapshot = self.monitor.snapshot()
+        self._published_level = snapshot.level
+        array = DiagnosticArray(status=[to_status(snapshot, self.get_fully_qualified_name())])
+        statistics = to_statistics(snapshot)
+        array.header.stamp = statistics.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+        self._statistics.publish(statistics)
 
 
 def _declare(node: LifecycleNode, parameter: Parameter) -> None:

@@ -16,6 +16,7 @@ from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from .. import diagnostics as keys
 from ..errors import InputError
 from ..losses import Loss
 from ..messages import stamp_of
@@ -69,9 +70,9 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
         source = open_source(params.source, choice)
         source.losses.on_loss = lambda loss: self._say_loss(source, loss)
         self.on_free(source.close)
-        self.monitor.fact("source", source.name)
-        self.monitor.fact("input", json.dumps(source.described()))
-        self.monitor.fact("lockstep", str(params.lockstep).lower())
+        self.monitor.set(keys.SOURCE, source.name)
+        self.monitor.set(keys.INPUT, json.dumps(source.described()))
+        self.monitor.set(keys.LOCKSTEP, str(params.lockstep).lower())
         return Loaded(
             source,
             self.publisher(Image, IMAGE_TOPIC),
@@ -81,7 +82,7 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
 
     def _say_loss(self, source: Source, loss: Loss) -> None:
         self.monitor.problem("loss", str(loss), WARN)
-        self.monitor.fact("losses", json.dumps(source.losses.as_dict()))
+        self.monitor.set(keys.LOSSES, json.dumps(source.losses.as_dict()))
         self.get_logger().warning(f"skipped: {loss}", throttle_duration_sec=LOSS_PERIOD_S)
 
     def start(self, loaded: Loaded) -> None:
@@ -183,7 +184,7 @@ class _Player:
         if self._loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             self._loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
-        self._node.monitor.count("published")
+        self._node.monitor.count(keys.PUBLISHED)
 
     def _stamp_of(self, frame: Frame) -> int:
         now_ns = int(self._node.get_clock().now().nanoseconds)
@@ -201,7 +202,7 @@ class _Player:
 
     def _await_result(self) -> None:
         if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):
-            self._node.monitor.count("dropped")
+            self._node.monitor.count(keys.FAILED)
             topic = self._node.resolve_topic_name(PEOPLE)
             self._node.get_logger().warning(
                 f"no result on {topic} within {RESULT_TIMEOUT_S:g} s of the image; going on without"

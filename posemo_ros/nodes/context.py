@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from posemo_msgs.msg import ContextFeatures
 from rclpy.lifecycle import LifecyclePublisher
 
+from .. import diagnostics as keys
 from ..emotion.context import ContextEncoder
-from ..errors import ModelError
 from ..pipeline import StageClock, build_context
 from ..topics import CONTEXT
 from ..types import Frame
+from .base import SwitchedOff
 from .conversion import MAKE
 from .image_input import ImageStation
 from .models import announce, store_of
@@ -38,7 +39,7 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         models = models_of(self.params)
         encoder = build_context(models, store_of(self.params), settings_of(self.params))
         if encoder is None:
-            raise ModelError("parameter context is empty; it must name an encoder (see `posemo models list`)")
+            raise SwitchedOff("parameter context is empty")
         announce(self, models, {"context": encoder.session})
         return Loaded(encoder, self.publisher(ContextFeatures, CONTEXT))
 
@@ -59,8 +60,8 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         if context is before:
             return
         loaded.features.publish(MAKE.context(context))
-        self.monitor.count("published")
-        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
+        self.monitor.count(keys.PUBLISHED)
+        self.measure(frame.stamp_ns, clock.timings_ms)
 
 
 def main() -> int:

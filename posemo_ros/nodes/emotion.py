@@ -10,17 +10,17 @@ from typing import Any
 from posemo_msgs.msg import ContextFeatures, EmotionArray, Skeleton3DArray
 from rclpy.lifecycle import LifecyclePublisher
 
+from .. import diagnostics as keys
 from ..emotion.estimator import EmotionEstimator
-from ..errors import ModelError
 from ..messages import context_from_message, skeletons_from_message
 from ..pipeline import Models, StageClock, build_emotion
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
+from .base import SwitchedOff
 from .conversion import MAKE
 from .models import announce, store_of
 from .parameters import EmotionParameters, models_of, settings_of
-from .result_input import ResultInput
+from .result_input import ResultStation
 from .run import run
-from .station import Station
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Loaded:
     emotions: LifecyclePublisher
 
 
-class EmotionNode(Station[EmotionParameters, Loaded]):
+class EmotionNode(ResultStation[EmotionParameters, Loaded]):
     """skeletons, context -> emotions."""
 
     kind = "emotion"
@@ -42,7 +42,7 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
         models = models_of(self.params)
         estimator = build_emotion(models, store_of(self.params), settings_of(self.params))
         if estimator is None:
-            raise ModelError("parameter emotion is empty; it must name a network (see `posemo models list`)")
+            raise SwitchedOff("parameter emotion is empty")
         announce(self, models, {"emotion": estimator.session})
         return Loaded(models, estimator, self.publisher(EmotionArray, EMOTIONS))
 
@@ -57,7 +57,7 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
         }
         if loaded.models.context:
             topics[CONTEXT] = (ContextFeatures, lambda message: self._take_context(loaded, message))
-        ResultInput(self, topics)
+        self.listen(topics=topics, required=(SKELETONS,))
         loaded.estimator.reset()
 
     def _take_context(self, loaded: Loaded, message: ContextFeatures) -> None:
@@ -76,9 +76,8 @@ class EmotionNode(Station[EmotionParameters, Loaded]):
         with clock("emotion"):
             emotions = loaded.estimator.judge(skeletons)
         loaded.emotions.publish(MAKE.emotions(emotions, loaded.models))
-        self.monitor.count("published")
-        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(skeletons.stamp_ns)})
-        self.monitor.fact("persons", len(skeletons))
+        self.monitor.count(keys.PUBLISHED)
+        self.measure(skeletons.stamp_ns, clock.timings_ms, len(skeletons))
 
 
 def main() -> int:

@@ -9,21 +9,26 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from .. import diagnostics as keys
+from .. import image_check
 from ..camera import Camera
 from ..camera_info import camera_from_info
 from ..messages import frame_from_message
 from ..topics import COMPRESSED
 from ..types import Frame
-from . import qos
+from . import qos, transport
 from .base import L, P
-from .monitor import WARN
 from .parameters import ImageParameters, PeopleParameters
 from .station import Station
+from .watch import TopicWatch
 
 IMAGE_TOPIC = "image_raw"
 CAMERA_INFO_TOPIC = "camera_info"
 FIRST_INFO_S = 0.5
-REPEAT_S = 10.0
+CHECK_PICTURE_S = 1.0
+CHECK_LOSS_S = 5.0
+LOSS_SHARE = 0.4
+ENOUGH = 10
 
 
 class ImageInput:
@@ -42,17 +47,21 @@ class ImageInput:
         resolved = station.resolve_topic_name(IMAGE_TOPIC)
         compressed = self._params.image_transport == "compressed"
         self.topic = resolved + COMPRESSED if compressed else resolved
-        self._type: type = CompressedImage if compressed else Image
+        kind: type = CompressedImage if compressed else Image
         self._info: CameraInfo | None = None
         self._info_in_use: CameraInfo | None = None
         self._info_came = threading.Event()
-        self._last_s = self._said_s = time.monotonic()
         self._camera_of: tuple[object, Camera | None] = (None, None)
+        self._checked_s = 0.0
+        self._loss = _LossCheck()
         station.on_stop(self._forget)
         self._worker = station.worker(self._convert)
         station.on_stop(self._info_came.set)
+        self._watch = TopicWatch(station, kind, self.topic, hint=self._size_hint)
         station.subscribe(CameraInfo, CAMERA_INFO_TOPIC, self._on_info, qos.newest())
-        station.subscribe(self._type, self.topic, self._on_image, qos.newest())
+        station.subscribe(kind, self.topic, self._on_image, qos.newest())
+        if not compressed:
+            self._station.warn("shared memory", transport.complaint())
 
     @property
     def _params(self) -> ImageParameters:
@@ -60,41 +69,33 @@ class ImageInput:
         return params
 
     def _forget(self) -> None:
-        for key in ("image", "camera_info", "stamp", "work"):
+        for key in ("camera_info", "stamp", "picture", "loss", "shared memory"):
             self._station.monitor.clear(key)
 
     def tick(self) -> None:
-        """Complain when no image came for ``stall_s`` seconds."""
-        silent_s = time.monotonic() - self._last_s
-        if silent_s < self._params.stall_s:
-            if self._station.monitor.clear("image"):
-                self._station.get_logger().info(f"images on {self.topic} again")
-            return
-        text = f"no image on {self.topic} for {self._params.stall_s:g} s: {self._why_silent()}"
-        new = self._station.monitor.problem("image", text)
-        if new or time.monotonic() - self._said_s > REPEAT_S:
-            self._said_s = time.monotonic()
-            self._station.get_logger().warning(text)
+        """Complain when no image comes, or fewer than their CameraInfos."""
+        self._watch.check(self._params.stall_s)
+        loss = self._loss.check()
+        if loss is not None:
+            self._station.warn(
+                "loss", f"{self.topic}: {loss}; {self._size_hint()}".rstrip("; ") if loss else ""
+            )
 
-    def _why_silent(self) -> str:
-        seen = qos.describe_publishers(self._station, self.topic)
-        if seen:
-            return f"publishers seen: {seen}; this node asks for {qos.describe(qos.newest())}"
-        wanted = f"{self._type.__module__.split('.')[0]}/msg/{self._type.__name__}"
-        others = [
-            name
-            for name, types in self._station.get_topic_names_and_types()
-            if wanted in types and name != self.topic and self._station.count_publishers(name)
-        ]
-        return f"nobody publishes it (published {self._type.__name__} topics: {', '.join(others) or 'none'})"
+    def _size_hint(self) -> str:
+        info = self._info
+        if info is None or self.topic.endswith(COMPRESSED):
+            return ""
+        return transport.size_hint(info.width, info.height)
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
+        self._loss.infos += 1
         self._info_came.set()
 
     def _on_image(self, message: Image | CompressedImage) -> None:
-        self._last_s = time.monotonic()
-        self._station.monitor.count("received")
+        self._watch.came()
+        self._loss.images += 1
+        self._station.monitor.count(keys.RECEIVED)
         self._worker.put(message)
 
     def _convert(self, message: Image | CompressedImage) -> None:
@@ -103,7 +104,15 @@ class ImageInput:
         self._info_came.set()
         frame = frame_from_message(message)
         self._watch_stamp(frame)
+        self._check_picture(frame)
         self._work(self._with_camera(frame))
+
+    def _check_picture(self, frame: Frame) -> None:
+        now = time.monotonic()
+        if now - self._checked_s > CHECK_PICTURE_S:
+            self._checked_s = now
+            text = image_check.complaint(frame)
+            self._station.warn("picture", text and f"{self.topic}: {text}")
 
     def _with_camera(self, frame: Frame) -> Frame:
         info, params = self._info, self._params
@@ -118,21 +127,33 @@ class ImageInput:
         if hfov_deg is None:
             return None
         camera, assumption = camera_from_info(info, frame.width, frame.height, hfov_deg=hfov_deg)
-        if not assumption:
-            self._station.monitor.clear("camera_info")
-            return camera
-        text = f"{self._station.resolve_topic_name(CAMERA_INFO_TOPIC)}: {assumption}"
-        if self._station.monitor.problem("camera_info", text, WARN):
-            self._station.get_logger().warning(text)
+        topic = self._station.resolve_topic_name(CAMERA_INFO_TOPIC)
+        self._station.warn("camera_info", assumption and f"{topic}: {assumption}")
         return camera
 
     def _watch_stamp(self, frame: Frame) -> None:
-        if frame.stamp_ns:
-            self._station.monitor.clear("stamp")
-            return
         text = f"images on {self.topic} carry no stamp (0): windows and latency cannot be right"
-        if self._station.monitor.problem("stamp", text, WARN):
-            self._station.get_logger().warning(text)
+        self._station.warn("stamp", "" if frame.stamp_ns else text)
+
+
+class _LossCheck:
+    """Compares the number of images with that of CameraInfos, which are small and get through."""
+
+    def __init__(self) -> None:
+        self.images = self.infos = 0
+        self._since = time.monotonic()
+
+    def check(self) -> str | None:
+        """What is lost in words, empty when nothing is; None before the time of a new verdict."""
+        seconds = time.monotonic() - self._since
+        if seconds < CHECK_LOSS_S:
+            return None
+        images, infos = self.images, self.infos
+        self.images = self.infos = 0
+        self._since = time.monotonic()
+        if infos < ENOUGH or not images or images >= (1 - LOSS_SHARE) * infos:
+            return ""
+        return f"{images} images for {infos} CameraInfos in {seconds:.0f} s: images get lost on the way"
 
 
 class ImageStation(Station[P, L]):
@@ -155,5 +176,6 @@ class ImageStation(Station[P, L]):
 
     def tick(self) -> None:
         """Watch whether images come."""
+        super().tick()
         if self._input is not None:
             self._input.tick()

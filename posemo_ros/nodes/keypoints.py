@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
 
+from .. import diagnostics as keys
 from ..people import PeopleFinder
 from ..pipeline import Models, StageClock, apply_people, build_people
 from ..topics import PEOPLE
@@ -55,9 +56,8 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         clock = StageClock()
         people = loaded.finder.find(frame, clock)
         loaded.people.publish(MAKE.people(people, loaded.models))
-        self.monitor.count("published")
-        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
-        self.monitor.fact("persons", len(people))
+        self.monitor.count(keys.PUBLISHED)
+        self.measure(frame.stamp_ns, clock.timings_ms, len(people))
 
 
 def main() -> int:

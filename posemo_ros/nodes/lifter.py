@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
 from rclpy.lifecycle import LifecyclePublisher
 
-from ..errors import ModelError
+from .. import diagnostics as keys
 from ..lift.lifter import Lifter
 from ..messages import people_from_message
 from ..pipeline import Models, StageClock, build_lifter
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
+from .base import SwitchedOff
 from .conversion import MAKE
 from .models import announce, store_of
 from .parameters import LifterParameters, models_of
-from .result_input import ResultInput
+from .result_input import ResultStation
 from .run import run
-from .station import Station
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Loaded:
     skeletons: LifecyclePublisher
 
 
-class LifterNode(Station[LifterParameters, Loaded]):
+class LifterNode(ResultStation[LifterParameters, Loaded]):
     """people -> skeletons."""
 
     kind = "lifter"
@@ -41,14 +41,15 @@ class LifterNode(Station[LifterParameters, Loaded]):
         models = models_of(self.params)
         lifter = build_lifter(models, store_of(self.params))
         if lifter is None:
-            raise ModelError("parameter lifter is empty; it must name a lifter (see `posemo models list`)")
+            raise SwitchedOff("parameter lifter is empty")
         announce(self, models, {"lifter": lifter.session})
         return Loaded(models, lifter, self.publisher(Skeleton3DArray, SKELETONS))
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; at the end, publish what the lifter still owes."""
         self.on_stop(lambda: self._flush(loaded))
-        ResultInput(self, {PEOPLE: (Person2DArray, lambda message: self._lift(loaded, message))})
+        topics = {PEOPLE: (Person2DArray, lambda message: self._lift(loaded, message))}
+        self.listen(topics=topics, required=(PEOPLE,))
         loaded.lifter.reset()
 
     def _flush(self, loaded: Loaded) -> None:
@@ -62,12 +63,11 @@ class LifterNode(Station[LifterParameters, Loaded]):
             skeletons = loaded.lifter.lift(people)
         if skeletons is not None:
             self._publish(loaded, skeletons)
-        self.monitor.took({**clock.timings_ms, "latency": self.latency_ms(people.stamp_ns)})
-        self.monitor.fact("persons", len(people))
+        self.measure(people.stamp_ns, clock.timings_ms, len(people))
 
     def _publish(self, loaded: Loaded, skeletons: Skeletons3D) -> None:
         loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.models))
-        self.monitor.count("published")
+        self.monitor.count(keys.PUBLISHED)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
+from .. import diagnostics as keys
 from ..draw.overlay import overlay
 from ..messages import (
     emotions_from_message,
@@ -29,9 +30,8 @@ from .conversion import MAKE
 from .image_input import IMAGE_TOPIC
 from .marker_shapes import skeleton_markers
 from .parameters import MarkersParameters
-from .result_input import ResultInput
+from .result_input import ResultStation
 from .run import run
-from .station import Station
 
 KEPT = 30
 
@@ -50,7 +50,7 @@ class Loaded:
         return any(p.get_subscription_count() for p in (self.overlay, self.compressed))
 
 
-class MarkersNode(Station[MarkersParameters, Loaded]):
+class MarkersNode(ResultStation[MarkersParameters, Loaded]):
     """people, skeletons, emotions, image_raw -> markers, overlay, overlay/compressed.
 
     Images are only subscribed while somebody subscribes the overlay.
@@ -78,6 +78,7 @@ class MarkersNode(Station[MarkersParameters, Loaded]):
 
     def tick(self) -> None:
         """Subscribe or leave the image, as the overlay is wanted or not."""
+        super().tick()
         if self._drawing is not None:
             self._drawing.tick()
 
@@ -97,7 +98,7 @@ class _Drawing:
             PEOPLE: (Person2DArray, self._take_people),
             IMAGE_TOPIC: (Image, self._take_image),
         }
-        self._input = ResultInput(node, topics, optional={IMAGE_TOPIC: qos.newest(5)})
+        self._input = node.listen(topics=topics, required=(PEOPLE,), optional={IMAGE_TOPIC: qos.newest(5)})
 
     def tick(self) -> None:
         self._input.want(IMAGE_TOPIC, self._loaded.overlay_wanted)
@@ -115,7 +116,7 @@ class _Drawing:
             lifetime_s=params.lifetime_s,
         )
         self._loaded.markers.publish(MarkerArray(markers=markers))
-        self._node.monitor.count("published")
+        self._node.monitor.count(keys.PUBLISHED)
 
     def _take_people(self, message: Person2DArray) -> None:
         if self._loaded.overlay_wanted:
@@ -140,7 +141,7 @@ class _Drawing:
         if loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", drawn)
             loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
-        self._node.monitor.took({"latency": self._node.latency_ms(frame.stamp_ns)})
+        self._node.measure(frame.stamp_ns, {})
 
 
 def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import diagnostics as keys
 from ..inference.session import Session
 from ..inference.store import ModelStore
 from ..pipeline import Models, networks_of
@@ -42,6 +43,6 @@ def announce(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, 
         sessions: Loaded networks by station.
     """
     for station, network in networks_of(models, sessions).items():
-        node.monitor.fact(f"{station} model", network)
+        node.monitor.set(keys.network(station), network)
         node.get_logger().info(f"{station}: {network}")
     warm_up(sessions)

@@ -66,7 +66,28 @@ class Parameters:
 
 
 @dataclass(frozen=True)
-class RuntimeParameters(Parameters):
+class StationParameters(Parameters):
+    """Of the stations of the chain."""
+
+    stall_s: float = declared(
+        1.5,
+        "Seconds without input until the diagnostics say ERROR; at a low rate three times the distance "
+        "of two messages.",
+        0.5,
+        3600.0,
+        live=True,
+    )
+    hang_s: float = declared(
+        10.0,
+        "Seconds of work on one message after which the station begins anew and leaves it behind.",
+        0.5,
+        3600.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class RuntimeParameters(StationParameters):
     """Of nodes that run networks."""
 
     runtime: str = declared(
@@ -83,7 +104,7 @@ class RuntimeParameters(Parameters):
 
 
 @dataclass(frozen=True)
-class ImageParameters(Parameters):
+class ImageParameters(StationParameters):
     """Of nodes that subscribe images."""
 
     image_transport: str = declared(
@@ -91,13 +112,10 @@ class ImageParameters(Parameters):
         "What is subscribed: image_raw, or image_raw/compressed (the topic after remapping).",
         choices=("raw", "compressed"),
     )
-    stall_s: float = declared(
-        5.0, "Seconds without an image until a warning says what is wrong.", 0.5, 3600.0, live=True
-    )
 
 
 @dataclass(frozen=True)
-class PeopleParameters(Parameters):
+class PeopleParameters(StationParameters):
     """Of nodes that find people and their keypoints."""
 
     detector: str = declared(Models.detector, "Person detector: name in the model manifest.")
@@ -237,7 +255,7 @@ class CameraParameters(Parameters):
 
 
 @dataclass(frozen=True)
-class MarkersParameters(Parameters):
+class MarkersParameters(StationParameters):
     """Of the node ``markers``."""
 
     lifetime_s: float = declared(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
 from rclpy.lifecycle import LifecyclePublisher
 
+from .. import diagnostics as keys
 from ..pipeline import Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
@@ -65,9 +66,8 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
         loaded.people.publish(MAKE.people(result.people, loaded.pipeline.models))
         if result.skeletons is not None:
             self._publish_3d(loaded, result.skeletons, result.emotions)
-        self.monitor.count("published")
-        self.monitor.took({**result.timings_ms, "latency": self.latency_ms(frame.stamp_ns)})
-        self.monitor.fact("persons", len(result.people))
+        self.monitor.count(keys.PUBLISHED)
+        self.measure(frame.stamp_ns, result.timings_ms, len(result.people))
 
     def _publish_3d(self, loaded: Loaded, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
         loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.pipeline.models))

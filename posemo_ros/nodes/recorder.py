@@ -21,6 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from .. import diagnostics as keys
 from ..errors import InputError
 from . import qos
 from .base import PosemoNode
@@ -93,7 +94,7 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
 
         def take(data: bytes) -> None:
             bag.writer.write(connection, self.get_clock().now().nanoseconds, data)
-            self.monitor.count("received")
+            self.monitor.count(keys.RECEIVED)
 
         made = self.create_subscription(
             message_class(kind),

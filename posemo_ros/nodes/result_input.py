@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.qos import QoSProfile
 
+from .. import diagnostics as keys
 from . import qos
+from .base import L, P
 from .station import Station
+from .watch import TopicWatch
 
 QUEUE = 30
+
+
+@dataclass(frozen=True)
+class _Job:
+    message: Any
+    work: Callable[[Any], None]
 
 
 class ResultInput:
@@ -22,6 +32,8 @@ class ResultInput:
     Args:
         station: The node.
         topics: Message type and callback by topic; one queue for all keeps their order.
+        required: Those of the topics without which the node has nothing to do; the others are
+            watched once they have come.
         optional: Those of the topics that are only subscribed while wanted, and their quality.
     """
 
@@ -30,15 +42,26 @@ class ResultInput:
         station: Station[Any, Any],
         topics: Mapping[str, tuple[type, Callable[[Any], None]]],
         *,
+        required: Collection[str],
         optional: Mapping[str, QoSProfile] | None = None,
     ) -> None:
         self._station = station
         self._topics = topics
         self._optional = optional or {}
-        self._worker = station.worker(_call, capacity=QUEUE)
+        self._worker = station.worker(_work, capacity=QUEUE)
         self._leave: dict[str, Callable[[], None]] = {}
+        self._watches = {
+            topic: TopicWatch(station, kind, topic, required=topic in required)
+            for topic, (kind, _) in topics.items()
+            if topic not in self._optional
+        }
         for topic in topics:
             self.want(topic, topic not in self._optional)
+
+    def tick(self) -> None:
+        """Complain when nothing comes."""
+        for watch in self._watches.values():
+            watch.check(self._station.watched.stall_s)
 
     def want(self, topic: str, wanted: bool) -> None:
         """Subscribe or leave a topic."""
@@ -49,13 +72,37 @@ class ResultInput:
 
     def _subscribe(self, topic: str) -> Callable[[], None]:
         kind, work = self._topics[topic]
+        watch = self._watches.get(topic)
 
         def take(message: Any) -> None:
-            self._station.monitor.count("received")
-            self._worker.put(lambda: work(message))
+            if watch is not None:
+                watch.came()
+            self._station.monitor.count(keys.RECEIVED)
+            self._worker.put(_Job(message, work))
 
         return self._station.subscribe(kind, topic, take, self._optional.get(topic) or qos.results(QUEUE))
 
 
-def _call(call: Callable[[], None]) -> None:
-    call()
+def _work(job: _Job) -> None:
+    job.work(job.message)
+
+
+class ResultStation(Station[P, L]):
+    """A node that works on results; derived classes say in ``start`` which (``listen``)."""
+
+    _input: ResultInput | None = None
+
+    def listen(self, **inputs: Any) -> ResultInput:
+        """Subscribe until the node stops, see ``ResultInput``."""
+        self.on_stop(self._forget_input)
+        self._input = ResultInput(self, **inputs)
+        return self._input
+
+    def _forget_input(self) -> None:
+        self._input = None
+
+    def tick(self) -> None:
+        """Watch whether results come."""
+        super().tick()
+        if self._input is not None:
+            self._input.tick()

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ..diagnostics import BUSY, STOPPED
+
 T = TypeVar("T")
 
 
@@ -17,7 +19,8 @@ class Worker(Generic[T]):
     Args:
         work: Called with one item at a time.
         on_error: Called with what ``work`` raised; the worker goes on with the next item.
-        on_drop: Called when an item was thrown away: newer ones fill the queue, or the end came first.
+        on_drop: Called with the reason when an item was thrown away, see ``diagnostics``: ``busy``,
+            newer ones fill the queue, or ``stopped``, the end came first.
         capacity: So many items wait at most; 1: only the newest counts.
     """
 
@@ -26,7 +29,7 @@ class Worker(Generic[T]):
         work: Callable[[T], None],
         *,
         on_error: Callable[[Exception], None],
-        on_drop: Callable[[], None],
+        on_drop: Callable[[str], None],
         capacity: int = 1,
     ) -> None:
         self._work = work
@@ -51,7 +54,7 @@ class Worker(Generic[T]):
             self._waiting.append(item)
             self._changed.notify()
         if full:
-            self._on_drop()
+            self._on_drop(BUSY)
 
     @property
     def current(self) -> tuple[T, float] | None:
@@ -85,7 +88,7 @@ class Worker(Generic[T]):
             dropped = len(self._waiting)
             self._waiting.clear()
         for _ in range(dropped):
-            self._on_drop()
+            self._on_drop(STOPPED)
         return False
 
     def join(self, patience_s: float) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from .. import topics
+from ..diagnostics import LOCKSTEP
 from ..errors import InputError
 from ..messages import (
     emotions_from_message,
@@ -129,7 +130,7 @@ class Recording:
     @property
     def in_lockstep(self) -> bool:
         """Whether the camera waited for results; its stamps then keep the source's time."""
-        return self.camera.get("lockstep") == "true"
+        return self.camera.get(LOCKSTEP) == "true"
 
     @property
     def latencies_ms(self) -> list[float]:

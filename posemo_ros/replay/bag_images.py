@@ -30,7 +30,6 @@ HELP = {
     },
     "wfov_camera_msgs/msg/WFOVImage": "record its plain image topic instead",
 }
-DEPTH_ENCODINGS = ("16UC1", "32FC1", "64FC1", "16U", "32F")
 _CODECS = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "vp8": "vp8", "av1": "av1"}
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import topics
 from ..errors import InputError
-from ..images import BitDepth
+from ..images import DEPTH_ENCODINGS, BitDepth
 from ..types import Frame
 from .bag_files import Bag, Topic, open_bag
-from .bag_images import DEPTH_ENCODINGS, HELP, IMAGE_KINDS, ImageReader, MessageTime
+from .bag_images import HELP, IMAGE_KINDS, ImageReader, MessageTime
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
 from .order import InOrder

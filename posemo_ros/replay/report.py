@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
 from ..draw import View3D, fit_view, overlay, scene
 from ..errors import InputError
 from ..losses import Losses, words_of_losses
@@ -25,8 +25,6 @@ from .sources import Source
 from .video_writer import VideoWriter
 
 MOMENTS = 4
-_STAGE = re.compile(r"^(?!latency)(.+) \[ms\]$")
-_MODEL = re.compile(r"^(.+) model$")
 
 
 @dataclass(frozen=True)
@@ -203,17 +201,7 @@ def _rate(stamps: list[int]) -> float:
 
 def _figures(recording: Recording) -> RunFigures:
     """Of a run over ROS: latency from the recorder's clock, the rest from the diagnostics."""
-    stages: dict[str, list[float]] = {}
-    runtimes: dict[str, str] = {}
-    dropped = 0
-    for values in recording.diagnostics:
-        for key, value in values.items():
-            if stage := _STAGE.match(key):
-                stages.setdefault(stage[1], []).append(float(value))
-            elif model := _MODEL.match(key):
-                runtimes[model[1]] = value
-            elif key == "dropped":
-                dropped = max(dropped, int(value))
+    chain = read_chain(recording.diagnostics)
     return RunFigures(
         latency=(
             f"from {'the image (its CameraInfo)' if recording.in_lockstep else 'image stamp'} "
@@ -221,12 +209,12 @@ def _figures(recording: Recording) -> RunFigures:
         ),
         latencies_ms=recording.latencies_ms,
         stages="median over the nodes' diagnostics, each a median of the images before it",
-        stages_ms={name: float(np.median(ms)) for name, ms in stages.items()},
-        runtimes=runtimes,
-        source=recording.camera.get("source", ""),
-        dropped=dropped,
-        input=_json(recording.camera.get("input")) or {},
-        losses=_json(recording.camera.get("losses")) or Losses().as_dict(),
+        stages_ms={name: float(np.median(ms)) for name, ms in chain.work_ms.items()},
+        runtimes=chain.networks,
+        source=recording.camera.get(SOURCE, ""),
+        dropped=chain.dropped,
+        input=_json(recording.camera.get(INPUT)) or {},
+        losses=_json(recording.camera.get(LOSSES)) or Losses().as_dict(),
     )
 
 

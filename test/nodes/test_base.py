@@ -26,6 +26,7 @@ from posemo_ros.nodes.emotion import EmotionNode
 from posemo_ros.nodes.keypoints import KeypointsNode
 from posemo_ros.nodes.lifter import LifterNode
 from posemo_ros.nodes.markers import MarkersNode
+from posemo_ros.nodes.monitor import OK
 from posemo_ros.nodes.pipeline import PipelineNode
 
 from .bench import SUCCESS, Bench
@@ -73,7 +74,7 @@ def test_an_activation_that_fails_half_way_leaves_nothing_behind(
     assert list(node.subscriptions) == standing
     assert workers() == threads
     assert not any(p.is_activated for p in publishers)
-    assert "no more" in node.monitor.status("n").message
+    assert "no more" in node.monitor.snapshot().message
     monkeypatch.undo()
     if node.state == "unconfigured":
         assert node.trigger_configure() == SUCCESS
@@ -131,7 +132,7 @@ def test_deactivation_does_not_wait_for_long_work_and_reactivation_does(
     assert node.trigger_deactivate() == SUCCESS
     assert node.trigger_activate() != SUCCESS
     assert node.state == "inactive"
-    assert "has not ended yet" in node.monitor.status("n").message
+    assert "has not ended yet" in node.monitor.snapshot().message
     go.set()
     assert node.trigger_activate() == SUCCESS
     for _ in range(5):
@@ -177,3 +178,15 @@ def test_an_unexpected_error_in_a_transition_leads_back_to_the_beginning(bench: 
     node = bench.add(Faulty)
     assert node.trigger_configure() == TransitionCallbackReturn.ERROR
     assert node.state == "unconfigured"
+
+
+@pytest.mark.parametrize(
+    ("station", "name"), [(LifterNode, "lifter"), (ContextNode, "context"), (EmotionNode, "emotion")]
+)
+def test_a_station_without_a_network_is_switched_off_and_well(
+    bench: Bench, tiny_manifest: Path, station: type[PosemoNode], name: str
+):
+    node = bench.up(station, **{**parameters(tiny_manifest, station.kind), name: ""})
+    bench.until(lambda: node.monitor.snapshot().level == OK, "the level")
+    assert node.monitor.snapshot().message == f"switched off: parameter {name} is empty"
+    assert list(node.subscriptions) == []

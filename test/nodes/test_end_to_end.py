@@ -20,6 +20,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 
 from rosbags.highlevel import AnyReader
 
+from posemo_ros import diagnostics as keys
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.messages import emotions_from_message, people_from_message, skeletons_from_message
 from posemo_ros.nodes.parameters import PipelineParameters, models_of
@@ -192,7 +193,7 @@ def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
     assert {s.name for s in statuses} >= {"/posemo/pipeline", "/posemo/recorder", "/camera/camera"}
     values = [{v.key: v.value for v in s.values} for s in statuses if s.name == "/posemo/pipeline"]
     assert values[-1]["detector model"] == "tiny-detector (onnxruntime, fp32)"
-    busy = [v for v in values if "latency [ms]" in v]
+    busy = [v for v in values if keys.LATENCY_MEDIAN in v]
     assert busy
     assert {"detector [ms]", "keypoints [ms]", "lifter [ms]", "emotion [ms]"} <= set().union(*busy)
 

@@ -13,7 +13,7 @@ class Recorder:
     def __init__(self) -> None:
         self.done: list[int] = []
         self.errors: list[Exception] = []
-        self.drops = 0
+        self.drops: list[str] = []
         self.started = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
 
@@ -24,11 +24,8 @@ class Recorder:
             raise ValueError(item)
         self.done.append(item)
 
-    def drop(self) -> None:
-        self.drops += 1
-
     def worker(self, capacity: int = 1) -> Worker[int]:
-        return Worker(self.work, on_error=self.errors.append, on_drop=self.drop, capacity=capacity)
+        return Worker(self.work, on_error=self.errors.append, on_drop=self.drops.append, capacity=capacity)
 
 
 def feed(items: list[int], capacity: int) -> Recorder:
@@ -47,13 +44,13 @@ def feed(items: list[int], capacity: int) -> Recorder:
 def test_newest_wins_and_drops_are_counted():
     recorder = feed([1, 2, 3, 4], capacity=1)
     assert recorder.done == [1, 4]
-    assert recorder.drops == 2
+    assert recorder.drops == ["busy"] * 2
 
 
 def test_queue_keeps_order():
     recorder = feed([1, 2, 3, 4], capacity=2)
     assert recorder.done == [1, 3, 4]
-    assert recorder.drops == 1
+    assert recorder.drops == ["busy"]
 
 
 def test_errors_are_reported_and_the_next_item_gets_its_turn():
@@ -79,7 +76,7 @@ def test_work_that_does_not_end_is_left_behind_and_reports_nothing_any_more():
     assert worker.current is not None
     assert worker.current[0] == -1
     assert not worker.stop(0.01)
-    assert recorder.drops == 2
+    assert recorder.drops == ["stopped"] * 2
     recorder.go.release()
     assert worker.join(10)
     assert recorder.errors == []

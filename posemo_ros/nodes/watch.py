@@ -1,0 +1,179 @@
+"""Whether the messages of a topic come, and what to say when they do not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from posemo_msgs.msg import Statistics
+
+from . import qos
+from .base import STATISTICS, PosemoNode
+from .monitor import ERROR, OK, WARN
+
+SLOW_TOPIC = 3.0  # times the distance of messages that may pass before a topic counts as silent
+ALIVE_S = 2.0
+MEET_S = 1.0
+REPEAT_S = 10.0
+
+Hint = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Why nothing comes."""
+
+    level: bytes
+    text: str
+
+
+class TopicWatch:
+    """Watches one subscribed topic.
+
+    Args:
+        node: The subscriber.
+        kind, topic: Type and name of the topic.
+        required: Whether it must come from the beginning; otherwise only once it has come.
+        hint: What else may be said of a topic that has publishers but is silent.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        node: PosemoNode[Any, Any],
+        kind: type,
+        topic: str,
+        *,
+        required: bool = True,
+        hint: Hint = lambda: "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._kind = kind
+        self.topic = node.resolve_topic_name(topic)
+        self._required = required
+        self._hint = hint
+        self._clock = clock
+        self._began = self._logged = clock()
+        self._last: float | None = None
+        self._distance = 0.0
+        self._failed = False
+        self._upstream: dict[str, _Upstream] = {}
+        self._met = -MEET_S
+        node.on_stop(lambda: node.monitor.clear(self._key))
+
+    @property
+    def _key(self) -> str:
+        return f"silent {self.topic}"
+
+    def came(self) -> None:
+        """A message has arrived."""
+        now = self._clock()
+        if self._last is not None:
+            self._distance = max(now - self._last, 0.8 * self._distance)
+        self._last = now
+
+    def check(self, stall_s: float) -> None:
+        """Raise or end the problem in the node's diagnostics, and log it now and then."""
+        silence = self._silence(stall_s)
+        monitor, log = self._node.monitor, self._node.get_logger()
+        if silence is None:
+            if monitor.clear(self._key) and self._failed:
+                log.info(f"messages on {self.topic} again")
+            self._failed = False
+            return
+        new = monitor.problem(self._key, silence.text, silence.level)
+        self._failed |= silence.level == ERROR
+        if self._waiting(stall_s) or not (new or self._clock() - self._logged > REPEAT_S):
+            return
+        self._logged = self._clock()
+        if silence.level == ERROR:
+            log.warning(silence.text)
+        elif new:
+            log.info(silence.text)
+
+    def _waiting(self, stall_s: float) -> bool:
+        return self._last is None and self._clock() - self._began < stall_s
+
+    def _silence(self, stall_s: float) -> Silence | None:
+        self._meet_publishers()
+        if self._last is None and not self._required:
+            return None
+        if self._waiting(stall_s):
+            return Silence(WARN, f"waiting for the first message on {self.topic}")
+        limit_s = max(stall_s, SLOW_TOPIC * self._distance)
+        if self._clock() - (self._last or self._began) < limit_s:
+            return None
+        return self._explain(f"no message on {self.topic} for {limit_s:.3g} s", limit_s)
+
+    def _explain(self, text: str, limit_s: float) -> Silence:
+        publishers = qos.describe_publishers(self._node, self.topic)
+        if not publishers:
+            if self._last is not None and not self._failed:
+                return Silence(WARN, f"{self.topic} has ended: its publisher has left")
+            return Silence(ERROR, f"{text}: nobody publishes it {self._others()}")
+        for upstream in self._upstream.values():
+            if cause := upstream.cause((self._last or self._began) + limit_s):
+                return Silence(cause.level, f"{text}: {cause.text}")
+        wanted = qos.describe(qos.newest())
+        hint = self._hint()
+        return Silence(
+            ERROR,
+            "; ".join(
+                filter(None, (f"{text}: publishers seen: {publishers}", f"this node asks for {wanted}", hint))
+            ),
+        )
+
+    def _others(self) -> str:
+        wanted = f"{self._kind.__module__.split('.')[0]}/msg/{self._kind.__name__}"
+        others = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if wanted in types and name != self.topic and self._node.count_publishers(name)
+        ]
+        return f"(published {self._kind.__name__} topics: {', '.join(others) or 'none'})"
+
+    def _meet_publishers(self) -> None:
+        """Listen to the statistics of nodes that publish the topic, where they have such."""
+        if self._kind.__module__.partition(".")[0] != "posemo_msgs":
+            return
+        if self._clock() - self._met < MEET_S:
+            return
+        self._met = self._clock()
+        for info in self._node.get_publishers_info_by_topic(self.topic):
+            name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            if name not in self._upstream:
+                self._upstream[name] = _Upstream(self._node, name, self._clock)
+
+
+class _Upstream:
+    """A node that publishes what is waited for."""
+
+    def __init__(self, node: PosemoNode[Any, Any], name: str, clock: Callable[[], float]) -> None:
+        self._name = name
+        self._clock = clock
+        self._heard: tuple[float, Statistics] | None = None
+        made = node.create_subscription(Statistics, f"{name}/{STATISTICS}", self._take, qos.results())
+        node.on_stop(lambda: node.destroy_subscription(made))
+
+    def _take(self, message: Statistics) -> None:
+        self._heard = (self._clock(), message)
+
+    def cause(self, silent_since: float) -> Silence | None:
+        """What the node says of itself; that it is gone; nothing when it never said anything.
+
+        What it said before it may have known counts for nothing: its next word is waited for.
+        """
+        if self._heard is None:
+            return None
+        at, status = self._heard
+        now = self._clock()
+        if now - at > ALIVE_S:
+            return Silence(ERROR, f"{self._name} does not answer any more; has its process ended?")
+        if status.level == OK[0] and at < silent_since:
+            return Silence(WARN, f"waiting for {self._name} to say why")
+        if status.level == OK[0]:
+            return Silence(ERROR, f"{self._name} is well but publishes nothing")
+        return Silence(bytes([status.level]), f"{self._name} says: {status.message}")
