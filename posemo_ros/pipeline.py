@@ -15,7 +15,7 @@ from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .emotion.context import ContextEncoder
-from .emotion.estimator import EmotionEstimator
+from .emotion.estimator import CONTEXT_RATE_TOLERANCE, EmotionEstimator
 from .errors import ModelError
 from .fit import check_fit
 from .inference.manifest import (
@@ -32,6 +32,7 @@ from .inference.store import ModelStore
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
 from .people import PeopleFinder
+from .settings import CONTEXT_RATE_HZ
 from .settings import Models as Models
 from .settings import Settings as Settings
 from .tuning import open_model
@@ -83,17 +84,72 @@ def build_context(models: Models, store: ModelStore, settings: Settings) -> Cont
     if not models.context:
         return None
     session, spec = _load(models, store, models.context, ContextSpec)
-    return ContextEncoder(session, spec, models.context, rate_hz=settings.context_rate_hz)
+    rate_hz = context_rate(models, store, settings)
+    return ContextEncoder(session, spec, models.context, rate_hz=rate_hz)
+
+
+def context_rate(models: Models, store: ModelStore, settings: Settings) -> float:
+    """Encodings of the scene per second; see ``Settings.context_rate_hz``."""
+    spec = store.spec(models.emotion).spec if models.emotion else None
+    own = spec.context_rate_hz if isinstance(spec, EmotionSpec) else 0.0
+    return settings.context_rate_hz or own or CONTEXT_RATE_HZ
 
 
 def build_emotion(
     models: Models, store: ModelStore, settings: Settings | None = None
 ) -> EmotionEstimator | None:
-    """The emotion network, or None when none is named."""
+    """The emotion network, or None when none is named.
+
+    Raises:
+        ModelError: Also when it looks at the scene and no encoder is named, or another one than it
+            was trained with, or another rate.
+    """
     if not models.emotion:
         return None
+    check_context(models, store, settings or Settings())
     session, spec = _load(models, store, models.emotion, EmotionSpec)
+    _check_tokens(models, store, session, spec)
     return EmotionEstimator(session, spec, max_context_age_s=(settings or Settings()).context_max_age_s)
+
+
+def check_context(models: Models, store: ModelStore, settings: Settings) -> None:
+    """Compare what the emotion network was trained with and what it would be given.
+
+    Raises:
+        ModelError: Encoder or rate differ; it says what to name.
+    """
+    spec = store.spec(models.emotion).spec
+    if not isinstance(spec, EmotionSpec) or not spec.context_frames:
+        return
+    wanted = spec.context_model
+    if models.context not in (wanted, f"{wanted}-fp16", f"{wanted}-int8"):
+        given = f"the context {models.context!r} is another" if models.context else "no context is named"
+        raise ModelError(
+            f"emotion network {models.emotion!r} looks at the scene through the encoder {wanted!r}, "
+            f"but {given}: name it (option --context {wanted}, parameter context), "
+            "or choose an emotion network that needs none"
+        )
+    rate, own = settings.context_rate_hz, spec.context_rate_hz
+    if rate and own and not 1 / CONTEXT_RATE_TOLERANCE <= rate / own <= CONTEXT_RATE_TOLERANCE:
+        raise ModelError(
+            f"emotion network {models.emotion!r} was trained with {own:g} encodings of the scene per second, "
+            f"context_rate_hz is {rate:g}; set it to 0 (the network's own) or to about {own:g}"
+        )
+
+
+def _check_tokens(models: Models, store: ModelStore, session: Session, spec: EmotionSpec) -> None:
+    """The encoder's answer has the shape of the emotion network's second input."""
+    if not spec.context_frames:
+        return
+    encoder = store.spec(models.context).spec
+    if not isinstance(encoder, ContextSpec) or len(session.inputs) < 2:
+        return  # an error of its own, where it is loaded
+    wanted, have = session.inputs[1].shape[2:], (encoder.tokens, encoder.width)
+    if any(w not in (-1, h) for w, h in zip(wanted, have, strict=False)):
+        raise ModelError(
+            f"emotion network {models.emotion!r} takes encodings of {wanted[0]} x {wanted[1]} numbers, "
+            f"{models.context!r} gives {have[0]} x {have[1]}"
+        )
 
 
 class Network(NamedTuple):
@@ -128,6 +184,7 @@ class Pipeline:
         self._people = build_people(self.models, store, self._settings)
         self._lifter = build_lifter(self.models, store)
         self._context = build_context(self.models, store, self._settings)
+        self._own_context_rate = context_rate(self.models, store, Settings())
         self._emotion = build_emotion(self.models, store, self._settings) if self._lifter else None
 
     @property
@@ -139,7 +196,7 @@ class Pipeline:
     def settings(self, settings: Settings) -> None:
         apply_people(self._people, settings)
         if self._context:
-            self._context.rate_hz = settings.context_rate_hz
+            self._context.rate_hz = settings.context_rate_hz or self._own_context_rate
         if self._emotion:
             self._emotion.max_context_age_s = settings.context_max_age_s
         self._settings = settings

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .camera import DEFAULT_HFOV_DEG
 
+CONTEXT_RATE_HZ = 2.0
+
 
 @dataclass(frozen=True)
 class Models:
@@ -40,7 +42,8 @@ class Settings:
         keypoint_threshold: Keypoints below this score count as not seen, 0 to 1.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
         max_people: The best boxes are kept.
-        context_rate_hz: How often the scene is encoded.
+        context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
+            trained with, ``CONTEXT_RATE_HZ`` where it does not say.
         context_max_age_s: An encoding of the scene older than this is not used.
         hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
     """
@@ -49,6 +52,6 @@ class Settings:
     keypoint_threshold: float = 0.3
     detect_every: int = 5
     max_people: int = 8
-    context_rate_hz: float = 2.0
+    context_rate_hz: float = 0.0
     context_max_age_s: float = 5.0
     hfov_deg: float = DEFAULT_HFOV_DEG

@@ -44,6 +44,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detect-every", type=int, default=settings.detect_every, help="run the detector on every k-th frame"
     )
+    parser.add_argument(
+        "--context-rate-hz",
+        type=float,
+        default=settings.context_rate_hz,
+        help="encodings of the scene per second; 0: as the emotion network was trained with, or 2",
+    )
     parser.add_argument("--max-people", type=int, default=settings.max_people, help="the best boxes stay")
     parser.add_argument(
         "--hfov", type=float, default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
@@ -91,5 +97,10 @@ def models_from(args: argparse.Namespace) -> Models:
 
 def pipeline_from(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the options of ``add_model_options`` describe."""
-    settings = Settings(detect_every=args.detect_every, max_people=args.max_people, hfov_deg=args.hfov)
+    settings = Settings(
+        detect_every=args.detect_every,
+        max_people=args.max_people,
+        hfov_deg=args.hfov,
+        context_rate_hz=args.context_rate_hz,
+    )
     return Pipeline(models_from(args), settings, ModelStore())

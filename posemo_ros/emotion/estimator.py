@@ -20,6 +20,8 @@ from .window import MAX_GAP_S, Movement, upright
 # wrong in real video.
 MIN_SCORE = 0.4
 KEPT_CONTEXTS = 256
+CONTEXT_RATE_TOLERANCE = 1.5  # factor between the rate of training and the rate at hand
+_ENOUGH_CONTEXTS = 5  # to measure their rate
 
 
 class EmotionEstimator:
@@ -57,6 +59,21 @@ class EmotionEstimator:
     def span_s(self) -> float:
         """Seconds of movement the network looks at."""
         return -float(self._offsets[0])
+
+    @property
+    def context_problem(self) -> str:
+        """What is wrong with the encodings of the scene that came lately; empty when nothing is."""
+        stamps = np.array([c.stamp_ns for c in self._contexts], np.float64) * 1e-9
+        own = self._spec.context_rate_hz
+        if not own or len(stamps) < _ENOUGH_CONTEXTS:
+            return ""
+        rate = 1 / max(float(np.median(np.diff(stamps))), 1e-6)
+        if 1 / CONTEXT_RATE_TOLERANCE <= rate / own <= CONTEXT_RATE_TOLERANCE:
+            return ""
+        return (
+            f"the scene is encoded {rate:.1f} times a second, the network was trained with {own:g}: "
+            f"set context_rate_hz to {own:g}"
+        )
 
     def reset(self) -> None:
         """Forget everything."""

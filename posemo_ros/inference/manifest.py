@@ -145,6 +145,7 @@ class EmotionSpec:
         context_frames: Number of context encodings (N, Tc, tokens, width); 0 when the network
             looks at movement alone.
         context_model: Manifest name of the encoder; empty when context_frames is 0.
+        context_rate_hz: Encodings per second it was trained with; 0 when any will do.
         labels: Order of the outputs, a permutation of ``types.EMOTIONS``.
         temperature: Logits are divided by this before the softmax (calibration).
         min_confidence: Below this highest probability the answer is "not enough evidence".
@@ -155,6 +156,7 @@ class EmotionSpec:
     axes: Literal["camera", "upright"] = "camera"
     context_frames: int = 0
     context_model: str = ""
+    context_rate_hz: float = 0.0
     labels: tuple[str, ...] = EMOTIONS
     temperature: float = 1.0
     min_confidence: float = 0.0

@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from .. import diagnostics as keys
 from ..emotion.context import ContextEncoder
 from ..pipeline import StageClock, build_context
+from ..settings import CONTEXT_RATE_HZ
 from ..topics import CONTEXT
 from ..types import Frame
 from .base import SwitchedOff
@@ -50,7 +51,7 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: ContextParameters) -> None:
         """Encode at the changed rate."""
-        loaded.encoder.rate_hz = params.context_rate_hz
+        loaded.encoder.rate_hz = params.context_rate_hz or CONTEXT_RATE_HZ
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""

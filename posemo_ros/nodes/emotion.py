@@ -64,7 +64,10 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
         context, wanted = context_from_message(message), loaded.models.context
         if context.model == wanted:
             loaded.estimator.remember(context)
-            self.monitor.clear("context")
+            if not (text := loaded.estimator.context_problem):
+                self.monitor.clear("context")
+            elif self.monitor.problem("context", text):
+                self.get_logger().error(text)
             return
         text = f"features on {CONTEXT} are from {context.model!r}, not from {wanted!r}: left out"
         if self.monitor.problem("context", text):

@@ -180,7 +180,11 @@ class EncodeParameters(ContextModelParameter):
     """Of nodes that encode the scene."""
 
     context_rate_hz: float = declared(
-        Settings.context_rate_hz, "How often the scene is encoded.", 0.01, 100.0, live=True
+        Settings.context_rate_hz,
+        "Encodings of the scene per second; 0: as in the emotion network's training (pipeline), or 2.",
+        0.0,
+        100.0,
+        live=True,
     )
 
 

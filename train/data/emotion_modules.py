@@ -95,6 +95,13 @@ class EmotionVideos(EmotionData):
         self.extractor: video_emotion.Extractor | None = None
         self._read: dict[str, list[EmotionClip]] = {}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Data``."""
+        if not self.context:
+            return {}
+        return {"context_model": self.context, "context_rate_hz": self.context_rate_hz}
+
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
         if part == "test" or (part == "val" and (self.folder / "val").exists()):

@@ -145,6 +145,7 @@ def _moemo_official() -> Entry:
         "rate_hz": MOEMO_RATE_HZ,
         "context_frames": 16,
         "context_model": "clip-vit-b32",
+        "context_rate_hz": MOEMO_RATE_HZ,
         "labels": MOEMO_LABELS,
     }
     return Entry(MoEmoOfficial(), inputs, ("logits",), "emotion", settings)
@@ -170,6 +171,7 @@ def _moemo_x(
     if fusion != "pose":
         inputs["context"] = torch.randn(2, context_frames, context_tokens, context_width)
         settings |= {"context_frames": context_frames, "context_model": "clip-vit-b32"}
+        settings["context_rate_hz"] = MOEMO_RATE_HZ
     return Entry(network, inputs, ("logits",), "emotion", settings)
 
 

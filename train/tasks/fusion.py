@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ from torch import Tensor
 
 from posemo_ros import metrics
 from posemo_ros.types import EMOTIONS
+from train.models.zoo import Entry
 
 from .task import Task
 
 NEUTRAL_REFUSED = 0.95  # share of the neutral movements that min_confidence turns away
 Doubles = NDArray[np.float64]
+_CONTEXT = ("context_model", "context_rate_hz")
 
 
 class Fusion(Task):
@@ -48,6 +52,13 @@ class Fusion(Task):
         order = [self.describe().settings["labels"].index(name) for name in EMOTIONS]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
+
+    def describe(self, data: Mapping[str, Any] | None = None) -> Entry:
+        """See ``Task``; a network that looks at movement alone needs no encoder, whatever the data have."""
+        entry = super().describe(data)
+        if entry.settings.get("context_frames"):
+            return entry
+        return replace(entry, settings={k: v for k, v in entry.settings.items() if k not in _CONTEXT})
 
     def logits(self, batch: dict[str, Tensor]) -> Tensor:
         """(B, 6) in the order of ``EMOTIONS``, whatever the network's own order is."""

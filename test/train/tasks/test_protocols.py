@@ -14,6 +14,7 @@ import yaml
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from train.data import mpi_inf_3dhp
+from train.data.emotion_modules import EmotionVideos
 from train.data.keypoint_crops import Crop, cut
 from train.data.modules import Human36M
 from train.data.people import Person, Photo
@@ -22,6 +23,7 @@ from train.export import Deployed, export, manifest_entry
 from train.models.zoo import build
 from train.tables.command import load_config
 from train.tasks.checkpoint import best_checkpoint, network_state
+from train.tasks.fusion import Fusion
 from train.tasks.lifter import by_action
 
 from .runs import command, lifter_config, weights, write_motion
@@ -195,3 +197,11 @@ def test_a_lifter_of_sixteen_joints_is_not_exported(tmp_path: Path) -> None:
     entry = build("poseformer", frames=3, width=8, depth=1, heads=2, joints=16)
     with pytest.raises(ModelError, match="a network of 16 joints cannot be exported: the station lifts 17"):
         export(entry, tmp_path / "x.onnx", licence="", source="")
+
+
+def test_an_emotion_network_says_which_encodings_it_was_trained_with(tmp_path: Path) -> None:
+    for fusion, expected in (("cross", ("clip-vit-b16", 5.0)), ("pose", (None, None))):
+        data = EmotionVideos(tmp_path, context="clip-vit-b16", context_rate_hz=5.0)
+        task = Fusion(options={"fusion": fusion, "width": 8, "depth": 1, "heads": 2})
+        settings = task.describe(data.facts).settings
+        assert (settings.get("context_model"), settings.get("context_rate_hz")) == expected
