@@ -2,6 +2,8 @@
 PYTHON ?= python3
 SOURCE ?=
 OUT ?= out/demo
+FAULTS ?=
+MINUTES ?= 5
 TOPIC ?=
 CAMERA_INFO ?=
 RATE ?=
@@ -11,7 +13,7 @@ VENV := .venv
 # The environment of a ROS workspace: the wheels' (or the machine's) ROS below, this package on top.
 ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 
-.PHONY: help demo test lint typecheck build clean
+.PHONY: help demo test lint typecheck reliability build clean
 
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +36,9 @@ lint:  ## Style and formatting
 typecheck:  ## mypy --strict
 	@$(PYTHON) tools/bootstrap.py --tests
 	@$(VENV)/bin/mypy
+
+reliability: build  ## Hurt running nodes and write down what happened (docs/reliability.md); FAULTS="kill run" MINUTES=5
+	@$(ENTER) python tools/reliability.py $(FAULTS) --minutes $(MINUTES) $(if $(FAULTS),,--write)
 
 clean:  ## Remove everything that was made here, .venv included
 	rm -rf $(VENV) build install log out

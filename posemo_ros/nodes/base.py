@@ -49,6 +49,11 @@ ASLEEP = {
 }
 
 
+def qos_key(topic: str) -> str:
+    """Key of the problem that a topic's publisher and this node want different qualities of service."""
+    return f"qos {topic}"
+
+
 class SwitchedOff(Exception):
     """Raised by ``load``: the parameters leave this node nothing to do, and that is fine."""
 
@@ -167,12 +172,13 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
         self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile
     ) -> Callable[[], None]:
         """Subscribe until the node stops, or until what is returned is called."""
+        key = qos_key(self.resolve_topic_name(topic))
         made = self.create_subscription(
             kind,
             topic,
             callback,
             profile,
-            event_callbacks=qos.log_incompatible(self, topic, profile),
+            event_callbacks=qos.incompatible(self, topic, profile, lambda text: self.warn(key, text)),
             qos_overriding_options=qos.overridable(),
         )
         standing = [made]
@@ -180,6 +186,7 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
         def leave() -> None:
             if standing:
                 self.destroy_subscription(standing.pop())
+                self.monitor.clear(key)
 
         self.on_stop(leave)
         return leave

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rclpy.duration import Duration
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -45,8 +47,10 @@ def overridable() -> QoSOverridingOptions:
     return QoSOverridingOptions.with_default_policies()
 
 
-def log_incompatible(node: Node, topic: str, asked: QoSProfile) -> SubscriptionEventCallbacks:
-    """Callbacks that log both sides of a connection that cannot come about."""
+def incompatible(
+    node: Node, topic: str, asked: QoSProfile, say: Callable[[str], None]
+) -> SubscriptionEventCallbacks:
+    """Callbacks that tell both sides of a connection that cannot come about, and what to do."""
     full = node.resolve_topic_name(topic)
 
     def on_incompatible(event: QoSRequestedIncompatibleQoSInfo) -> None:
@@ -54,7 +58,7 @@ def log_incompatible(node: Node, topic: str, asked: QoSProfile) -> SubscriptionE
             policy = QoSPolicyKind(event.last_policy_kind).name.lower()
         except ValueError:
             policy = str(event.last_policy_kind)
-        node.get_logger().warning(
+        say(
             f"incompatible QoS on {full}: policy {policy}; this node asks for {describe(asked)}; "
             f"publishers: {describe_publishers(node, full) or 'none seen any more'}. "
             f"Change the publisher, or the parameter qos_overrides.{full}.subscription.{policy}"

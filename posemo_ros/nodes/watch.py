@@ -10,7 +10,7 @@ from typing import Any
 from posemo_msgs.msg import Statistics
 
 from . import qos
-from .base import STATISTICS, PosemoNode
+from .base import STATISTICS, PosemoNode, qos_key
 from .monitor import ERROR, OK, WARN
 
 SLOW_TOPIC = 3.0  # times the distance of messages that may pass before a topic counts as silent
@@ -81,6 +81,7 @@ class TopicWatch:
         monitor, log = self._node.monitor, self._node.get_logger()
         if silence is None:
             if monitor.clear(self._key) and self._failed:
+                monitor.clear(qos_key(self.topic))
                 log.info(f"messages on {self.topic} again")
             self._failed = False
             return

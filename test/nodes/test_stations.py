@@ -296,7 +296,10 @@ def test_incompatible_quality_is_logged_with_both_sides(bench: Bench, tiny_manif
         said.append("".join(capfd.readouterr()))
         return "incompatible QoS on /image_raw" in "".join(said)
 
+    asked = time.monotonic()
     bench.until(complained, "the warning")
+    assert "incompatible QoS" in problems(node)[1]
+    assert time.monotonic() - asked < 10
     text = "".join(said)
     assert "this node asks for reliable" in text
     assert "/world (sensor_msgs/msg/Image, best_effort" in text

@@ -1,0 +1,583 @@
+"""Hurts running nodes and writes down what happened: ``make reliability`` (docs/reliability.md).
+
+The nodes are processes of their own with the shipped models; this process plays the camera, a
+lifecycle manager and the rest of the world. Faults that need no processes are tests (test/nodes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from posemo_msgs.msg import Person2DArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from posemo_ros.messages import stamp_of
+from posemo_ros.nodes import qos
+from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.types import View
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- table: make reliability -->", "<!-- end of table -->"
+STATIONS = ("keypoints", "lifter", "emotion", "markers")
+OK, WARN, ERROR = 0, 1, 2
+LEVELS = {OK: "OK", WARN: "WARN", ERROR: "ERROR", None: "silent"}
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    fault: str
+    times: str
+    happened: str
+    well: bool
+
+
+class Processes:
+    """Node processes with logs, in a ROS domain of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, **values: Any) -> None:
+        """Start a node with parameters; a name such as ``keypoints`` is also its module."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"threads": 1, **values}}}))
+        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args"]
+        command += ["--params-file", str(file), "-r", "__ns:=/posemo"]
+        command += ["-r", "image_raw:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+        with self.log(name).open("ab") as log:
+            self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    def log(self, name: str) -> Path:
+        """Where a node's output goes."""
+        return self.folder / f"{name}.log"
+
+    def said(self, name: str) -> str:
+        """Its output so far."""
+        return self.log(name).read_text(errors="replace")
+
+    def kill(self, name: str) -> None:
+        """As ``kill -9``."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    def end(self, name: str, how: signal.Signals = signal.SIGINT, timeout_s: float = 30) -> int:
+        """Ask it to end; the exit code."""
+        process = self.running.pop(name)
+        process.send_signal(how)
+        return process.wait(timeout_s)
+
+    def close(self) -> None:
+        """Kill what runs."""
+        for name in list(self.running):
+            self.kill(name)
+
+    def use(self, name: str) -> tuple[float, int, int]:
+        """Resident MiB, threads and descriptors of a process."""
+        proc = Path(f"/proc/{self.running[name].pid}")
+        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+        memory = int(status["VmRSS"].split()[0]) / 1024
+        return memory, int(status["Threads"]), len(list((proc / "fd").iterdir()))
+
+
+@dataclass
+class World:
+    """The camera, and what is heard of the nodes."""
+
+    processes: Processes
+    node: Node
+    executor: SingleThreadedExecutor
+    status: dict[str, tuple[float, int, str]] = field(default_factory=dict)
+    results: list[tuple[int, float]] = field(default_factory=list)
+    sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_status, 100)
+        self.node.create_subscription(Person2DArray, "/posemo/people", self._take_people, qos.results(100))
+        self.image = self.node.create_publisher(Image, "/camera/image_raw", qos.newest())
+        self.info = self.node.create_publisher(
+            MAKE.camera_info(View(1, "eye", None, 2, 2)).__class__, "/camera/camera_info", qos.newest()
+        )
+        self.frames = _frames()
+
+    def _take_status(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.status[status.name.rsplit("/", 1)[-1]] = (time.monotonic(), status.level[0], status.message)
+
+    def _take_people(self, message: Person2DArray) -> None:
+        self.results.append((stamp_of(message), (time.time_ns() - stamp_of(message)) / 1e6))
+
+    def level(self, name: str) -> int | None:
+        """The newest level of a node; None when it has been silent for two seconds."""
+        at, level, _ = self.status.get(name, (0.0, OK, ""))
+        return level if time.monotonic() - at < 2 else None
+
+    def message(self, name: str) -> str:
+        """Its newest words."""
+        return self.status.get(name, (0.0, OK, "nothing"))[2]
+
+    def send(self, image: np.ndarray | None = None) -> None:
+        """One image with its CameraInfo, of the demo clip unless given."""
+        pixels = self.frames[self.sent % len(self.frames)] if image is None else image
+        view = View(time.time_ns(), "eye", None, pixels.shape[1], pixels.shape[0])
+        self.info.publish(MAKE.camera_info(view))
+        self.image.publish(MAKE.image(pixels, view))
+        self.sent += 1
+
+    def spin(self, seconds: float) -> None:
+        """Listen for some time."""
+        self.until(lambda: False, seconds)
+
+    def until(self, condition: Callable[[], object], timeout_s: float) -> float | None:
+        """Seconds until the condition holds; None when it does not in time."""
+        start = time.monotonic()
+        while time.monotonic() - start < timeout_s:
+            if condition():
+                return time.monotonic() - start
+            self.executor.spin_once(timeout_sec=0.02)
+        return None
+
+    def ask(self, kind: type, service: str, request: Any, timeout_s: float = 60.0) -> Any:
+        """The answer of a service, or None."""
+        client = self.node.create_client(kind, service)
+        try:
+            if self.until(client.service_is_ready, timeout_s) is None:
+                return None
+            answer = client.call_async(request)
+            return answer.result() if self.until(answer.done, timeout_s) is not None else None
+        finally:
+            self.node.destroy_client(client)
+
+    @contextmanager
+    def camera(self, rate_hz: float, image: np.ndarray | None = None) -> Iterator[None]:
+        """Images at a rate from a thread of its own."""
+        stop = threading.Event()
+
+        def play() -> None:
+            due = time.monotonic()
+            while not stop.is_set():
+                self.send(image)
+                due += 1 / rate_hz
+                stop.wait(max(0.0, due - time.monotonic()))
+
+        thread = threading.Thread(target=play)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _frames() -> list[np.ndarray]:
+    video = cv2.VideoCapture(str(ROOT / "demo" / "people.mp4"))
+    frames = []
+    while len(frames) < 90 and (got := video.read())[0]:
+        frames.append(np.ascontiguousarray(got[1]))
+    return frames
+
+
+# Faults -------------------------------------------------------------------------------------
+
+
+def kill_stations(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Each station dies with SIGKILL; those behind say so, and recover when it is started again."""
+    for name in STATIONS:
+        world.processes.start(name)
+    with world.camera(8):
+        if world.until(lambda: all(world.level(n) == OK for n in STATIONS), 120) is None:
+            yield Row("start of four stations", "1", f"not well: {_levels(world, STATIONS)}", False)
+            return
+        for number, name in enumerate(STATIONS[:-1]):
+            said, recovered, others = [], [], True
+            # Markers hear people; a lifter or an emotion node that dies leaves it with less to draw.
+            behind = STATIONS[number + 1 :]
+            for _ in range(options.repeat):
+                world.processes.kill(name)
+                said.append(world.until(lambda b=behind: all(world.level(n) == ERROR for n in b), 20))
+                others &= all(p.poll() is None for p in world.processes.running.values())
+                world.processes.start(name)
+                recovered.append(world.until(lambda: all(world.level(n) == OK for n in STATIONS), 90))
+                world.spin(2)
+            yield Row(
+                f"`kill -9` of {name}, started again",
+                str(options.repeat),
+                f"{', '.join(behind)} ERROR after {_seconds(said)}; everybody OK {_seconds(recovered)} after "
+                f"the restart; the others lived: {_yes(others)}",
+                None not in said and None not in recovered and others,
+            )
+
+
+def lifecycle(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Random transitions, allowed and not, while images come."""
+    world.processes.start("pipeline")
+    states = {"unconfigured": [1], "inactive": [2, 3], "active": [4]}
+    choice, answered, slow = random.Random(0), 0, 0.0
+    uses: list[tuple[float, int, int]] = []
+
+    def state() -> str:
+        got = world.ask(GetState, "/posemo/pipeline/get_state", GetState.Request())
+        return str(got.current_state.label) if got else "silent"
+
+    with world.camera(15):
+        world.until(lambda: world.level("pipeline") == OK, 90)
+        for number in range(options.rounds):
+            now = state()
+            wrong = number % 5 == 4
+            transition = choice.choice([1, 2, 3, 4, 99] if wrong else states.get(now, [1]))
+            start = time.monotonic()
+            request = ChangeState.Request(transition=Transition(id=transition))
+            answer = world.ask(ChangeState, "/posemo/pipeline/change_state", request)
+            answered += answer is not None
+            if transition == 4 and now == "active":
+                slow = max(slow, time.monotonic() - start)
+            world.spin(0.3)
+            if number >= options.rounds // 5 and state() == "active":
+                uses.append(world.processes.use("pipeline"))
+    code = world.processes.end("pipeline")
+    grown = [uses[-1][i] - uses[0][i] for i in range(3)]
+    yield Row(
+        "random transitions with images coming, every fifth one not allowed",
+        str(options.rounds),
+        f"{answered} answered, slowest deactivation {slow * 1e3:.0f} ms with the answer; active node from "
+        f"the first fifth to the end: {uses[0][0]:.0f} → {uses[-1][0]:.0f} MiB, {grown[1]:+d} threads, "
+        f"{grown[2]:+d} descriptors; exit code {code}",
+        answered == options.rounds and grown[1] <= 1 and grown[2] <= 2 and grown[0] < 60 and code == 0,
+    )
+
+
+def long_run(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Minutes of VGA at 30 images a second."""
+    world.processes.start("pipeline")
+    with world.camera(30):
+        world.until(lambda: world.level("pipeline") in (OK, WARN) and world.results, 90)
+        world.spin(15)
+        world.results.clear()
+        sent, first = world.sent, world.processes.use("pipeline")
+        world.spin(60 * options.minutes)
+        sent, last = world.sent - sent, world.processes.use("pipeline")
+    got, ages = len(world.results), [ms for _, ms in world.results]
+    third = max(1, got // 3)
+    early, late = np.median(ages[:third]), np.median(ages[-third:])
+    code = world.processes.end("pipeline")
+    yield Row(
+        f"{options.minutes:g} minutes of 640 x 480 at 30 images a second",
+        "1",
+        f"{sent} sent, {got} results (a station takes the newest image); latency median {early:.0f} ms in "
+        f"the first third, {late:.0f} in the last, p99 {np.percentile(ages, 99):.0f}; {first[0]:.0f} → "
+        f"{last[0]:.0f} MiB, threads {first[1]} → {last[1]}, descriptors {first[2]} → {last[2]}; "
+        f"exit code {code}",
+        got > 0 and last[0] - first[0] < 60 and last[1] <= first[1] + 1 and code == 0,
+    )
+
+
+def pictures(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Black, white, noise; then bad messages and good ones again."""
+    world.processes.start("pipeline")
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    shown = {"black": np.zeros((480, 640, 3), np.uint8), "white": np.full((480, 640, 3), 255, np.uint8)}
+    with world.camera(10):
+        world.until(lambda: world.level("pipeline") == OK, 90)
+    for name, image in {**shown, "noise": noise}.items():
+        with world.camera(10, image):
+            world.spin(options.picture_s)
+            level, text = world.level("pipeline"), world.message("pipeline")
+        wanted = {"black": "dark", "white": "all alike", "noise": ""}[name]
+        with world.camera(10):
+            back = world.until(lambda: world.level("pipeline") == OK, 20)
+        yield Row(
+            f"{options.picture_s:g} s of {name} images",
+            "1",
+            f"{LEVELS[level]}: {text[:90]}; OK {_seconds([back])} after the picture is back",
+            wanted in text and back is not None and level != ERROR,
+        )
+    before = len(world.results)
+    lines = world.processes.said("pipeline").count("\n")
+    for number in range(300):
+        message = MAKE.image(world.frames[0], View(time.time_ns(), "eye"))
+        message.encoding = ("16UC1", "bgr9", "mono16", "bgr8")[number % 4]
+        message.step = (0, 1, 640, 1920)[number // 4 % 4]
+        message.height = (0, 480, 481)[number % 3]
+        world.image.publish(message)
+        world.spin(0.02)
+    lines = world.processes.said("pipeline").count("\n") - lines
+    level = world.level("pipeline")
+    with world.camera(10):
+        back = world.until(lambda: world.level("pipeline") == OK and len(world.results) > before, 20)
+    alive = world.processes.running["pipeline"].poll() is None
+    yield Row(
+        "300 malformed images (encoding, step, size) in 6 s",
+        "1",
+        f"{LEVELS[level]}, {lines} lines of log; OK {_seconds([back])} after good ones come",
+        alive and back is not None and lines < 20,
+    )
+
+
+def truncated_jpegs(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """A stream of JPEG files that end too early."""
+    world.processes.start("pipeline", image_transport="compressed")
+    send = world.node.create_publisher(CompressedImage, "/camera/image_raw/compressed", qos.newest())
+    world.until(send.get_subscription_count, 90)
+    whole = cv2.imencode(".jpg", world.frames[0])[1]
+    start = world.processes.said("pipeline").count("\n")
+    end = time.monotonic() + 12
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        cut = whole[: 1000 + 37 * (number % 500)]
+        send.publish(MAKE.jpeg(cut, View(time.time_ns(), "eye")))
+        world.spin(1 / 25)
+    lines = world.processes.said("pipeline").count("\n") - start
+    level, text = world.level("pipeline"), world.message("pipeline")
+    yield Row(
+        f"{number} truncated JPEGs in 12 s",
+        "1",
+        f"{LEVELS[level]}: {text[:70]}…; {lines} lines of log",
+        level == ERROR and lines < 20,
+    )
+
+
+def subscribers(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """A subscriber of all results stands still, then dies."""
+    world.processes.start("pipeline")
+    world.processes.start("markers")
+    with world.camera(10):
+        world.until(lambda: world.level("pipeline") == OK and world.level("markers") == OK, 90)
+        rates = []
+        for blow in (None, signal.SIGSTOP, signal.SIGKILL):
+            if blow:
+                world.processes.running["markers"].send_signal(blow)
+            before, sent = len(world.results), world.sent
+            world.spin(10)
+            rates.append((len(world.results) - before) / max(1, world.sent - sent))
+    yield Row(
+        "a subscriber that stands still (SIGSTOP), then dies (`kill -9`)",
+        "1",
+        "results per image " + ", ".join(f"{rate:.2f}" for rate in rates) + " (before, still, dead)",
+        min(rates[1:]) > 0.8 * rates[0],
+    )
+
+
+def parameters(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Parameter files as people write them."""
+    cases = [
+        ("a wrong name", {"detector_treshold": 0.4}, 1, "did you mean detector_threshold?"),
+        ("a wrong type", {"detect_every": "often"}, 1, "must be an integer from 1 to 1000"),
+        ("out of range", {"max_people": 0}, 1, "must be an integer from 1 to 100"),
+        ("an integer for a double", {"stall_s": 2}, None, "waiting for images"),
+        ("foreign names under /**", {"max_velocity": 1.0, "frame": "map"}, None, "waiting for images"),
+        ("`emotion` empty", {"emotion": ""}, None, "waiting for images"),
+    ]
+    for what, values, code, words in cases:
+        world.processes.log("pipeline").unlink(missing_ok=True)
+        world.processes.start("pipeline", **values)
+        process = world.processes.running["pipeline"]
+        if code is None:
+            world.until(lambda w=words, p=process: w in world.processes.said("pipeline") or p.poll(), 90)
+        else:
+            world.until(lambda p=process: p.poll() is not None, 90)
+        world.spin(0.5)
+        said, ended = world.processes.said("pipeline"), process.poll()
+        line = next(
+            (part.split("]: ", 1)[-1] for part in said.splitlines() if words in part), "nothing of it"
+        )
+        yield Row(
+            f"parameter file with {what}",
+            "1",
+            f"{'runs' if ended is None else f'exit code {ended}'}: {line[:150]}",
+            ended == code and words in said and "Traceback" not in said,
+        )
+        world.processes.close()
+
+
+def silence(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """Nobody publishes; the publisher wants another quality; the source ends."""
+    world.node.destroy_publisher(world.image)
+    world.processes.start("pipeline")
+    active = world.until(lambda: "waiting for the first" in world.message("pipeline"), 90)
+    said = world.until(lambda: world.level("pipeline") == ERROR, 10)
+    yield Row(
+        "nobody publishes the image",
+        "1",
+        f"ERROR {_seconds([said])} after the start: {world.message('pipeline')[:110]}",
+        active is not None and said is not None and said < 2.5,
+    )
+    world.image = world.node.create_publisher(Image, "/camera/image_raw", qos.newest())
+    with world.camera(10):
+        back = world.until(lambda: world.level("pipeline") == OK, 20)
+    stopped = world.until(lambda: world.level("pipeline") == ERROR, 10)
+    yield Row(
+        "the camera falls silent",
+        "1",
+        f"OK {_seconds([back])} after it came, ERROR {_seconds([stopped])} after it stopped",
+        back is not None and stopped is not None and stopped < 3,
+    )
+    with world.camera(10):
+        world.until(lambda: world.level("pipeline") == OK, 20)
+    world.node.destroy_publisher(world.image)
+    levels: set[int | None] = set()
+    world.until(lambda: levels.add(world.level("pipeline")), 6)
+    yield Row(
+        "the source ends and leaves",
+        "1",
+        f"{LEVELS[world.level('pipeline')]}: {world.message('pipeline')}",
+        ERROR not in levels and WARN in levels,
+    )
+
+
+def small_shared_memory(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """/dev/shm of 64 MB, as in a container, with both profiles; needs the rights to mount."""
+    script = ROOT / "tools" / "reliability.py"
+    for profile in ("fastdds.xml", "fastdds_container.xml"):
+        variables = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
+        environment = {**os.environ, **dict.fromkeys(variables, str(ROOT / "config" / profile))}
+        inside = f"mount -t tmpfs -o size=64m tmpfs /dev/shm && exec {sys.executable} {script} --stream"
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", inside],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        line = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()[-150:]
+        well = done.returncode == 0 if profile != "fastdds.xml" else "/dev/shm has 64 MiB" in line
+        yield Row(f"/dev/shm of 64 MB, config/{profile}", "1", line, well)
+
+
+def stream(world: World) -> int:
+    """Inside a small /dev/shm: 20 s of VGA to a pipeline; prints a line."""
+    world.processes.start("pipeline", detect_every=30, max_people=1)
+    world.until(lambda: "waiting for" in world.message("pipeline"), 90)
+    with world.camera(10):
+        world.spin(20)
+    statuses = [world.message("pipeline")]
+    values = world.processes.said("pipeline")
+    share = len(world.results) / world.sent
+    warned = next((line.split("]: ")[-1] for line in values.splitlines() if "/dev/shm has" in line), "")
+    print(f"{share:.0%} of {world.sent} VGA images gave results; said: {warned[:120] or statuses[0][:80]}")
+    return 0 if share > 0.9 else 1
+
+
+FAULTS = {
+    "kill": kill_stations,
+    "lifecycle": lifecycle,
+    "pictures": pictures,
+    "jpeg": truncated_jpegs,
+    "subscriber": subscribers,
+    "parameters": parameters,
+    "silence": silence,
+    "shm": small_shared_memory,
+    "run": long_run,
+}
+
+
+def _levels(world: World, names: tuple[str, ...]) -> str:
+    return ", ".join(f"{n} {LEVELS[world.level(n)]}: {world.message(n)}" for n in names)
+
+
+def _seconds(values: list[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
+        return "not in time"
+    if len(known) == 1:
+        return f"{known[0]:.1f} s"
+    return f"{min(known):.1f} to {max(known):.1f} s"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+@contextmanager
+def a_world() -> Iterator[World]:
+    """A fresh ROS domain, a node in it, and a folder for logs."""
+    os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        os.environ.setdefault(variable, str(ROOT / "config" / "fastdds.xml"))
+    with tempfile.TemporaryDirectory() as folder:
+        rclpy.init()
+        processes = Processes(Path(folder))
+        node, executor = Node("world"), SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            yield World(processes, node, executor)
+        finally:
+            processes.close()
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.try_shutdown()
+
+
+def page(rows: list[Row]) -> str:
+    """The table with the machine it was made on."""
+    cores, system = os.cpu_count(), platform.platform()
+    lines = [
+        BEGIN,
+        f"Made on {time.strftime('%Y-%m-%d')}, {cores} cores (load {os.getloadavg()[1]:.0f} at the end), "
+        f"{system.split('-with')[0]}, Python {platform.python_version()}.",
+        "",
+        "| what was done | times | what happened | |",
+        "|---|---|---|---|",
+        *(f"| {r.fault} | {r.times} | {r.happened} | {'ok' if r.well else '**not ok**'} |" for r in rows),
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the faults; 0 when everything went as it should."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("faults", nargs="*", help=f"which ({', '.join(FAULTS)}); all when none is named")
+    parser.add_argument("--repeat", type=int, default=5, help="how often each station is killed")
+    parser.add_argument("--rounds", type=int, default=50, help="transitions")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of the long run; 60 for an hour")
+    parser.add_argument("--picture-s", type=float, default=30.0, help="seconds of black, white and noise")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stream:
+        with a_world() as world:
+            return stream(world)
+    rows: list[Row] = []
+    for name in options.faults or FAULTS:
+        with a_world() as world:
+            for row in FAULTS[name](world, options):
+                rows.append(row)
+                print(f"{'ok ' if row.well else 'BAD'} {row.fault}: {row.happened}", flush=True)
+    if options.write:
+        text = PAGE.read_text(encoding="utf-8")
+        before, after = text.split(BEGIN)[0], text.split(END)[1]
+        PAGE.write_text(before + page(rows) + after, encoding="utf-8")
+    return 0 if all(row.well for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
