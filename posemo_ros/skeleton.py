@@ -55,6 +55,12 @@ class JointSet:
             "left" if i in left else "right" if i in right else "middle" for i in range(len(self.joints))
         )
 
+    def mirrored(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., J, C) as seen in a mirror: x changes its sign, left and right change their names."""
+        out = points[..., self.flip_index, :]
+        out[..., 0] *= -1
+        return out
+
     @cached_property
     def flip_index(self) -> NDArray[np.int64]:
         """(J,) index array: ``points[..., flip_index, :]`` swaps left and right."""

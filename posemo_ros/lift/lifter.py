@@ -11,7 +11,7 @@ from ..camera import Camera
 from ..errors import InputError
 from ..inference.manifest import LiftSpec
 from ..inference.session import Session
-from ..skeleton import COCO17, H36M17, h36m_from_coco
+from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
 from ..types import Floats, People2D, Skeletons3D, View
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
@@ -146,13 +146,21 @@ class Lifter:
     def _infer(self, points: Floats, scores: Floats) -> Floats:
         """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3); NaN for people hardly ever seen."""
         batch, rotation = encode(points, scores, self._spec)
-        answer = self.session.run({self.session.inputs[0].name: batch})[self.session.outputs[0].name]
-        relative = np.asarray(answer, np.float32).reshape(len(points), len(H36M17), 3)
-        relative = relative - relative[:, :1]
+        if self._spec.flip_test:
+            both = self._run(np.concatenate([batch, JOINT_SETS[self._spec.input_joints].mirrored(batch)]))
+            relative = 0.5 * (both[: len(batch)] + H36M17.mirrored(both[len(batch) :]))
+        else:
+            relative = self._run(batch)
         if rotation is not None:
             relative = decode_person(relative, rotation)
         seen = (scores > 0).any(1).sum(1) >= MIN_JOINTS
         return np.where(seen[:, None, None], relative, np.float32(np.nan))
+
+    def _run(self, batch: Floats) -> Floats:
+        """(N, F, J, channels) to (N, 17, 3) metres, pelvis at the origin."""
+        answer = self.session.run({self.session.inputs[0].name: batch})[self.session.outputs[0].name]
+        relative = np.asarray(answer, np.float32).reshape(len(batch), len(H36M17), 3)
+        return np.asarray(relative - relative[:, :1], np.float32)
 
     def _prune(self, oldest: float) -> None:
         """Later windows start after ``oldest``: drop what lies before, and who was only seen before."""

@@ -16,6 +16,7 @@ from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.lift.lifter import Lifter
+from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.types import Frame, People2D, Skeletons3D
 
 WIDTH, HEIGHT = 200, 100
@@ -274,3 +275,27 @@ def test_smoothing_does_not_depend_on_when_the_clock_started() -> None:
 def test_a_negative_cut_off_is_refused() -> None:
     with pytest.raises(InputError, match="smoothing_hz: -1"):
         Lifter(Recorder(), SCREEN, smoothing_hz=-1)
+
+
+def test_the_flip_test_averages_with_the_mirrored_window() -> None:
+    """A network that gives every joint the sum of all x and a height of its own joint's number."""
+
+    class Lopsided(Recorder):
+        def run(self, feeds):
+            batch = feeds["in"]
+            self.batches.append(batch)
+            out = np.zeros((len(batch), 17, 3), np.float32)
+            out[:, 1:, 0] = batch[:, MIDDLE, :, 0].sum(1)[:, None] + 1
+            out[:, :, 1] = np.arange(17)
+            return {"out": out}
+
+    session = Lopsided()
+    people = _people(a=40.0, b=90.0)
+    skeletons = _lift(Lifter(session, dataclasses.replace(SCREEN, flip_test=True)), people, _frame(0))
+    (batch,) = session.batches
+    assert len(batch) == 4
+    np.testing.assert_allclose(batch[2:], COCO17.mirrored(batch[:2]))
+    expected = np.repeat(batch[:2, MIDDLE, :, 0].sum(1)[:, None], 16, 1)
+    np.testing.assert_allclose(skeletons.relative[:, 1:, 0], expected, atol=1e-5)
+    left, right = H36M17.pairs[0]
+    np.testing.assert_allclose(skeletons.relative[:, (left, right), 1], (left + right) / 2)

@@ -7,7 +7,7 @@ import numpy as np
 from .body import Floats, rotation_matrix
 
 # World (x forward, y left, z up) to a level camera that looks along +x (x right, y down, z forward).
-_LEVEL = np.float32([[0, -1, 0], [0, 0, -1], [1, 0, 0]])
+LEVEL = np.float32([[0, -1, 0], [0, 0, -1], [1, 0, 0]])
 
 
 def random_poses(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
@@ -38,7 +38,7 @@ def random_poses(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
             -1,
         )
     )
-    return off_axis @ _LEVEL @ np.swapaxes(looking, -1, -2), position.astype(np.float32)
+    return off_axis @ LEVEL @ np.swapaxes(looking, -1, -2), position.astype(np.float32)
 
 
 def see(points: Floats, rotation: Floats, position: Floats) -> Floats:

@@ -15,6 +15,8 @@ from posemo_ros.emotion.window import upright
 from posemo_ros.errors import InputError
 from posemo_ros.interpolate import at_times
 
+from .cameras import LEVEL
+
 Floats = NDArray[np.float32]
 # Parts of the body that something in front of it hides together (H36M-17).
 PARTS = ((1, 2, 3), (4, 5, 6), (11, 12, 13), (14, 15, 16), (9, 10), (1, 2, 3, 4, 5, 6))
@@ -98,7 +100,8 @@ class EmotionWindows:
         clips: Where to take the windows from.
         frames: T.
         rate_hz: Poses per second.
-        axes: ``camera``: as recorded; ``upright``: see ``posemo_ros.emotion.window.upright``.
+        axes: ``camera``: of a level camera where the clips are not recorded by one; ``upright``: see
+            ``posemo_ros.emotion.window.upright``.
         context_frames: K; 0 for none.
         random_start: Windows begin anywhere in the clip; else in its middle.
         occlusion: What is hidden.
@@ -161,6 +164,8 @@ class EmotionWindows:
         poses = at_times(clip.times, clip.poses, start + np.arange(self.frames) / self.rate_hz)
         if self.axes == "upright":
             poses = upright(poses, UP_AXES[clip.axes])
+        elif clip.axes == "world":
+            poses = poses @ LEVEL.T
         scene = self.clips[self.scene_of[index]]
         return self.occlusion.hide(poses, rng), self._context(scene, start - clip.times[0], span)
 

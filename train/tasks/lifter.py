@@ -47,6 +47,11 @@ class Lifter(Task):
         self.flip_test = flip_test
         self.per_action: dict[str, dict[str, float]] = {}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Task``."""
+        return {"flip_test": self.flip_test}
+
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean distance in metres; see ``losses.lifting_loss`` where there are poses of all frames."""
         answer, truth = self.network(batch["keypoints"]), batch["joints"]
@@ -115,7 +120,7 @@ def _parts(answer: Tensor | tuple[Tensor, Tensor], frames: int) -> tuple[Tensor,
 
 
 def _mirror(points: Tensor, flip: NDArray[np.int64]) -> Tensor:
-    turned = points[..., torch.as_tensor(flip, device=points.device), :].clone()
+    turned = points[..., torch.as_tensor(flip, device=points.device), :]
     turned[..., 0] *= -1
     return turned
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,10 @@ def test_missing_context_is_named() -> None:
     bare = EmotionClip("bare", 0, "x", "m", clip.times, clip.poses, np.zeros(0), np.zeros((0, 0, 0)))
     with pytest.raises(InputError, match=r"clips have no context: \['bare'\]"):
         EmotionWindows([clip, bare], 3, 2.0, context_frames=1)
+
+
+def test_recordings_with_z_up_are_seen_by_a_level_camera() -> None:
+    """Without ``upright`` a network is run on camera axes: x right, y down, z forward."""
+    clip = replace(_clip("a", "x"), axes="world", poses=np.tile(np.float32([3, 2, 1]), (120, 17, 1)))
+    batch = EmotionWindows([clip], 5, 2.0)[[(0, 0)]]
+    np.testing.assert_allclose(batch["poses"][0, 0, 0], [-2, -1, 3], atol=1e-6)

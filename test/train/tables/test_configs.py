@@ -11,9 +11,12 @@ import pytest
 import torch
 import yaml
 
+from posemo_ros.inference.manifest import EmotionSpec, KeypointSpec, LiftSpec, parse_entry
+from train.export import manifest_entry
 from train.models.zoo import build
 from train.tables.command import CONFIGS, load_config, parameters
 from train.tables.papers import TABLES
+from train.tasks.cli import read_run
 
 ALL = sorted(CONFIGS.rglob("*.yaml"))
 
@@ -94,3 +97,43 @@ def test_the_command_line_takes_it(name: str, tmp_path: Path) -> None:
     )
     assert type(cli.model).__module__.startswith("train.tasks")
     assert cli.trainer.max_epochs == load_config(name)["trainer"]["max_epochs"]
+
+
+def _pretraining(path: Path) -> bool:
+    return "LifterPretraining" in path.read_text()
+
+
+# Data module -> joint order, normalisation and rate of what it feeds to the network.
+LIFTING = {
+    "Human36M": ("h36m17", "screen", 50.0),  # VideoPose3D's files
+    "Mpi3dhp": ("h36m17", "screen", 0.0),  # its cameras run at 25 or 50 Hz
+    "Cmu": ("coco17", "screen", 30.0),
+    "CmuBodies": ("coco17", "person", 30.0),
+}
+
+
+@pytest.mark.parametrize("path", [p for p in ALL if not _pretraining(p)], ids=_name)
+def test_an_export_says_what_the_run_was(path: Path) -> None:
+    """Joints, rate, frames, normalisation, axes and flip test come from the run, not from the network."""
+    config = yaml.safe_load(path.read_text())
+    data = config["data"]["init_args"]
+    with torch.device("meta"):
+        entry, _ = read_run(path)
+    if entry.settings.get("joints", 17) != 17:
+        pytest.skip("the station cannot run it, and the export says so")
+    spec = parse_entry("x", {**manifest_entry(entry, Path("x"), licence="x", source="x")}, path).spec
+    if isinstance(spec, LiftSpec):
+        kind = config["data"]["class_path"].rsplit(".", 1)[1]
+        joints, normalisation, rate_hz = LIFTING[kind]
+        assert (spec.input_joints, spec.normalisation) == (joints, normalisation)
+        assert spec.rate_hz == rate_hz / data.get("step", 1)
+        assert (spec.frames, spec.channels) == next(iter(entry.inputs.values())).shape[1::2]
+        assert spec.flip_test == config["model"]["init_args"].get("flip_test", True)
+    elif isinstance(spec, KeypointSpec):
+        assert spec.flip_test  # none of the configurations turns it off
+    else:
+        assert isinstance(spec, EmotionSpec)
+        assert spec.context_model == data.get("context", "")
+        assert spec.frames == entry.inputs["poses"].shape[1]
+        settings = config["model"]["init_args"].get("settings", {})
+        assert all(getattr(spec, key) == value for key, value in settings.items())

@@ -115,7 +115,7 @@ def test_a_run_leaves_the_best_and_is_tested_predicted_and_exported(motion: Path
         main(["export", "--config", str(tmp_path / "c.yaml"), "--weights", str(last), "--out", str(out)]) == 0
     )
     spec = load_manifest(out.with_suffix(".yaml"))["lifter"].spec
-    assert spec == LiftSpec(3, input_joints="h36m17", normalisation="screen", channels=2, rate_hz=50.0)
+    assert spec == LiftSpec(3, "h36m17", "screen", channels=2, rate_hz=50.0, flip_test=True)
     assert read_figures(out.with_suffix(".md"))["test"] == result
     import onnxruntime
 
