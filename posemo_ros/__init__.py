@@ -20,6 +20,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .telemetry import switch_off
+
+switch_off()  # before anything imports ONNX Runtime or OpenVINO
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
