@@ -202,16 +202,26 @@ class Pipeline:
         self._settings = settings
 
     @property
-    def sessions(self) -> dict[str, Session]:
-        """The loaded networks by station."""
-        stations: dict[str, _HasSession | None] = {
+    def people(self) -> PeopleFinder:
+        """The stations from the image to 2D people."""
+        return self._people
+
+    @property
+    def stations(self) -> dict[str, HasSession]:
+        """The stations that run a network, by name."""
+        stations: dict[str, HasSession | None] = {
             "detector": self._people.detector,
             "keypoints": self._people.keypoints,
             "lifter": self._lifter,
             "context": self._context,
             "emotion": self._emotion,
         }
-        return {name: station.session for name, station in stations.items() if station is not None}
+        return {name: station for name, station in stations.items() if station is not None}
+
+    @property
+    def sessions(self) -> dict[str, Session]:
+        """The loaded networks by station."""
+        return {name: station.session for name, station in self.stations.items()}
 
     @property
     def networks(self) -> dict[str, Network]:
@@ -264,7 +274,9 @@ def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tup
     return session, cast(Spec, entry.spec)
 
 
-class _HasSession(Protocol):
+class HasSession(Protocol):
+    """A station that runs a network."""
+
     session: Session
 
 

@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from .command import Command
+from .values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bag", type=Path, help="rosbag2 with the topics of posemo_ros")
-    parser.add_argument("--out", type=Path, default=Path("out/report"), help="folder for the results")
-    parser.add_argument("--truth", type=Path, help="ground truth (.npz) to compare with")
+    parser.add_argument("bag", type=as_path, help="rosbag2 with the topics of posemo_ros")
+    parser.add_argument("--out", type=as_path, default=Path("out/report"), help="folder for the results")
+    parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 from posemo_ros.errors import InputError
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("card", type=Path, help="Markdown file, made if need be")
+    parser.add_argument("card", type=as_path, help="Markdown file, made if need be")
     parser.add_argument("name", help="of the figures in the card, such as evaluate_lift")
-    parser.add_argument("report", type=Path, help="JSON file")
+    parser.add_argument("report", type=as_path, help="JSON file")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,22 +6,31 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import COUNT, SEED, as_path, integer, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="the development data's folder"
+        "--data", type=as_path, default=Path("../shared/data"), help="the development data's folder"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/cmu"), help="folder of runs and results")
-    parser.add_argument("--steps", type=int, default=3000, help="of every run")
-    parser.add_argument("--frames", type=int, nargs="*", default=[1, 9, 27], help="f of the lifters")
-    parser.add_argument("--variants", nargs="*", default=["none", "sam+tam"], help="none, sam, tam, sam+tam")
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="one run each")
-    parser.add_argument("--batch", type=int, default=256, help="windows a step")
-    parser.add_argument("--width", type=int, default=32, help="of a joint in PoseFormer")
-    parser.add_argument("--depth", type=int, default=4, help="blocks of each stack")
-    parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
-    parser.add_argument("--views", type=int, default=4, help="virtual cameras per clip")
+    parser.add_argument("--out", type=as_path, default=Path("runs/cmu"), help="folder of runs and results")
+    parser.add_argument("--steps", type=COUNT, default=3000, help="of every run")
+    parser.add_argument(
+        "--frames", type=integer(1, 1001), nargs="+", default=[1, 9, 27], help="f of the lifters"
+    )
+    parser.add_argument(
+        "--variants",
+        choices=("none", "sam", "tam", "sam+tam"),
+        nargs="+",
+        default=["none", "sam+tam"],
+        help="none, sam, tam, sam+tam",
+    )
+    parser.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="one run each")
+    parser.add_argument("--batch", type=integer(1, 100000), default=256, help="windows a step")
+    parser.add_argument("--width", type=integer(1, 4096), default=32, help="of a joint in PoseFormer")
+    parser.add_argument("--depth", type=integer(1, 64), default=4, help="blocks of each stack")
+    parser.add_argument("--rate", type=number(1e-9, 10), default=4e-4, help="highest learning rate")
+    parser.add_argument("--views", type=integer(1, 64), default=4, help="virtual cameras per clip")
     parser.add_argument(
         "--noise", choices=("perfect", "detector"), default="detector", help="of the 2D keypoints"
     )

@@ -6,11 +6,14 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, default=Path("data/h36m"), help="folder of the npz files")
-    parser.add_argument("--videos", type=Path, required=True, help="folder with S1, S5, ... of the download")
+    parser.add_argument("--data", type=as_path, default=Path("data/h36m"), help="folder of the npz files")
+    parser.add_argument(
+        "--videos", type=as_path, required=True, help="folder with S1, S5, ... of the download"
+    )
     parser.add_argument("--keypoints", required=True, help="name in the model manifest")
     parser.add_argument("--name", required=True, help="of the new kind: data_2d_h36m_NAME.npz")
 

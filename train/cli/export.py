@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import ast
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 from posemo_ros.errors import InputError, PosemoError
 
 from .card import put_report
@@ -16,10 +16,12 @@ from .card import put_report
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", nargs="?", help="a name of train.models.zoo.NETWORKS")
-    parser.add_argument("--config", type=Path, help="configuration of a run, in place of the network's name")
-    parser.add_argument("--out", type=Path, required=True, help="folder/name.onnx")
+    parser.add_argument(
+        "--config", type=as_path, help="configuration of a run, in place of the network's name"
+    )
+    parser.add_argument("--out", type=as_path, required=True, help="folder/name.onnx")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
-    parser.add_argument("--weights", type=Path, help="checkpoint; random weights without it")
+    parser.add_argument("--weights", type=as_path, help="checkpoint; random weights without it")
     parser.add_argument("--may-miss", nargs="*", default=[], help="parameters the checkpoint may lack")
     parser.add_argument("--may-have", nargs="*", default=[], help="parameters of the checkpoint to leave out")
     parser.add_argument(
@@ -27,10 +29,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--licence", default="not stated", help="of the weights, for the manifest")
     parser.add_argument("--source", help="where the weights come from; default: the checkpoint's name")
-    parser.add_argument("--card", type=Path, help="gets the figures of the run's test; default: OUT as .md")
+    parser.add_argument(
+        "--card", type=as_path, help="gets the figures of the run's test; default: OUT as .md"
+    )
     parser.add_argument("--fp16", action="store_true", help="also write half precision")
     parser.add_argument(
-        "--int8", type=Path, metavar="NPZ", help="also write int8, calibrated on these inputs"
+        "--int8", type=as_path, metavar="NPZ", help="also write int8, calibrated on these inputs"
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import COUNT, as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="of a run (train/configs)")
-    parser.add_argument("--batches", type=int, default=50, help="to measure with")
+    parser.add_argument("--config", type=as_path, required=True, help="of a run (train/configs)")
+    parser.add_argument("--batches", type=COUNT, default=50, help="to measure with")
 
 
 def _run(args: argparse.Namespace) -> None:

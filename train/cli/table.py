@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--write", action="store_true", help="write docs/reproduction.md with all tables")
     parser.add_argument(
-        "--root", type=Path, default=Path(), help="folder that holds data/, weights/ and runs/"
+        "--root", type=as_path, default=Path(), help="folder that holds data/, weights/ and runs/"
     )
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ...evaluate.report import Report
 from ...inference.store import ModelStore
 from ..command import Command
 from ..options import add_json_option, add_network_options, models_from
+from ..values import as_path
 from .shared import printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of the images")
+    parser.add_argument("--images", type=as_path, required=True, metavar="DIR", help="folder of the images")
     parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FILE", help="keypoints in COCO's format (.json)"
+        "--annotations",
+        type=as_path,
+        required=True,
+        metavar="FILE",
+        help="keypoints in COCO's format (.json)",
     )
     parser.add_argument(
         "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"

@@ -8,12 +8,13 @@ from ...evaluate.report import Report
 from ...inference.store import ModelStore
 from ..command import Command
 from ..options import add_json_option, add_lift_options, add_network_options, models_from
+from ..values import integer
 from .shared import add_clip_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser)
-    parser.add_argument("--views", type=int, default=2, help="cameras per clip")
+    parser.add_argument("--views", type=integer(1, 64), default=2, help="cameras per clip")
     add_json_option(parser)
     add_network_options(parser, ("lifter",))
     add_lift_options(parser)

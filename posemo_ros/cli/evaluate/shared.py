@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from ...evaluate.report import Report
 from ...losses import FINISHED_WITH_LOSSES
+from ..values import SEED, as_path
 
 
 def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int | None]:
@@ -24,6 +24,6 @@ def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argpar
 def add_clip_options(parser: argparse.ArgumentParser) -> None:
     """``--clips FILE``, ``--seed N``."""
     parser.add_argument(
-        "--clips", type=Path, required=True, metavar="FILE", help="motion (.npz, see docs/evaluation.md)"
+        "--clips", type=as_path, required=True, metavar="FILE", help="motion (.npz, see docs/evaluation.md)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the virtual cameras and the noise")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the virtual cameras and the noise")

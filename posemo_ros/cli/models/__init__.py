@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ...inference.sessions import cache_root
 from ...inference.store import USER_MANIFESTS
+from ..values import as_path
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +14,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest",
         action="append",
-        type=Path,
+        type=as_path,
         default=[],
         metavar="FILE",
         help=f"another model manifest (may be given several times; see also ${USER_MANIFESTS})",
     )
     parser.add_argument(
-        "--cache", type=Path, default=None, metavar="DIR", help=f"cache folder (default: {cache_root()})"
+        "--cache", type=as_path, default=None, metavar="DIR", help=f"cache folder (default: {cache_root()})"
     )

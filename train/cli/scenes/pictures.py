@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import COUNT, as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, help="folder for images and annotations")
-    parser.add_argument("--data", type=Path, help="folder of the development data")
-    parser.add_argument("--count", type=int, default=2000, help="number of pictures")
+    parser.add_argument("--out", type=as_path, required=True, help="folder for images and annotations")
+    parser.add_argument("--data", type=as_path, help="folder of the development data")
+    parser.add_argument("--count", type=COUNT, default=2000, help="number of pictures")
 
 
 def _run(args: argparse.Namespace) -> None:

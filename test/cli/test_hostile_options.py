@@ -1,0 +1,256 @@
+"""Every option of every command with values that make no sense: a sentence and an exit code, no traceback.
+
+The cases are made from the parsers, so a new option is tried without anybody thinking of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from posemo_ros import cli
+from posemo_ros.cli.values import as_path
+
+from ..evaluate.conftest import arrays, coco_file
+from .test_command_tree import PROGRAMS, train_parser
+
+pytestmark = pytest.mark.slow
+NUMBERS = ("", " ", "x", "nan", "inf", "-inf", "-1", "1e400", "9" * 40, "0x10", "☃")
+WORDS = ("", "no-such-name", "☃", "x" * 5000, "../..", "a\nb")
+OUTPUTS = ("out", "cache", "root")  # a file that is not there yet is no mistake
+REFUSED_PATHS = ("", " ", "nowhere/at/all", "empty.file", "junk.bin", "text.txt/below", "x" * 300, "a folder")
+PATHS = (*REFUSED_PATHS, "/proc/nowhere/x", "/dev/null/x", "☃ ü.x", "text.txt", "link to nothing", "a\nb")
+
+
+def leaves(
+    parser: argparse.ArgumentParser, above: tuple[argparse.Action, ...] = ()
+) -> Iterator[tuple[argparse.ArgumentParser, tuple[argparse.Action, ...]]]:
+    """Commands, each with the options of the groups above it."""
+    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not groups:
+        yield parser, above
+    own = tuple(a for a in parser._actions if a.option_strings)
+    for child in (c for g in groups for c in g.choices.values()):
+        yield from leaves(child, (*above, *own))
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Command and option, or destination of a positional."""
+    for make in PROGRAMS.values():
+        for parser, above in leaves(make()):
+            for action in (*above, *parser._actions):
+                if not isinstance(action, (argparse._HelpAction, argparse._VersionAction)):
+                    yield parser.prog, (action.option_strings or [action.dest])[-1]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with something of everything, networks of a few kilobytes included."""
+    pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
+    from ..nodes.tiny_models import write_chain
+
+    place = tmp_path_factory.mktemp("place")
+    manifest = write_chain(place / "models")
+    models = yaml.safe_load(manifest.read_text())["models"]
+    stations = ("detector", "keypoints", "lifter", "emotion")
+    manifest.write_text(yaml.safe_dump({"models": {f"posemo-{s}": models[f"tiny-{s}"] for s in stations}}))
+    images = place / "images"
+    images.mkdir()
+    for i in range(3):
+        image = np.zeros((120, 200, 3), np.uint8)
+        image[20:105, 10 + i : 60 + i] = 255
+        cv2.imwrite(str(images / f"{i}.png"), image)
+    shutil.copy(images / "0.png", images / "1.png")
+    coco_file(images)
+    np.savez(place / "clips.npz", **arrays(emotion=["joy", "anger"]))
+    (place / "a folder").mkdir()
+    (place / "empty.file").touch()
+    (place / "junk.bin").write_bytes(bytes(range(256)) * 8)
+    (place / "text.txt").write_text("hello: [1, 2\n")
+    (place / "link to nothing").symlink_to(place / "nowhere")
+    return place
+
+
+@pytest.fixture(scope="module")
+def bag(place: Path) -> Path:
+    """Results of a run."""
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patch:
+        patch.setenv("POSEMO_MODELS", str(place / "models" / "models.yaml"))
+        assert cli.main(["run", str(place / "images"), "--out", str(place / "kept"), "--threads", "1"]) == 0
+    return place / "kept" / "results.mcap"
+
+
+def base(command: str, bag: Path) -> list[str]:
+    """Words with which the command works, or stops at its data (train)."""
+    annotations = next((bag.parent.parent / "images").glob("*.json"))
+    coco = ["--images", "images", "--annotations", str(annotations), "--boxes", "gt"]
+    return {
+        "posemo run": ["images", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo report": [str(bag), "--out", "out"],
+        "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo models pull": ["posemo-keypoints"],
+        "posemo evaluate coco": [*coco, "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo evaluate lift": ["--clips", "clips.npz", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo evaluate emotion": ["--clips", "clips.npz", "--runtime", "onnxruntime", "--threads", "1"],
+        "python -m train cmu": ["--data", "nowhere"],
+        "python -m train detections": [
+            "--videos",
+            "images",
+            "--keypoints",
+            "posemo-keypoints",
+            "--name",
+            "x",
+        ],
+        "python -m train loading": ["--config", "nowhere.yaml"],
+        "python -m train export": ["no-such-network", "--out", "out/x.onnx"],
+        "python -m train card": ["card.md", "x", "nowhere.json"],
+        "python -m train scenes demo": ["--out", "out", "--data", "nowhere"],
+        "python -m train scenes pictures": ["--out", "out", "--data", "nowhere", "--count", "1"],
+    }.get(command, [])
+
+
+def parser_of(command: str) -> tuple[argparse.ArgumentParser, tuple[argparse.Action, ...]]:
+    """By name."""
+    return next(
+        (parser, above)
+        for make in PROGRAMS.values()
+        for parser, above in leaves(make())
+        if parser.prog == command
+    )
+
+
+def kind_of(action: argparse.Action) -> str:
+    """``flag``, ``choice``, ``number``, ``path`` or ``word``."""
+    if action.nargs == 0:
+        return "flag"
+    if action.choices is not None:
+        return "choice"
+    if action.type is as_path:
+        return "path"
+    return "word" if action.type is None else "number"
+
+
+VALUES = {"flag": ("x",), "choice": WORDS, "number": NUMBERS, "path": PATHS, "word": WORDS}
+
+
+def must_refuse(action: argparse.Action, kind: str, value: str) -> bool:
+    """Whether no command can mean this."""
+    if kind == "number":
+        return value != "-1" or action.type is not int
+    if kind == "path":
+        return value in REFUSED_PATHS[:2] or (action.dest not in OUTPUTS and value in REFUSED_PATHS)
+    return kind in ("flag", "choice") and value not in (action.choices or ())
+
+
+def words_with(
+    command: str, words: list[str], action: argparse.Action, above: tuple[argparse.Action, ...], value: str
+) -> list[str]:
+    """The command line with this value in its place."""
+    path = command.split()[1 if command.startswith("posemo") else 3 :]
+    if not action.option_strings:
+        first = next((i for i, w in enumerate(words) if not w.startswith("-")), None)
+        if words and first == 0:
+            return [*path, value, *words[1:]]
+        return [*path, *words, "--", value]
+    option = action.option_strings[-1]
+    if option in words:
+        at = words.index(option)
+        words = words[:at] + words[at + 2 :]
+    given = [f"{option}={value}"]
+    return (
+        [path[0], *given, *path[1:], *words]
+        if action in above and len(path) > 1
+        else [
+            *(given if action in above else []),
+            *path,
+            *words,
+            *([] if action in above else given),
+        ]
+    )
+
+
+def call(main: Callable[[list[str]], int], words: list[str]) -> int:
+    """The exit code."""
+    try:
+        return main(words)
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+
+
+@pytest.mark.parametrize(("command", "option"), options(), ids=lambda text: text.replace(" ", "_"))
+def test_hostile_values(
+    command: str,
+    option: str,
+    place: Path,
+    bag: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("POSEMO_MODELS", str(place / "models" / "models.yaml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    parser, above = parser_of(command)
+    action = next(a for a in (*above, *parser._actions) if (a.option_strings or [a.dest])[-1] == option)
+    if command.startswith("posemo"):
+        main = cli.main
+    else:
+        from train.cli import main
+    kind = kind_of(action)
+    for value in VALUES[kind]:
+        shutil.rmtree(place / "out", ignore_errors=True)
+        words = words_with(command, base(command, bag), action, above, value)
+        code = call(main, words)
+        out, err = capsys.readouterr()
+        said = f"{words} -> {code}\n{out}\n{err}"
+        assert code in (0, 1, 2, 3), said
+        assert "Traceback" not in out + err, said
+        if must_refuse(action, kind, value):
+            assert code in (1, 2), said
+        if code:
+            lines = [line for line in err.splitlines() if line.startswith(command.split()[0])]
+            assert len(lines) == 1, said
+            assert len(lines[0]) < 9000, said
+
+
+LIGHTNING = [
+    ("--config", PATHS),
+    ("--ckpt_path", REFUSED_PATHS),
+    ("--out", ("", "text.txt/below", "/proc/nowhere/x")),
+    ("--trainer.max_epochs", NUMBERS),
+    ("--trainer.accelerator", WORDS),
+    ("--data", WORDS),
+    ("--model", WORDS),
+    ("--no_such_option", ("1",)),
+]
+
+
+@pytest.mark.skipif(train_parser is None, reason="train is not here")
+@pytest.mark.parametrize(("option", "values"), LIGHTNING, ids=[o for o, _ in LIGHTNING])
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_hostile_values_of_lightning(
+    command: str,
+    option: str,
+    values: tuple[str, ...],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from train.cli import main
+    from train.tables.command import CONFIGS
+
+    monkeypatch.chdir(place)
+    for value in values:
+        words = [command, "--config", str(CONFIGS / "table_2/ours.yaml"), f"{option}={value}"]
+        code = call(main, words)  # its data are not here, so it never ends well
+        err = capfd.readouterr().err
+        assert code in (1, 2), f"{words} -> {code}\n{err}"
+        assert "Traceback" not in err, err
+        assert any(len(line.split()) > 3 for line in err.splitlines()), f"{words}: {err!r} says nothing"
