@@ -10,6 +10,7 @@ from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
 from ..replay.choice import Choice
+from .values import integer, number
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
@@ -20,17 +21,22 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
     parser.add_argument(
         "--runtime", default=models.runtime, choices=(AUTO, *RUNTIMES), help="what runs the networks"
     )
-    parser.add_argument("--threads", type=int, default=models.threads, help="CPU threads, 0: one per core")
+    parser.add_argument(
+        "--threads", type=integer(0, 256), default=models.threads, help="CPU threads, 0: one per core"
+    )
 
 
 def add_lift_options(parser: argparse.ArgumentParser) -> None:
     """``--delay-frames N``, ``--smoothing-hz F``."""
     parser.add_argument(
-        "--delay-frames", type=int, default=Models().delay_frames, help="frames the lifter waits for"
+        "--delay-frames",
+        type=integer(0, 121),
+        default=Models().delay_frames,
+        help="frames the lifter waits for",
     )
     parser.add_argument(
         "--smoothing-hz",
-        type=float,
+        type=number(0, 100),
         default=Models().smoothing_hz,
         help="lowest cut-off of the filter over the skeletons; 0: none",
     )
@@ -42,17 +48,22 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser)
     add_lift_options(parser)
     parser.add_argument(
-        "--detect-every", type=int, default=settings.detect_every, help="run the detector on every k-th frame"
+        "--detect-every",
+        type=integer(1, 1000),
+        default=settings.detect_every,
+        help="run the detector on every k-th frame",
     )
     parser.add_argument(
         "--context-rate-hz",
-        type=float,
+        type=number(0, 100),
         default=settings.context_rate_hz,
         help="encodings of the scene per second; 0: as the emotion network was trained with, or 2",
     )
-    parser.add_argument("--max-people", type=int, default=settings.max_people, help="the best boxes stay")
     parser.add_argument(
-        "--hfov", type=float, default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
+        "--max-people", type=integer(1, 100), default=settings.max_people, help="the best boxes stay"
+    )
+    parser.add_argument(
+        "--hfov", type=number(1, 179), default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
     )
 
 
@@ -66,7 +77,10 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="intrinsics: topic of the bag, or a file (camera_calibration's YAML, or JSON)",
     )
     parser.add_argument(
-        "--rate", type=float, metavar="HZ", help="images per second, instead of the source's own time"
+        "--rate",
+        type=number(1e-3, 10_000),
+        metavar="HZ",
+        help="images per second, instead of the source's own time",
     )
     parser.add_argument(
         "--strict",
@@ -76,11 +90,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 
 def choice_from(args: argparse.Namespace) -> Choice:
-    """What the options of ``add_source_options`` describe.
-
-    Raises:
-        InputError: A rate that is none.
-    """
+    """What the options of ``add_source_options`` describe."""
     return Choice(args.rate, args.topic, args.camera_info, args.strict)
 
 

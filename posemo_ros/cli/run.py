@@ -8,14 +8,15 @@ from pathlib import Path
 from ..losses import FINISHED_WITH_LOSSES
 from .command import Command
 from .options import add_model_options, add_source_options, choice_from, pipeline_from
+from .values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", help="video, picture or folder of pictures, bag, number of a camera, or address of a stream"
     )
-    parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder for the results")
-    parser.add_argument("--truth", type=Path, help="ground truth (.npz) to compare with")
+    parser.add_argument("--out", type=as_path, default=Path("out/run"), help="folder for the results")
+    parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
     add_source_options(parser)
     add_model_options(parser)
 

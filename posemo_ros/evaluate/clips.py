@@ -7,8 +7,6 @@ the joints of H36M-17, then nose, left eye, right eye, left ear, right ear.
 from __future__ import annotations
 
 import logging
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..archives import read_npz
 from ..errors import InputError
 from ..interpolate import at_times
 from ..skeleton import H36M17
@@ -69,28 +68,12 @@ def read_clips(path: Path, *, labelled: bool = False) -> list[Clip]:
         InputError: The file cannot be read, or an array is missing, has another shape or a label
             that nobody knows.
     """
-    arrays = _load(path)
+    arrays = read_npz(path, "clips")
     _check(path, arrays, labelled)
     chosen = _test_split(path, arrays)
     clips = [_clip(arrays, i, labelled) for i in chosen]
     _warn_about_axes(path, clips)
     return clips
-
-
-def _load(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise InputError(f"cannot read {path} as a .npz file of clips ({error}); {PAGE}") from error
 
 
 def _check(path: Path, arrays: Mapping[str, NDArray[Any]], labelled: bool) -> None:

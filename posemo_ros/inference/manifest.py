@@ -232,8 +232,9 @@ def load_manifest(path: Path) -> dict[str, ModelSpec]:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ModelError(f"cannot read the model manifest {path}: {error}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"cannot read the model manifest {path}: {reason}") from error
     models = data.get("models") if isinstance(data, Mapping) else None
     if not isinstance(models, Mapping):
         raise ModelError(f"{path}: expected a mapping 'models: {{name: entry}}'")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from ..archives import read_npz
 from ..detect.boxes import iou
 from ..errors import InputError
 from ..metrics import joint_errors, mpjpe, p_mpjpe
@@ -78,11 +79,11 @@ def read_truth(path: Path) -> Truth:
     Raises:
         InputError: The file cannot be read or has other contents.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            truth = Truth(file["keypoints"], file["boxes"], file["joints3d"])
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: cannot read the ground truth ({error})") from error
+    arrays = read_npz(path, "the ground truth")
+    missing = [name for name in ("keypoints", "boxes", "joints3d") if name not in arrays]
+    if missing:
+        raise InputError(f"{path}: cannot read the ground truth (no array {', '.join(missing)})")
+    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"])
     shape = truth.boxes.shape[:2]
     if truth.keypoints.shape != (*shape, 17, 3) or truth.joints.shape != (*shape, 17, 3):
         raise InputError(

@@ -217,7 +217,6 @@ def test_hostile_values(
         if code:
             lines = [line for line in err.splitlines() if line.startswith(command.split()[0])]
             assert len(lines) == 1, said
-            assert len(lines[0]) < 9000, said
 
 
 LIGHTNING = [
