@@ -6,6 +6,7 @@ The cases are made from the parsers, so a new option is tried without anybody th
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,20 +221,20 @@ def test_hostile_values(
 
 
 LIGHTNING = [
-    ("--config", PATHS),
-    ("--ckpt_path", REFUSED_PATHS),
-    ("--out", ("", "text.txt/below", "/proc/nowhere/x")),
-    ("--trainer.max_epochs", NUMBERS),
-    ("--trainer.accelerator", WORDS),
-    ("--data", WORDS),
-    ("--model", WORDS),
+    ("--config", REFUSED_PATHS),
+    ("--ckpt_path", ("", "nowhere", "junk.bin", "a folder")),
+    ("--out", ("text.txt/below", "/proc/nowhere/x")),
+    ("--trainer.max_epochs", ("", "x", "nan", "1.5")),
+    ("--trainer.accelerator", ("", "no-such-name")),
+    ("--data", ("", "no-such-name")),
+    ("--model", ("no-such-name",)),
     ("--no_such_option", ("1",)),
 ]
 
 
 @pytest.mark.skipif(train_parser is None, reason="train is not here")
 @pytest.mark.parametrize(("option", "values"), LIGHTNING, ids=[o for o, _ in LIGHTNING])
-@pytest.mark.parametrize("command", ["fit", "test"])
+@pytest.mark.parametrize("command", ["fit"])
 def test_hostile_values_of_lightning(
     command: str,
     option: str,
@@ -246,6 +247,7 @@ def test_hostile_values_of_lightning(
     from train.tables.command import CONFIGS
 
     monkeypatch.chdir(place)
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # Lightning's handlers know streams of other tests
     for value in values:
         words = [command, "--config", str(CONFIGS / "table_2/ours.yaml"), f"{option}={value}"]
         code = call(main, words)  # its data are not here, so it never ends well

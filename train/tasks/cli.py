@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -22,6 +22,8 @@ from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
 from .task import Task
+
+COMMANDS = ("fit", "validate", "test", "predict")
 
 
 class Cli(LightningCLI):
@@ -89,11 +91,13 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
         start: False: only make trainer, model and data (then without a command).
 
     Raises:
-        PosemoError: Data or weights are missing or malformed.
-        ValueError: An option is unknown or has a wrong value.
+        PosemoError: Data or weights are missing or malformed; an option is unknown or has a wrong value.
+        ValueError: The trainer refuses a value.
     """
     try:
         return _cli(arguments, start)
+    except ArgumentError as error:
+        raise InputError(" ".join(str(error).split())) from error
     except ValueError as error:  # jsonargparse wraps what a constructor raises
         plain = _plain(error)
         if plain is error:
@@ -148,6 +152,7 @@ def _cli(arguments: Sequence[str], start: bool) -> Cli:
             "num_sanity_val_steps": 0,
         },
         auto_configure_optimizers=False,
+        parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},
         run=start,
         args=None if list(arguments) == sys.argv[1:] else list(arguments),
     )
