@@ -200,7 +200,7 @@ def test_evaluate_emotion(
     assert main([*command, "tiny-mover"]) == 0
     assert "macro f1" in capsys.readouterr().out
     assert main([*command, "tiny-emotion"]) == 1
-    assert "looks at the scene too" in capsys.readouterr().err
+    assert "looks at the scene" in capsys.readouterr().err
     assert main([*command, "tiny-lifter"]) == 1
     assert "is for the task 'lifter'" in capsys.readouterr().err
 
