@@ -43,26 +43,21 @@ class PeopleFinder:
         self.max_people = max_people
         self.hfov_deg = hfov_deg
         self._people = People2D()
-        self._stamp_ns: int | None = None
 
     def reset(self) -> None:
         """Forget everybody."""
         self._people = People2D()
-        self._stamp_ns = None
         self.schedule.reset()
         self.tracker.reset()
 
     def find(self, frame: Frame, clock: Clock | None = None) -> People2D:
-        """The people of the next frame; a stamp that jumps back resets everything.
+        """The people of the next frame; stamps never go back (see ``Timeline``).
 
         Args:
             frame: The image.
             clock: Called with a station's name around its work, to measure it.
         """
         clock = clock or (lambda _: nullcontext())
-        if self._stamp_ns is not None and frame.stamp_ns < self._stamp_ns:
-            self.reset()
-        self._stamp_ns = frame.stamp_ns
 
         def detect() -> Detections:
             with clock("detector"):

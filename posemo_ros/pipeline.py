@@ -35,8 +35,9 @@ from .people import PeopleFinder
 from .settings import CONTEXT_RATE_HZ
 from .settings import Models as Models
 from .settings import Settings as Settings
+from .timeline import Timeline
 from .tuning import open_model
-from .types import Emotions, Frame, FrameResult, Skeletons3D
+from .types import Emotions, Frame, FrameResult, People2D, Skeletons3D
 
 Spec = TypeVar("Spec", bound=TaskSpec)
 
@@ -181,6 +182,7 @@ class Pipeline:
         self.models = models or Models()
         store = store or ModelStore()
         self._settings = settings or Settings()
+        self._timeline = Timeline(late_s=self._settings.late_s, gap_s=self._settings.gap_s)
         self._people = build_people(self.models, store, self._settings)
         self._lifter = build_lifter(self.models, store)
         self._context = build_context(self.models, store, self._settings)
@@ -195,6 +197,7 @@ class Pipeline:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         apply_people(self._people, settings)
+        self._timeline.late_s, self._timeline.gap_s = settings.late_s, settings.gap_s
         if self._context:
             self._context.rate_hz = settings.context_rate_hz or self._own_context_rate
         if self._emotion:
@@ -229,10 +232,10 @@ class Pipeline:
         return networks_of(self.models, self.sessions)
 
     def step(self, frame: Frame) -> FrameResult:
-        """Everything about one frame; frames come in the order of their stamps.
-
-        A stamp that jumps back (a replayed bag) resets the chain.
-        """
+        """Everything about one frame; frames come in the order of their stamps (see ``Timeline``)."""
+        owed: list[tuple[Skeletons3D, Emotions | None]] = []
+        if not self._timeline.admits(frame.stamp_ns, lambda: owed.extend(self._start_anew())):
+            return FrameResult(People2D(view=frame.view(self._settings.hfov_deg)), late=True)
         clock = StageClock()
         people = self._people.find(frame, clock)
         skeletons = emotions = None
@@ -247,7 +250,7 @@ class Pipeline:
         if skeletons is not None and self._emotion:
             with clock("emotion"):
                 emotions = self._emotion.judge(skeletons)
-        return FrameResult(people, skeletons, emotions, clock.timings_ms)
+        return FrameResult(people, skeletons, emotions, clock.timings_ms, owed=tuple(owed))
 
     def flush(self) -> Iterator[tuple[Skeletons3D, Emotions | None]]:
         """What is still due when no more frames come (``delay_frames`` > 0)."""
@@ -256,9 +259,20 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget everybody, as before the first frame."""
+        self._timeline.reset()
         for station in (self._people, self._lifter, self._context, self._emotion):
             if station is not None:
                 station.reset()
+
+    def _start_anew(self) -> list[tuple[Skeletons3D, Emotions | None]]:
+        """Forget everybody in the middle of a stream; what was still due."""
+        owed = list(self.flush())
+        self._people.reset()
+        if self._context:
+            self._context.reset()
+        if self._emotion:
+            self._emotion.forget_people()
+        return owed
 
 
 def _load(models: Models, store: ModelStore, name: str, kind: type[Spec]) -> tuple[Session, Spec]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .camera import DEFAULT_HFOV_DEG
+from .timeline import GAP_S, LATE_S
 
 CONTEXT_RATE_HZ = 2.0
 
@@ -45,6 +46,7 @@ class Settings:
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
             trained with, ``CONTEXT_RATE_HZ`` where it does not say.
         context_max_age_s: An encoding of the scene older than this is not used.
+        late_s, gap_s: What counts as a late image and as a jump of time, see ``Timeline``.
         hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
     """
 
@@ -54,4 +56,6 @@ class Settings:
     max_people: int = 8
     context_rate_hz: float = 0.0
     context_max_age_s: float = 5.0
+    late_s: float = LATE_S
+    gap_s: float = GAP_S
     hfov_deg: float = DEFAULT_HFOV_DEG

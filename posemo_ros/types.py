@@ -281,12 +281,16 @@ class FrameResult:
         emotions: True for the skeletons' view; None when there are no skeletons.
         timings_ms: Wall time per station, in the order of the data; stations that rested in this
             frame are absent.
+        late: The image is older than the one before and was skipped; nothing is known about it.
+        owed: 3D results of earlier images that still waited when time jumped.
     """
 
     people: People2D
     skeletons: Skeletons3D | None = None
     emotions: Emotions | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    late: bool = False
+    owed: tuple[tuple[Skeletons3D, Emotions | None], ...] = ()
 
     @property
     def stamp_ns(self) -> int:

@@ -89,14 +89,3 @@ def test_only_the_best_are_kept() -> None:
     station = finder(World(4), max_people=2)
     people = station.find(frame(0))
     np.testing.assert_allclose(people.scores, [0.9, 0.8])
-
-
-def test_time_that_jumps_back_starts_anew() -> None:
-    world = World(1)
-    station = finder(world)
-    for i in (10, 11, 12):
-        station.find(frame(i))
-    runs = world.detections
-    people = station.find(frame(0))
-    assert world.detections == runs + 1
-    assert people.ids == ("p2",)

@@ -92,10 +92,9 @@ class PersonTracker:
     def reset(self) -> None:
         """Forget everybody. Ids go on counting, so none is ever used twice."""
         self._tracks: tuple[_Track, ...] = ()
-        self._last_ns: int | None = None
 
     def track(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
-        """Name the people of the next frame; a stamp that jumps back resets the tracker.
+        """Name the people of the next frame; stamps never go back (see ``Timeline``).
 
         Args:
             detections: Boxes of all the people in the frame, detected or followed.
@@ -106,8 +105,6 @@ class PersonTracker:
         """
         finite = np.isfinite(detections.boxes).all(axis=1)
         detections = Detections(detections.boxes[finite], detections.scores[finite])
-        if self._last_ns is not None and stamp_ns < self._last_ns:
-            self.reset()
         tracks = [t for t in self._tracks if stamp_ns - t.stamp_ns <= self.max_lost_s * 1e9]
         owners = self._associate(tracks, detections.boxes, stamp_ns)
         boxes = detections.boxes.astype(np.float64)
@@ -117,7 +114,6 @@ class PersonTracker:
         )
         named = {t.id for t in current}
         self._tracks = (*current, *(t for t in tracks if t.id not in named))
-        self._last_ns = stamp_ns
         return tuple(t.id for t in current), detections
 
     def _associate(self, tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> list[_Track | None]:

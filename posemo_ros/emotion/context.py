@@ -37,7 +37,9 @@ class ContextEncoder:
         self.latest = None
 
     def encode(self, frame: Frame) -> Context:
-        """Encode the image if the last encoding is older than the rate allows, or in the future.
+        """Encode the image if the last encoding is older than the rate allows.
+
+        Stamps never go back (see ``Timeline``).
 
         Returns:
             The newest encoding; its stamp is that of the image it was made from.
@@ -46,7 +48,7 @@ class ContextEncoder:
             ModelError: The network's answer is not (1, tokens, width) as the manifest says.
         """
         period_ns = int(1e9 / self.rate_hz) if self.rate_hz > 0 else 0
-        if self.latest is not None and 0 <= frame.stamp_ns - self.latest.stamp_ns < period_ns:
+        if self.latest is not None and frame.stamp_ns - self.latest.stamp_ns < period_ns:
             return self.latest
         tensor = centre_square(frame.image, frame.pixel_order, self._spec.input)
         answer = self.session.run({self.session.inputs[0].name: tensor})

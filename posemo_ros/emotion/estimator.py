@@ -78,32 +78,45 @@ class EmotionEstimator:
     def reset(self) -> None:
         """Forget everything."""
         self._contexts: deque[Context] = deque(maxlen=KEPT_CONTEXTS)
+        self._contexts_to_come: deque[Context] | None = None
         self.forget_people()
+        self._people_jumped = False
 
     def forget_people(self) -> None:
-        """Forget everybody's movements; encodings of the scene stay."""
+        """Forget everybody, since time jumped; encodings of the time from now on stay."""
+        self._people_jumped = self._contexts_to_come is None
+        if self._contexts_to_come is not None:
+            self._contexts, self._contexts_to_come = self._contexts_to_come, None
         self._movements: dict[str, Movement] = {}
         self._first_ns: int | None = None
         self._last_ns = 0
 
     def remember(self, context: Context) -> None:
-        """Take an encoding of the scene; one that is older than the last (time jumped) replaces all."""
-        newest_ns = self._contexts[-1].stamp_ns if self._contexts else -1
+        """Take an encoding of the scene.
+
+        One that is older than the last means that time jumped back. The skeletons may have jumped
+        already, or, with a lifter that waits, not yet.
+        """
+        known = self._contexts if self._contexts_to_come is None else self._contexts_to_come
+        newest_ns = known[-1].stamp_ns if known else context.stamp_ns - 1
         if context.stamp_ns < newest_ns:
-            self._contexts.clear()
+            if self._people_jumped:
+                known.clear()
+                self._people_jumped = False
+            else:
+                known = self._contexts_to_come = deque(maxlen=KEPT_CONTEXTS)
         if self._spec.context_frames and context.stamp_ns != newest_ns:
-            self._contexts.append(context)
+            known.append(context)
 
     def judge(self, skeletons: Skeletons3D) -> Emotions:
         """Take the skeletons of one more image and judge everybody's movement up to it.
 
-        A stamp before the last one (a bag started again) forgets everybody first.
+        Stamps never go back (see ``Timeline``).
 
         Args:
             skeletons: N persons.
         """
-        if self._first_ns is None or skeletons.stamp_ns < self._last_ns:
-            self.forget_people()
+        if self._first_ns is None:
             self._first_ns = skeletons.stamp_ns
         self._last_ns = skeletons.stamp_ns
         now = (skeletons.stamp_ns - self._first_ns) * 1e-9

@@ -69,15 +69,12 @@ class Lifter:
         self._tracks: dict[str, Track] = {}
         self._waiting: deque[tuple[float, People2D]] = deque()
         self._first_ns: int | None = None
-        self._last_ns = 0
         self._count = 0
         if self._smoother:
             self._smoother.reset()
 
     def lift(self, people: People2D) -> Skeletons3D | None:
-        """Take the people of one more image.
-
-        A stamp before the last one (a bag started again) forgets everybody first.
+        """Take the people of one more image; stamps never go back (see ``Timeline``).
 
         Args:
             people: N persons; without intrinsics in their view a 60 degree lens is assumed.
@@ -87,10 +84,8 @@ class Lifter:
             no such image.
         """
         stamp_ns = people.stamp_ns
-        if self._first_ns is None or stamp_ns < self._last_ns:
-            self.reset()
+        if self._first_ns is None:
             self._first_ns = stamp_ns
-        self._last_ns = stamp_ns
         time = (stamp_ns - self._first_ns) * 1e-9 if self._spec.rate_hz else float(self._count)
         self._count += 1
         self._remember(time, people)

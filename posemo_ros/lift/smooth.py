@@ -46,7 +46,7 @@ class OneEuroFilter:
         """Smoothed points of one moment.
 
         Args:
-            time: Seconds, ascending from call to call.
+            time: Seconds, never less than in the call before.
             ids: N persons; those who are missing for half a second are forgotten.
             points: (N, J, 3) metres, NaN where unknown.
 
@@ -60,8 +60,10 @@ class OneEuroFilter:
         return np.asarray(smoothed, np.float32).reshape(points.shape)
 
     def _next(self, last: _State | None, time: float, points: Doubles) -> _State:
-        if last is None or time <= last.time:
+        if last is None:
             return _State(time, points, np.zeros_like(points))
+        if time == last.time:  # two images of one moment: nothing to learn about the speed
+            return _State(time, points, last.velocity)
         gap = time - last.time
         moved = np.nan_to_num((points - last.points) / gap)
         velocity = last.velocity + _share(SPEED_CUTOFF_HZ, gap) * (moved - last.velocity)

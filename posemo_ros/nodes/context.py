@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from posemo_msgs.msg import ContextFeatures
 from rclpy.lifecycle import LifecyclePublisher
@@ -12,6 +12,7 @@ from .. import diagnostics as keys
 from ..emotion.context import ContextEncoder
 from ..pipeline import StageClock, build_context
 from ..settings import CONTEXT_RATE_HZ
+from ..timeline import Timeline
 from ..topics import CONTEXT
 from ..types import Frame
 from .base import SwitchedOff
@@ -28,6 +29,7 @@ class Loaded:
 
     encoder: ContextEncoder
     features: LifecyclePublisher
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 class ContextNode(ImageStation[ContextParameters, Loaded]):
@@ -48,13 +50,17 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         """Subscribe, and forget the last encoding."""
         super().start(loaded)
         loaded.encoder.reset()
+        loaded.timeline.reset()
 
     def apply(self, loaded: Loaded, params: ContextParameters) -> None:
-        """Encode at the changed rate."""
+        """Hand changed settings on."""
+        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
         loaded.encoder.rate_hz = params.context_rate_hz or CONTEXT_RATE_HZ
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""
+        if not self.admits(loaded.timeline, frame.stamp_ns, loaded.encoder.reset):
+            return
         clock, before = StageClock(), loaded.encoder.latest
         with clock("context"):
             context = loaded.encoder.encode(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from posemo_msgs.msg import ContextFeatures, EmotionArray, Skeleton3DArray
@@ -14,6 +14,7 @@ from .. import diagnostics as keys
 from ..emotion.estimator import EmotionEstimator
 from ..messages import context_from_message, skeletons_from_message
 from ..pipeline import Models, StageClock, build_emotion
+from ..timeline import Timeline
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
 from .base import SwitchedOff
 from .conversion import MAKE
@@ -30,6 +31,7 @@ class Loaded:
     models: Models
     estimator: EmotionEstimator
     emotions: LifecyclePublisher
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 class EmotionNode(ResultStation[EmotionParameters, Loaded]):
@@ -48,6 +50,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: EmotionParameters) -> None:
         """Hand changed settings on."""
+        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
         loaded.estimator.max_context_age_s = params.context_max_age_s
 
     def start(self, loaded: Loaded) -> None:
@@ -59,6 +62,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
             topics[CONTEXT] = (ContextFeatures, lambda message: self._take_context(loaded, message))
         self.listen(topics=topics, required=(SKELETONS,))
         loaded.estimator.reset()
+        loaded.timeline.reset()
 
     def _take_context(self, loaded: Loaded, message: ContextFeatures) -> None:
         context, wanted = context_from_message(message), loaded.models.context
@@ -75,6 +79,8 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
 
     def _estimate(self, loaded: Loaded, message: Skeleton3DArray) -> None:
         skeletons = skeletons_from_message(message)
+        if not self.admits(loaded.timeline, skeletons.stamp_ns, loaded.estimator.forget_people):
+            return
         clock = StageClock()
         with clock("emotion"):
             emotions = loaded.estimator.judge(skeletons)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -102,8 +103,7 @@ class ImageInput:
         # The first image may overtake its CameraInfo.
         self._info_came.wait(FIRST_INFO_S)
         self._info_came.set()
-        frame = frame_from_message(message)
-        self._watch_stamp(frame)
+        frame = self._with_stamp(frame_from_message(message))
         self._check_picture(frame)
         self._work(self._with_camera(frame))
 
@@ -121,7 +121,7 @@ class ImageInput:
         if self._camera_of[0] != key:
             self._camera_of = (key, self._choose_camera(frame, info, hfov_deg))
             self._info_in_use = info  # kept, so that its id stays taken
-        return Frame(frame.image, frame.stamp_ns, frame.frame_id, self._camera_of[1], frame.pixel_order)
+        return replace(frame, camera=self._camera_of[1])
 
     def _choose_camera(self, frame: Frame, info: CameraInfo | None, hfov_deg: float | None) -> Camera | None:
         if hfov_deg is None:
@@ -131,9 +131,12 @@ class ImageInput:
         self._station.warn("camera_info", assumption and f"{topic}: {assumption}")
         return camera
 
-    def _watch_stamp(self, frame: Frame) -> None:
-        text = f"images on {self.topic} carry no stamp (0): windows and latency cannot be right"
+    def _with_stamp(self, frame: Frame) -> Frame:
+        text = f"images on {self.topic} carry no stamp (0): their time of arrival is taken"
         self._station.warn("stamp", "" if frame.stamp_ns else text)
+        if frame.stamp_ns:
+            return frame
+        return replace(frame, stamp_ns=int(self._station.get_clock().now().nanoseconds))
 
 
 class _LossCheck:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from .. import diagnostics as keys
 from ..people import PeopleFinder
 from ..pipeline import Models, StageClock, apply_people, build_people
+from ..timeline import Timeline
 from ..topics import PEOPLE
 from ..types import Frame
 from .conversion import MAKE
@@ -27,6 +28,7 @@ class Loaded:
     models: Models
     finder: PeopleFinder
     people: LifecyclePublisher
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
@@ -46,13 +48,17 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         """Subscribe, and know nobody."""
         super().start(loaded)
         loaded.finder.reset()
+        loaded.timeline.reset()
 
     def apply(self, loaded: Loaded, params: KeypointsParameters) -> None:
         """Hand changed settings on."""
         apply_people(loaded.finder, settings_of(params))
+        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Find people in one image and publish them."""
+        if not self.admits(loaded.timeline, frame.stamp_ns, loaded.finder.reset):
+            return
         clock = StageClock()
         people = loaded.finder.find(frame, clock)
         loaded.people.publish(MAKE.people(people, loaded.models))

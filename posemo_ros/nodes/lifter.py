@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
 from rclpy.lifecycle import LifecyclePublisher
@@ -12,6 +12,7 @@ from .. import diagnostics as keys
 from ..lift.lifter import Lifter
 from ..messages import people_from_message
 from ..pipeline import Models, StageClock, build_lifter
+from ..timeline import Timeline
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
 from .base import SwitchedOff
@@ -29,6 +30,7 @@ class Loaded:
     models: Models
     lifter: Lifter
     skeletons: LifecyclePublisher
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 class LifterNode(ResultStation[LifterParameters, Loaded]):
@@ -45,19 +47,26 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
         announce(self, models, {"lifter": lifter.session})
         return Loaded(models, lifter, self.publisher(Skeleton3DArray, SKELETONS))
 
+    def apply(self, loaded: Loaded, params: LifterParameters) -> None:
+        """Hand changed settings on."""
+        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
+
     def start(self, loaded: Loaded) -> None:
         """Subscribe; at the end, publish what the lifter still owes."""
-        self.on_stop(lambda: self._flush(loaded))
+        self.on_stop(lambda: self._flush(loaded) if self.idle else None)
         topics = {PEOPLE: (Person2DArray, lambda message: self._lift(loaded, message))}
         self.listen(topics=topics, required=(PEOPLE,))
         loaded.lifter.reset()
+        loaded.timeline.reset()
 
     def _flush(self, loaded: Loaded) -> None:
-        for skeletons in loaded.lifter.flush() if self.idle else ():
+        for skeletons in loaded.lifter.flush():
             self._publish(loaded, skeletons)
 
     def _lift(self, loaded: Loaded, message: Person2DArray) -> None:
         people = people_from_message(message)
+        if not self.admits(loaded.timeline, people.stamp_ns, lambda: self._flush(loaded)):
+            return
         clock = StageClock()
         with clock("lifter"):
             skeletons = loaded.lifter.lift(people)

@@ -101,6 +101,21 @@ class RuntimeParameters(StationParameters):
     manifests: tuple[str, ...] = declared(
         ("",), "More model manifests (YAML files) to read besides config/models.yaml."
     )
+    late_s: float = declared(
+        Settings.late_s,
+        "An image that is older than the one before by less than this, in seconds, is skipped and counted; "
+        "by more: time has jumped, and everybody is forgotten.",
+        0.0,
+        3600.0,
+        live=True,
+    )
+    gap_s: float = declared(
+        Settings.gap_s,
+        "A gap between two images of more than this, in seconds, is a jump of time too.",
+        0.1,
+        86400.0,
+        live=True,
+    )
 
 
 @dataclass(frozen=True)

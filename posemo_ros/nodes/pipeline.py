@@ -63,6 +63,11 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Run the chain on one image and publish."""
         result = loaded.pipeline.step(frame)
+        for skeletons, emotions in result.owed:
+            self._publish_3d(loaded, skeletons, emotions)
+        if result.late:
+            self.monitor.count(keys.LATE)
+            return
         loaded.people.publish(MAKE.people(result.people, loaded.pipeline.models))
         if result.skeletons is not None:
             self._publish_3d(loaded, result.skeletons, result.emotions)

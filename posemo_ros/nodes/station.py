@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from .. import diagnostics as keys
 from ..errors import PosemoError
+from ..timeline import Timeline
 from .base import SUCCESS, L, P, PosemoNode
 from .monitor import WARN, Window
 from .parameters import StationParameters
@@ -31,6 +32,13 @@ class Station(PosemoNode[P, L]):
 
     def apply(self, loaded: L, params: P) -> None:
         """Parameters have changed; in the worker's thread, between two messages."""
+
+    def admits(self, timeline: Timeline, stamp_ns: int, on_jump: Callable[[], object]) -> bool:
+        """Whether to work on the image or results of this stamp; counts those that came late."""
+        admitted = timeline.admits(stamp_ns, on_jump)
+        if not admitted:
+            self.monitor.count(keys.LATE)
+        return admitted
 
     @property
     def idle(self) -> bool:

@@ -76,6 +76,11 @@ def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | Non
         for frame in source:
             start = time.perf_counter()
             result = pipeline.step(frame)
+            for skeletons, emotions in result.owed:
+                bag.write_late(frame.stamp_ns, skeletons, emotions)
+            if result.late:
+                source.losses.add("older than the image before", f"image of {frame.stamp_ns * 1e-9:.3f} s")
+                continue
             times.append((time.perf_counter() - start) * 1e3)
             for name, ms in result.timings_ms.items():
                 stages.setdefault(name, []).append(ms)

@@ -43,14 +43,6 @@ def test_rests_between_two_encodings() -> None:
     assert sorted(set(stamps)) == [0, 500_000_000, 1_000_000_000]
 
 
-def test_time_that_jumps_back_encodes_anew() -> None:
-    session = Mean()
-    encoder = ContextEncoder(session, SPEC, "clip", rate_hz=2.0)
-    encoder.encode(_frame(5.0))
-    assert encoder.encode(_frame(0.0)).stamp_ns == 0
-    assert session.calls == 2
-
-
 def test_tokens_and_name() -> None:
     context = ContextEncoder(Mean(), SPEC, "clip").encode(_frame(0.0, 9))
     np.testing.assert_allclose(context.tokens, [[4, 3.5, 3]] * 2)

@@ -138,14 +138,6 @@ def test_an_unknown_skeleton_is_not_judged() -> None:
     assert emotions.status == (EmotionStatus.TOO_FEW_FRAMES,)
 
 
-def test_stamps_that_jump_back_forget_everybody() -> None:
-    estimator = EmotionEstimator(Echo(), SPEC)
-    for i in (10, 11, 12, 13, 14, 0):
-        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
-    assert emotions.status == (EmotionStatus.TOO_FEW_FRAMES,)
-    assert emotions.windows_s[0] == 0
-
-
 def test_a_person_gone_too_long_starts_anew_and_memory_is_bounded() -> None:
     estimator = EmotionEstimator(Echo(), SPEC)
     for i in range(5):
@@ -225,10 +217,19 @@ def test_a_context_older_than_the_limit_is_not_used(age_s: float, status: str) -
     assert np.isnan(emotions.context_ages_s[0]) == (status == "no_context")
 
 
-def test_encodings_from_before_a_jump_back_are_forgotten() -> None:
+@pytest.mark.parametrize("first", ["context", "people"])
+def test_encodings_from_before_a_jump_back_are_used_for_the_people_of_then(first: str) -> None:
     estimator = EmotionEstimator(Echo(), CONTEXT_SPEC)
-    estimator.remember(_context(900))
-    estimator.remember(_context(0))
+    estimator.remember(_context(90))
+    for i in range(90, 96):
+        if i == 95 and first == "context":
+            estimator.remember(_context(0))
+        emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
+    assert emotions.context_ages_s[0] == pytest.approx(0.5)
+    estimator.forget_people()
+    if first == "people":
+        estimator.remember(_context(0))
     for i in range(5):
         emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
+    assert emotions.status == (EmotionStatus.VALID,)
     assert emotions.context_ages_s[0] == pytest.approx(0.4)

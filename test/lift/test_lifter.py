@@ -146,16 +146,6 @@ def test_a_person_never_really_seen_is_unknown() -> None:
     assert np.isfinite(skeletons.relative[1]).all()
 
 
-def test_a_stamp_before_the_last_forgets_everybody() -> None:
-    session = Recorder()
-    lifter = Lifter(session, SCREEN, delay_frames=1)
-    _lift(lifter, _people(a=10.0), _frame(7))
-    _lift(lifter, _people(a=20.0), _frame(8))
-    assert _lift(lifter, _people(a=50.0), _frame(0)) is None
-    _lift(lifter, _people(a=60.0), _frame(1))
-    np.testing.assert_allclose(_x(session.batches[-1]), [50, 50, 50, 60, 60], atol=1e-4)
-
-
 @pytest.mark.parametrize("fps", [5.0, 10.0, 20.0, 29.97])
 def test_windows_span_the_same_time_at_any_stream_rate(fps: float) -> None:
     """The network was trained at 10 Hz; a person moving 30 px/s must look the same to it."""

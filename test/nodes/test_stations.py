@@ -192,8 +192,8 @@ def test_thresholds_change_at_run_time_and_models_do_not(bench: Bench, pipeline:
     assert pipeline.params.detect_every == 1
     refused = pipeline.set_parameters([Parameter("detector", value="other")])[0]
     assert not refused.successful
-    # The tiny detector's score is 0.9: after a jump back in time nobody is followed any more.
-    send.publish(image(0, stamp_ns=SECOND // 100))
+    # The tiny detector's score is 0.9: after a jump of time nobody is followed any more.
+    send.publish(image(0, stamp_ns=50 * SECOND))
     bench.until(lambda: len(people) == 2, "results")
     assert [len(m.people) for m in people] == [1, 0]
 

@@ -18,7 +18,7 @@ FRAMES = 3
 WINDOW = 4
 
 
-def write_chain(folder: Path, prefix: str = "tiny") -> Path:
+def write_chain(folder: Path, prefix: str = "tiny", frames: int = FRAMES) -> Path:
     """All networks and ``models.yaml``, which names them PREFIX-detector, PREFIX-keypoints and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = {"width": SIZE, "height": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1], "pad_value": 0}
@@ -29,7 +29,7 @@ def write_chain(folder: Path, prefix: str = "tiny") -> Path:
             "keypoints",
             {"input": {**plain, "width": 48, "height": 64}, "codec": "quarter"},
         ),
-        "lifter": (_lifter(), "lifter", {"frames": FRAMES, "normalisation": "person"}),
+        "lifter": (_lifter(frames), "lifter", {"frames": frames, "normalisation": "person"}),
         "emotion": (
             _emotion(),
             "emotion",
@@ -122,7 +122,7 @@ def _keypoints() -> onnx.GraphProto:
     return _graph(nodes, constants, {"image": ("n", 3, 64, 48)}, {"out": ("n", 17, 16, 12)})
 
 
-def _lifter() -> onnx.GraphProto:
+def _lifter(frames: int) -> onnx.GraphProto:
     """x, y: the window's mean; z: a tenth of their sum."""
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["mean"], axes=[1], keepdims=1),
@@ -131,7 +131,7 @@ def _lifter() -> onnx.GraphProto:
         helper.make_node("Concat", ["mean", "z"], ["out"], axis=3),
     ]
     constants = {"last": np.array([3], np.int64), "small": np.array(0.1, np.float32)}
-    return _graph(nodes, constants, {"window": ("n", FRAMES, 17, 2)}, {"out": ("n", 1, 17, 3)})
+    return _graph(nodes, constants, {"window": ("n", frames, 17, 2)}, {"out": ("n", 1, 17, 3)})
 
 
 def _emotion() -> onnx.GraphProto:
