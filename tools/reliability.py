@@ -34,6 +34,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from posemo_ros.camera import Camera
 from posemo_ros.messages import stamp_of
 from posemo_ros.nodes import qos
 from posemo_ros.nodes.conversion import MAKE
@@ -139,6 +140,12 @@ class World:
         at, level, _ = self.status.get(name, (0.0, OK, ""))
         return level if time.monotonic() - at < 2 else None
 
+    def works(self, name: str) -> bool:
+        """Input comes and results go out; a busy machine may make it late (WARN)."""
+        words = self.message(name)
+        wrong = ("waiting", "no message", "not active", "not configured")
+        return self.level(name) in (OK, WARN) and not any(w in words for w in wrong)
+
     def message(self, name: str) -> str:
         """Its newest words."""
         return self.status.get(name, (0.0, OK, "nothing"))[2]
@@ -146,7 +153,8 @@ class World:
     def send(self, image: np.ndarray | None = None) -> None:
         """One image with its CameraInfo, of the demo clip unless given."""
         pixels = self.frames[self.sent % len(self.frames)] if image is None else image
-        view = View(time.time_ns(), "eye", None, pixels.shape[1], pixels.shape[0])
+        camera = Camera.from_fov(pixels.shape[1], pixels.shape[0], 60)
+        view = View.through(camera, time.time_ns(), "eye")
         self.info.publish(MAKE.camera_info(view))
         self.image.publish(MAKE.image(pixels, view))
         self.sent += 1
@@ -212,7 +220,7 @@ def kill_stations(world: World, options: argparse.Namespace) -> Iterator[Row]:
     for name in STATIONS:
         world.processes.start(name)
     with world.camera(8):
-        if world.until(lambda: all(world.level(n) == OK for n in STATIONS), 120) is None:
+        if world.until(lambda: all(map(world.works, STATIONS)), 120) is None:
             yield Row("start of four stations", "1", f"not well: {_levels(world, STATIONS)}", False)
             return
         for number, name in enumerate(STATIONS[:-1]):
@@ -224,12 +232,12 @@ def kill_stations(world: World, options: argparse.Namespace) -> Iterator[Row]:
                 said.append(world.until(lambda b=behind: all(world.level(n) == ERROR for n in b), 20))
                 others &= all(p.poll() is None for p in world.processes.running.values())
                 world.processes.start(name)
-                recovered.append(world.until(lambda: all(world.level(n) == OK for n in STATIONS), 90))
+                recovered.append(world.until(lambda: all(map(world.works, STATIONS)), 90))
                 world.spin(2)
             yield Row(
                 f"`kill -9` of {name}, started again",
                 str(options.repeat),
-                f"{', '.join(behind)} ERROR after {_seconds(said)}; everybody OK {_seconds(recovered)} after "
+                f"{', '.join(behind)} ERROR after {_seconds(said)}; all work {_seconds(recovered)} after "
                 f"the restart; the others lived: {_yes(others)}",
                 None not in said and None not in recovered and others,
             )
@@ -247,7 +255,7 @@ def lifecycle(world: World, options: argparse.Namespace) -> Iterator[Row]:
         return str(got.current_state.label) if got else "silent"
 
     with world.camera(15):
-        world.until(lambda: world.level("pipeline") == OK, 90)
+        world.until(lambda: world.works("pipeline"), 90)
         for number in range(options.rounds):
             now = state()
             wrong = number % 5 == 4
@@ -277,7 +285,7 @@ def long_run(world: World, options: argparse.Namespace) -> Iterator[Row]:
     """Minutes of VGA at 30 images a second."""
     world.processes.start("pipeline")
     with world.camera(30):
-        world.until(lambda: world.level("pipeline") in (OK, WARN) and world.results, 90)
+        world.until(lambda: world.works("pipeline") and world.results, 90)
         world.spin(15)
         world.results.clear()
         sent, first = world.sent, world.processes.use("pipeline")
@@ -304,18 +312,19 @@ def pictures(world: World, options: argparse.Namespace) -> Iterator[Row]:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     shown = {"black": np.zeros((480, 640, 3), np.uint8), "white": np.full((480, 640, 3), 255, np.uint8)}
     with world.camera(10):
-        world.until(lambda: world.level("pipeline") == OK, 90)
+        world.until(lambda: world.works("pipeline"), 90)
     for name, image in {**shown, "noise": noise}.items():
         with world.camera(10, image):
             world.spin(options.picture_s)
             level, text = world.level("pipeline"), world.message("pipeline")
         wanted = {"black": "dark", "white": "all alike", "noise": ""}[name]
+        words = next((part for part in text.split("; ") if wanted in part), text)
         with world.camera(10):
-            back = world.until(lambda: world.level("pipeline") == OK, 20)
+            back = world.until(lambda w=wanted: not w or w not in world.message("pipeline"), 20)
         yield Row(
             f"{options.picture_s:g} s of {name} images",
             "1",
-            f"{LEVELS[level]}: {text[:90]}; OK {_seconds([back])} after the picture is back",
+            f"{LEVELS[level]}: {words[:100]}; gone {_seconds([back])} after the picture is back",
             wanted in text and back is not None and level != ERROR,
         )
     before = len(world.results)
@@ -330,12 +339,12 @@ def pictures(world: World, options: argparse.Namespace) -> Iterator[Row]:
     lines = world.processes.said("pipeline").count("\n") - lines
     level = world.level("pipeline")
     with world.camera(10):
-        back = world.until(lambda: world.level("pipeline") == OK and len(world.results) > before, 20)
+        back = world.until(lambda: world.works("pipeline") and len(world.results) > before, 20)
     alive = world.processes.running["pipeline"].poll() is None
     yield Row(
         "300 malformed images (encoding, step, size) in 6 s",
         "1",
-        f"{LEVELS[level]}, {lines} lines of log; OK {_seconds([back])} after good ones come",
+        f"{LEVELS[level]}, {lines} lines of log; works {_seconds([back])} after good ones come",
         alive and back is not None and lines < 20,
     )
 
@@ -369,7 +378,7 @@ def subscribers(world: World, options: argparse.Namespace) -> Iterator[Row]:
     world.processes.start("pipeline")
     world.processes.start("markers")
     with world.camera(10):
-        world.until(lambda: world.level("pipeline") == OK and world.level("markers") == OK, 90)
+        world.until(lambda: world.works("pipeline") and world.works("markers"), 90)
         rates = []
         for blow in (None, signal.SIGSTOP, signal.SIGKILL):
             if blow:
@@ -431,16 +440,16 @@ def silence(world: World, options: argparse.Namespace) -> Iterator[Row]:
     )
     world.image = world.node.create_publisher(Image, "/camera/image_raw", qos.newest())
     with world.camera(10):
-        back = world.until(lambda: world.level("pipeline") == OK, 20)
+        back = world.until(lambda: world.works("pipeline"), 20)
     stopped = world.until(lambda: world.level("pipeline") == ERROR, 10)
     yield Row(
         "the camera falls silent",
         "1",
-        f"OK {_seconds([back])} after it came, ERROR {_seconds([stopped])} after it stopped",
+        f"works {_seconds([back])} after it came, ERROR {_seconds([stopped])} after it stopped",
         back is not None and stopped is not None and stopped < 3,
     )
     with world.camera(10):
-        world.until(lambda: world.level("pipeline") == OK, 20)
+        world.until(lambda: world.works("pipeline"), 20)
     world.node.destroy_publisher(world.image)
     levels: set[int | None] = set()
     world.until(lambda: levels.add(world.level("pipeline")), 6)

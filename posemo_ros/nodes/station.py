@@ -120,7 +120,8 @@ class Station(PosemoNode[P, L]):
             return
         times = sorted(window.work_ms.items(), key=lambda item: -item[1])
         needs = ", ".join(f"{name} {ms:.0f} ms" for name, ms in times)
-        text = f"too slow: {left_out} of {received:.0f} messages in the last second were left out ({needs})"
+        text = f"too slow: {left_out} of {received:.0f} messages in the last second were left out"
+        text += f" ({needs})" if needs else ""
         self.monitor.problem("busy", text, WARN)
 
     # Watchdog ----------------------------------------------------------------------------------
