@@ -73,6 +73,15 @@ class ModelStore:
         tag = hashlib.sha256(f"{spec.url}#{spec.member}".encode()).hexdigest()[:12]
         return self._cache / "models" / f"{name}-{tag}.onnx"
 
+    def card(self, name: str) -> Path | None:
+        """Where the model's card is, or None when it has none.
+
+        Raises:
+            ModelError: No manifest has this model.
+        """
+        spec = self.spec(name)
+        return self._folders[name] / spec.card if spec.card else None
+
     def present(self, name: str) -> bool:
         """Whether the file is there, right or wrong."""
         return self.location(name).is_file()

@@ -142,7 +142,7 @@ class Recording:
         """
         starts = self.info_arrived_ns if self.in_lockstep else {}
         found = [(end - starts.get(stamp, stamp)) * 1e-6 for stamp, end in self.arrived_ns.items()]
-        return found if any(found) else []
+        return found if any(abs(ms) > 1e-3 for ms in found) else []
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics."""

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
-from ..draw import View3D, fit_view, overlay, scene
+from ..draw import fit_view
 from ..errors import InputError
 from ..losses import Losses, words_of_losses
 from ..machine import machine
 from ..pipeline import Pipeline
-from ..types import Frame, People2D
+from ..types import Frame
 from .bag import Recording, ResultBagWriter, read_results
 from .charts import Moment, overview
 from .compare import Comparison, compare, read_truth
+from .films import Films, draw_films
+from .page import write_page
+from .people_table import worst_images
 from .sources import Source
-from .video_writer import VideoWriter
 
 MOMENTS = 4
 
@@ -126,79 +127,51 @@ def _report(bag: Path, out: Path, truth: Path | None, figures: RunFigures | None
     recording = read_results(bag)
     figures = figures or _figures(recording)
     view = fit_view([s.joints for s in recording.skeletons.values()])
-    stamps, problem = _draw_video(recording, out / "overlay.mp4", view)
+    small = out / "overlay-small.mp4"
+    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording))
     compared = None
     if truth is not None:
-        compared = compare(read_truth(truth), stamps, recording.people, recording.skeletons)
-    summary = _summary(recording, figures, stamps, compared)
-    summary["notes"] += [problem] if problem else []
+        compared = compare(read_truth(truth), films.stamps, recording.people, recording.skeletons)
+    summary = _summary(recording, figures, films.stamps, compared)
+    summary["notes"] += films.problems
+    _illustrate(out, recording, figures, summary, films)
+    small.unlink(missing_ok=True)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    moments = _moments(recording, stamps, view)
-    overview(
-        out / "overview.png",
-        f"posemo_ros: {figures.source or bag.name}",
-        moments,
-        recording.emotions,
-        stamps[0],
-    )
     return _words(summary, out)
 
 
 # Pictures -----------------------------------------------------------------------------------
 
 
-def _draw_video(recording: Recording, path: Path, view: View3D) -> tuple[list[int], str]:
-    """Write the video; the stamps of all its frames, and why there is no video, or ""."""
-    stamps: list[int] = []
-    problem = ""
-    writer = VideoWriter(path, rate_hz=_rate(sorted(recording.people)))
-    for frame in recording.frames():
-        stamps.append(frame.stamp_ns)
-        if not problem:
-            try:
-                writer.write(_side_by_side(recording, frame, view), frame.stamp_ns)
-            except Exception as error:  # a film is never worth the results
-                problem = f"{path.name} stops at image {len(stamps)}: {error}"
+def _illustrate(
+    out: Path, recording: Recording, figures: RunFigures, summary: dict[str, Any], films: Films
+) -> None:
+    """overview.png and report.html; what cannot be drawn is noted, the figures come all the same."""
+    chosen = [s for s in _moments(recording) if s in films.pictures]
+    moments = [Moment((s - films.stamps[0]) * 1e-9, *films.pictures[s]) for s in chosen]
+    title = f"posemo_ros: {figures.source or recording.path.name}"
     try:
-        writer.close()
+        overview(out / "overview.png", title, moments, recording.emotions, films.stamps[0])
     except Exception as error:
-        problem = problem or f"{path.name} could not be finished: {error}"
-    if not stamps:
-        raise InputError(f"{recording.path} has results but no images to draw them on")
-    return stamps, problem
+        summary["notes"].append(f"overview.png could not be made: {error}")
+    try:
+        small = out / "overlay-small.mp4"
+        write_page(out / "report.html", recording, summary, films, small, figures.latencies_ms)
+    except Exception as error:
+        summary["notes"].append(f"report.html could not be made: {error}")
 
 
-def _side_by_side(recording: Recording, frame: Frame, view: View3D) -> NDArray[np.uint8]:
-    return np.concatenate(_pictures(recording, frame, view), axis=1)
+def _wanted(recording: Recording) -> set[int]:
+    stamps = sorted(recording.people)
+    return {*_moments(recording), *(stamps[i] for i, _ in worst_images(recording, stamps))}
 
 
-def _pictures(
-    recording: Recording, frame: Frame, view: View3D
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """2D overlay and, as high, the 3D view."""
-    stamp = frame.stamp_ns
-    people = recording.people.get(stamp, People2D())
-    drawn = overlay(frame.bgr(), people, recording.emotions.get(stamp))
-    size = (round(frame.height * 1.0), frame.height)
-    return drawn, scene(recording.skeletons.get(stamp), size, view)
-
-
-def _moments(recording: Recording, stamps: list[int], view: View3D) -> list[Moment]:
-    """Some frames spread over the clip, where there are people if possible."""
-    peopled = [s for s in stamps if len(recording.people.get(s, People2D()))] or stamps
+def _moments(recording: Recording) -> list[int]:
+    """Stamps of some images spread over the clip, where there are people if possible."""
+    stamps = sorted(recording.people)
+    peopled = [s for s in stamps if len(recording.people[s])] or stamps
     at = np.linspace(0, len(peopled) - 1, MOMENTS + 2)[1:-1].round().astype(int)
-    wanted = {peopled[i] for i in at}
-    moments = []
-    for frame in recording.frames():
-        if frame.stamp_ns in wanted:
-            moments.append(Moment((frame.stamp_ns - stamps[0]) * 1e-9, *_pictures(recording, frame, view)))
-    return moments
-
-
-def _rate(stamps: list[int]) -> float:
-    """Images per second, from the median distance of the stamps."""
-    gaps = np.diff(stamps)
-    return float(np.clip(1e9 / np.median(gaps), 1, 120)) if len(gaps) and np.median(gaps) > 0 else 25.0
+    return sorted({peopled[i] for i in at})
 
 
 # Numbers ------------------------------------------------------------------------------------
@@ -297,9 +270,10 @@ def _words(summary: dict[str, Any], out: Path) -> str:
             f"          3D {truth['mpjpe_mm']} mm MPJPE, {truth['p_mpjpe_mm']} mm aligned, "
             f"distance {_percent(truth['distance_error_share'])} off"
         )
-    files = ("overlay.mp4", "overview.png", "summary.json", "results.mcap")
-    lines.append(f"look at   {', '.join(str(out / name) for name in files if (out / name).exists())}")
-    return "\n".join(lines)
+    others = ("overlay.mp4", "overview.png", "summary.json", "results.mcap")
+    lines.append(f"also      {', '.join(str(out / name) for name in others if (out / name).exists())}")
+    page = [f"report    {out / 'report.html'}"] if (out / "report.html").exists() else []
+    return "\n".join([*page, *lines])
 
 
 def _words_of_input(summary: dict[str, Any]) -> list[str]:

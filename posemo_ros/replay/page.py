@@ -1,0 +1,364 @@
+"""report.html: one file that needs nothing else, with the film, the skeletons and the figures.
+
+Plots and 3D are plotly.js (MIT), taken from the installed wheel when a page is made. The page loads
+nothing from anywhere (its content security policy forbids it).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..draw.style import EMOTION_CODES, WHY_NOT, person_code
+from ..errors import PosemoError
+from ..inference.store import ModelStore
+from ..skeleton import H36M17
+from ..types import EMOTIONS, EmotionStatus
+from .bag import Recording
+from .films import Films
+from .people_table import STATES, Person, people_of, timeline_of, worst_images
+
+MOST_ROWS = 30  # people in the timeline
+MOST_SKELETONS = 20_000  # in the player; of longer recordings every k-th image has them
+MOST_POINTS = 1500  # of a curve
+THUMB_WIDTH = 320
+_UNKNOWN = -32768
+_GREYS = ("#8b98a5", "#a9b3bd", "#6c7884", "#c3cad1")
+
+
+def write_page(
+    path: Path,
+    recording: Recording,
+    summary: Mapping[str, Any],
+    films: Films,
+    small_film: Path,
+    latencies_ms: Sequence[float],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: The file.
+        recording: Results.
+        summary: What summary.json says.
+        films: What was drawn, with the pictures of ``worst_images``.
+        small_film: File of the film to put in; may be missing.
+        latencies_ms: One per image; empty when unknown.
+    """
+    people = people_of(recording, films.stamps)
+    data = _data(recording, films, people, small_film, summary, latencies_ms)
+    sections = [
+        _people_section(people),
+        _worst_section(recording, films),
+        _truth_section(summary),
+        _speed_section(summary, bool(latencies_ms)),
+        _losses_section(summary),
+        _models_section(summary),
+        _configuration_section(summary),
+    ]
+    title = f"posemo_ros: {summary['source'] or recording.path.name}"
+    parts = {
+        "title": escape(title),
+        "css": _asset("page.css"),
+        "lead": _lead(summary, people),
+        "sections": "\n".join(filter(None, sections)),
+        "footer": f"<p>{_footer(summary)}</p>",
+        "plotly": _plotly(),
+        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "js": _asset("page.js"),
+    }
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
+    path.write_text(text, encoding="utf-8")
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / "page_files" / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    source: str = get_plotlyjs()
+    return source.replace("</script", "<\\/script")
+
+
+# Data for the script --------------------------------------------------------------------------
+
+
+def _data(
+    recording: Recording,
+    films: Films,
+    people: Sequence[Person],
+    small_film: Path,
+    summary: Mapping[str, Any],
+    latencies_ms: Sequence[float],
+) -> dict[str, Any]:
+    seconds = (np.array(films.stamps) - films.stamps[0]) * 1e-9
+    shown = films.times_s if len(films.times_s) == len(films.stamps) else []
+    film = base64.b64encode(small_film.read_bytes()).decode() if shown and small_film.exists() else ""
+    peopled = [i for i, s in enumerate(films.stamps) if len(recording.skeletons.get(s, ()))]
+    longest = {id(p) for p in sorted(people, key=lambda p: -len(p.seconds))[:MOST_ROWS]}
+    rows = [p for p in people if id(p) in longest]
+    names = [p.name for p in (*rows, *(p for p in people if id(p) not in longest))]
+    return {
+        "times": _rounded(np.array(shown) if shown else seconds, 4),
+        "seconds": _rounded(seconds, 4),
+        "start": peopled[len(peopled) // 2] if peopled else 0,
+        "film": film,
+        "people": [{"id": name, "colour": person_code(name)} for name in names],
+        "skeletons": _skeletons(recording, films.stamps, names),
+        "timeline": _timeline(rows, float(seconds[-1]), len(seconds)),
+        "curves": {p.name: _curve(p) for p in rows},
+        "emotions": [{"name": e, "colour": EMOTION_CODES[e]} for e in EMOTIONS],
+        "latency": _rounded(np.array(latencies_ms)[:: max(1, len(latencies_ms) // 5000)], 2),
+        "stations": summary["stages_ms"],
+    }
+
+
+def _skeletons(recording: Recording, stamps: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Joints in millimetres as base64 of int16 (person, joint, xyz), and where each image's lie."""
+    number = {name: i for i, name in enumerate(names)}
+    total = sum(len(s) for s in recording.skeletons.values())
+    stride = max(1, -(-total // MOST_SKELETONS))
+    people: list[int] = []
+    who: list[int] = []
+    rows: list[NDArray[np.float32]] = []
+    of_image: list[int] = []
+    for index, stamp in enumerate(stamps):
+        if index % stride == 0:
+            found = recording.skeletons.get(stamp)
+            known = [n for n, name in enumerate(found.ids) if name in number] if found is not None else []
+            people.append(len(known))
+            if found is not None:
+                who += [number[found.ids[n]] for n in known]
+                rows += [found.joints[n] for n in known]
+        of_image.append(len(people) - 1)
+    joints = np.array(rows, np.float32).reshape(-1, len(H36M17), 3)
+    millimetres = np.where(np.isfinite(joints), np.clip(joints * 1000, -32000, 32000), _UNKNOWN)
+    return {
+        "joints": len(H36M17),
+        "bones": [list(b) for b in H36M17.bones],
+        "of_image": of_image,
+        "people": people,
+        "who": who,
+        "millimetres": base64.b64encode(np.rint(millimetres).astype("<i2").tobytes()).decode(),
+        "ranges": _ranges(joints),
+        "every": stride,
+    }
+
+
+def _ranges(joints: NDArray[np.float32]) -> list[list[float]]:
+    """Metres that the player shows: right, away, up."""
+    points = joints[np.isfinite(joints).all(-1)]
+    if not len(points):
+        return [[-1, 1], [2, 4], [-1, 1]]
+    low, high = np.percentile(points, [0.5, 99.5], axis=0)
+    pad = np.maximum(0.3, (2.0 - (high - low)) / 2)
+    low, high = low - pad, high + pad
+    ranges = [(low[0], high[0]), (low[2], high[2]), (-high[1], -low[1])]
+    return [[round(float(a), 2), round(float(b), 2)] for a, b in ranges]
+
+
+def _timeline(rows: Sequence[Person], end_s: float, images: int) -> dict[str, Any]:
+    timeline = timeline_of(rows, end_s, images)
+    why = {s.value: WHY_NOT[s] for s in EmotionStatus}
+    colours = {**EMOTION_CODES, **dict(zip(STATES[len(EMOTIONS) :], _GREYS, strict=True))}
+    return {
+        "rows": len(rows),
+        "end": max(end_s, 1e-3),
+        "at": _rounded(timeline.at, 3),
+        "quality": [_rounded(row, 3) for row in timeline.quality],
+        "emotion": [[None if s < 0 else int(s) for s in row] for row in timeline.states],
+        "states": [{"name": why.get(s, s), "colour": colours[s]} for s in STATES],
+    }
+
+
+def _curve(person: Person) -> dict[str, Any]:
+    every = max(1, len(person.seconds) // MOST_POINTS)
+    return {
+        "t": _rounded(person.seconds[::every], 3),
+        "p": [_rounded(column, 3) for column in person.probabilities[::every].T],
+    }
+
+
+def _rounded(values: NDArray[Any], digits: int) -> list[float | None]:
+    return [round(float(v), digits) if np.isfinite(v) else None for v in values]
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+def _lead(summary: Mapping[str, Any], people: Sequence[Person]) -> str:
+    frames, emotions, source = summary["frames"], summary["emotions"], summary["input"]
+    size = f", {source['size'][0]} × {source['size'][1]} px" if source.get("size") else ""
+    lost = summary["losses"]["images"]
+    words = [
+        f"{frames['in']} images{size} with {len(people)} {'person' if len(people) == 1 else 'people'} "
+        f"(ids), {summary['persons']['mean']} of them in an image on average.",
+        f"{frames['out']} images have results"
+        + (f", <strong>{frames['dropped']} were dropped</strong>" if frames["dropped"] else "")
+        + (f", <strong>{lost} could not be used</strong>" if lost else "")
+        + ".",
+        (
+            f"Of {emotions['estimates']} looks at somebody's movement {emotions['valid']} gave an emotion; "
+            "for the others the timeline says why not."
+        )
+        if emotions["estimates"]
+        else "No emotions were asked for.",
+    ]
+    if source.get("time"):
+        words.append(f"Time: {escape(source['time'])}.")
+    if source.get("camera"):
+        words.append(f"Camera: {escape(source['camera'])}.")
+    return f"<p>{' '.join(words)}</p>"
+
+
+def _section(heading: str, body: str) -> str:
+    return f"<section><h2>{heading}</h2>\n{body}\n</section>" if body else ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    cells = "".join(f"<th scope='col'>{escape(h)}</th>" for h in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>" for row in rows
+    )
+    return (
+        f"<div class='scroll' tabindex='0' role='region' aria-label='{escape(head[0])}'>"
+        f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _people_section(people: Sequence[Person]) -> str:
+    if not people:
+        return _section("People", "<p>Nobody was found.</p>")
+    why = {s.value: WHY_NOT[s] or s.value for s in EmotionStatus}
+    rows = [
+        (
+            p.name,
+            f"{p.seconds[0]:.1f} to {p.seconds[-1]:.1f}",
+            len(p.seconds),
+            f"{p.quality.mean():.2f}",
+            why.get(p.mostly, p.mostly),
+        )
+        for p in people[:200]
+    ]
+    options = "".join(f"<option>{escape(p.name)}</option>" for p in people[:MOST_ROWS])
+    return _section(
+        "People",
+        _table(("id", "seen [s]", "images", "skeleton quality", "emotion, mostly"), rows)
+        + f"<p><label>Emotion probabilities of <select id='person'>{options}</select></label> "
+        "(gaps: nothing to say)</p><div id='curves' class='plot' role='img' "
+        "aria-label='Probabilities of the six emotions of one person over time'></div>",
+    )
+
+
+def _worst_section(recording: Recording, films: Films) -> str:
+    items = []
+    for index, why in worst_images(recording, films.stamps):
+        picture = films.pictures.get(films.stamps[index])
+        if picture is None:
+            continue
+        seconds = (films.stamps[index] - films.stamps[0]) * 1e-9
+        items.append(
+            f"<li><button type='button' data-go='{index}'><img alt='' src='{_jpeg(picture[0])}'>"
+            f"<span>{seconds:.2f} s, {escape(why)}</span></button></li>"
+        )
+    return _section("Images to look at first", f"<ul class='thumbs'>{''.join(items)}</ul>" if items else "")
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> str:
+    height = max(1, round(picture.shape[0] * THUMB_WIDTH / picture.shape[1]))
+    small = cv2.resize(picture, (THUMB_WIDTH, height), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+
+
+def _truth_section(summary: Mapping[str, Any]) -> str:
+    truth = summary["truth"]
+    rows = [(k.replace("_", " "), "–" if v is None else v) for k, v in (truth or {}).items()]
+    return _section("Against the truth", _table(("measure", "value"), rows)) if rows else ""
+
+
+def _speed_section(summary: Mapping[str, Any], has_latencies: bool) -> str:
+    latency, body = summary["latency_ms"], ""
+    if latency["median"] is not None:
+        body += (
+            f"<p>Latency ({escape(latency['what'])}): median {latency['median']} ms, "
+            f"95 % under {latency['p95']} ms.</p>"
+        )
+    if has_latencies:
+        body += "<div id='latency' class='plot' role='img' aria-label='Histogram of the latency'></div>"
+    if summary["stages_ms"]:
+        words = ", ".join(f"{name} {ms} ms" for name, ms in summary["stages_ms"].items())
+        body += (
+            f"<p>Stations ({escape(summary['stages'])}): {escape(words)}.</p>"
+            "<div id='stations' class='plot' role='img' aria-label='Time of each station'></div>"
+        )
+    return _section("Speed", body)
+
+
+def _losses_section(summary: Mapping[str, Any]) -> str:
+    losses, notes = summary["losses"], summary["notes"]
+    rows = [
+        (reason, loss["images"], ", ".join(dict.fromkeys(e["item"] for e in loss["examples"])))
+        for reason, loss in losses["by_reason"].items()
+    ]
+    body = _table(("lost because", "images", "for example"), rows) if rows else "<p>Nothing was lost.</p>"
+    body += "".join(f"<p>{escape(note)}.</p>" for note in notes)
+    return _section("Losses and notes", body)
+
+
+def _models_section(summary: Mapping[str, Any]) -> str:
+    rows = [
+        (station, name, summary["runtimes"].get(station, "")) for station, name in summary["models"].items()
+    ]
+    warnings = "".join(_warning(name) for name in dict.fromkeys(summary["models"].values()))
+    return _section("Models", (_table(("station", "model", "runtime"), rows) if rows else "") + warnings)
+
+
+def _warning(name: str) -> str:
+    """What a model's card warns of: bold sentences before its first heading, and its limits."""
+    card = card_of(name)
+    if not card:
+        return ""
+    head = card.split("\n## ")[0]
+    bold = " ".join(" ".join(b.split()) for b in re.findall(r"\*\*(.+?)\*\*", head, re.S))
+    limits = re.search(r"^## Limits\n(.+?)(?=^## |\Z)", card, re.S | re.M)
+    text = f"<div class='warning'><strong>{escape(name)}</strong> {escape(bold)}" if bold else ""
+    if limits:
+        opening = text or f"<div class='warning'><strong>{escape(name)}</strong>"
+        words = escape(limits[1].strip())
+        text = f"{opening}<details><summary>Limits, from its card</summary><pre>{words}</pre></details>"
+    return f"{text}</div>" if text else ""
+
+
+def card_of(name: str) -> str:
+    """The text of a model's card; empty when it has none here."""
+    try:
+        path = ModelStore().card(name)
+        return path.read_text(encoding="utf-8") if path else ""
+    except (PosemoError, OSError):
+        return ""
+
+
+def _configuration_section(summary: Mapping[str, Any]) -> str:
+    kept = {k: summary[k] for k in ("source", "input", "models", "runtimes", "machine")}
+    text = json.dumps(kept, indent=2, ensure_ascii=False)
+    return _section(
+        "Configuration", f"<details><summary>As in summary.json</summary><pre>{escape(text)}</pre></details>"
+    )
+
+
+def _footer(summary: Mapping[str, Any]) -> str:
+    machine = summary["machine"]
+    made = f"Made by posemo_ros {machine.get('posemo_ros', '')} on {machine.get('cpu', '')}."
+    return escape(f"{made} Plots: plotly.js (MIT).")
