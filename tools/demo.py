@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "demo" / "people.mp4"
 TRUTH = ROOT / "demo" / "people_truth.npz"
-RESULTS = ("results.mcap", "overlay.mp4", "overview.png", "summary.json")
+RESULTS = ("report.html", "results.mcap", "overlay.mp4", "overview.png", "summary.json")
 RECORDED = ("people", "skeletons", "emotions", "markers", "overlay/compressed")
 START_S = 60.0
 STOP_S = 15.0
@@ -112,7 +112,7 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Pictures and figures from the bag."""
-    print("==> making overlay.mp4, overview.png and summary.json from results.mcap", flush=True)
+    print("==> making report.html, overlay.mp4, overview.png and summary.json from results.mcap", flush=True)
     command = [sys.executable, "-m", "posemo_ros.cli", "report", str(args.out / "results.mcap")]
     command += ["--out", str(args.out)]
     if Path(args.source) == CLIP and TRUTH.exists():

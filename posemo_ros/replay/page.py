@@ -110,8 +110,8 @@ def _data(
     rows = [p for p in people if id(p) in longest]
     names = [p.name for p in (*rows, *(p for p in people if id(p) not in longest))]
     return {
-        "times": _rounded(np.array(shown) if shown else seconds, 4),
-        "seconds": _rounded(seconds, 4),
+        "times": _rounded(np.array(shown) if shown else seconds, 6),
+        "seconds": _rounded(seconds, 6),
         "start": peopled[len(peopled) // 2] if peopled else 0,
         "film": film,
         "people": [{"id": name, "colour": person_code(name)} for name in names],
@@ -331,7 +331,7 @@ def _warning(name: str) -> str:
     if not card:
         return ""
     head = card.split("\n## ")[0]
-    bold = " ".join(" ".join(b.split()) for b in re.findall(r"\*\*(.+?)\*\*", head, re.S))
+    bold = " ".join(" ".join(b.split()) for b in re.findall(r"^\*\*(.+?)\*\*", head, re.S | re.M))
     limits = re.search(r"^## Limits\n(.+?)(?=^## |\Z)", card, re.S | re.M)
     text = f"<div class='warning'><strong>{escape(name)}</strong> {escape(bold)}" if bold else ""
     if limits:

@@ -16,7 +16,7 @@
     let low = 0, high = last;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (D.times[middle] <= time + 1e-3) low = middle; else high = middle - 1;
+      if (D.times[middle] <= time + 2e-6) low = middle; else high = middle - 1;
     }
     return low;
   }
@@ -149,7 +149,7 @@
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: colour("--card"), font: { color: colour("--text"), size: 12 },
       height: 130 + 44 * Math.max(1, T.rows), margin: { l: 50, r: 10, t: 24, b: 40 },
-      xaxis: { title: { text: "time [s]" }, color: colour("--text"), gridcolor: colour("--line"), range: [0, T.end], fixedrange: true },
+      xaxis: { title: { text: "time [s]" }, color: colour("--text"), gridcolor: colour("--line"), range: [0, T.end], fixedrange: true, anchor: "y2" },
       yaxis: { ...rows, domain: [0.56, 1] }, yaxis2: { ...rows, domain: [0, 0.44] },
       annotations: [["Skeleton quality (mean score of the joints)", 1], ["Emotion, or why there is none", 0.44]].map(([text, y]) => ({ text, x: 0, y, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false })),
       shapes: [cursor(state.image)],
