@@ -24,3 +24,16 @@ class MissingExtraError(PosemoError, ImportError):
             f"{purpose} needs the package '{package}', which is not installed; "
             f"install it with: pip install 'posemo_ros[{extra}]'"
         )
+
+
+class MissingPackageError(PosemoError, ImportError):
+    """A ROS package that is not installed is needed for what was asked.
+
+    The message names the package and the system package that brings it.
+    """
+
+    def __init__(self, package: str, installed_as: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the ROS package '{package}', which is not installed or not sourced; "
+            f"install it with: sudo apt install {installed_as}"
+        )

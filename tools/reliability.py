@@ -271,12 +271,13 @@ def lifecycle(world: World, options: argparse.Namespace) -> Iterator[Row]:
                 uses.append(world.processes.use("pipeline"))
     code = world.processes.end("pipeline")
     grown = [uses[-1][i] - uses[0][i] for i in range(3)]
+    course = [uses[round(at)][0] for at in np.linspace(0, len(uses) - 1, 5)]
     yield Row(
         "random transitions with images coming, every fifth one not allowed",
         str(options.rounds),
         f"{answered} answered, slowest deactivation {slow * 1e3:.0f} ms with the answer; active node from "
-        f"the first fifth to the end: {uses[0][0]:.0f} → {uses[-1][0]:.0f} MiB, {grown[1]:+d} threads, "
-        f"{grown[2]:+d} descriptors; exit code {code}",
+        f"the first fifth to the end: {' → '.join(f'{mib:.0f}' for mib in course)} MiB, {grown[1]:+d} "
+        f"threads, {grown[2]:+d} descriptors; exit code {code}",
         answered == options.rounds and grown[1] <= 1 and grown[2] <= 2 and grown[0] < 60 and code == 0,
     )
 

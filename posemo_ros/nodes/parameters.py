@@ -315,6 +315,7 @@ PARAMETERS: dict[str, type[Parameters]] = {
     "emotion": EmotionParameters,
     "markers": MarkersParameters,
     "recorder": RecorderParameters,
+    "hri_bridge": StationParameters,
 }
 
 
