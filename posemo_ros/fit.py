@@ -24,7 +24,6 @@ from .inference.manifest import (
 )
 from .inference.session import Outputs, Session
 from .keypoints.codecs import codec_for
-from .types import EMOTIONS
 
 _FREE = (1, 1, 50, 768)  # sizes of the free axes of a context
 
@@ -91,7 +90,7 @@ def _keypoint_problem(spec: KeypointSpec, outputs: list[NDArray[np.generic]]) ->
 def _shape_problem(spec: LiftSpec | ContextSpec | EmotionSpec, shape: tuple[int, ...]) -> str:
     expected: dict[type, list[tuple[int, ...]]] = {
         LiftSpec: [(1, 1, 17, 3), (1, 17, 3)],
-        EmotionSpec: [(1, len(EMOTIONS))],
+        EmotionSpec: [(1, len(spec.labels))] if isinstance(spec, EmotionSpec) else [],
         ContextSpec: [(1, spec.tokens, spec.width)] if isinstance(spec, ContextSpec) else [],
     }
     if shape in expected[type(spec)]:

@@ -104,6 +104,7 @@ def emotions_from_message(message: Any) -> Emotions:
         tuple(_status(e) for e in rows),
         _floats([e.window_s for e in rows]),
         _floats([e.context_age_s for e in rows]),
+        tuple(tuple(e.evidence) for e in rows),
         view=_view(message),
     )
 
@@ -285,6 +286,7 @@ class MessageMaker:
                     status=getattr(emotion, emotions.status[row].name),
                     window_s=float(emotions.windows_s[row]),
                     context_age_s=float(emotions.context_ages_s[row]),
+                    evidence=list(emotions.evidence[row]) if emotions.evidence else [],
                 )
                 for row, track_id in enumerate(emotions.ids)
             ],

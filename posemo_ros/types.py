@@ -21,6 +21,7 @@ from .skeleton import COCO17, H36M17
 
 Floats = NDArray[np.float32]
 EMOTIONS = ("joy", "anger", "disgust", "fear", "sadness", "surprise")
+NEUTRAL = "neutral"  # no emotion shown: a class inside networks and a label of clips, never an answer
 
 
 class PixelOrder(str, Enum):
@@ -248,6 +249,8 @@ class Emotions(OfView):
         status: N values; only VALID rows say something about the person.
         windows_s: (N,) float32 span of the movement that was used.
         context_ages_s: (N,) float32 skeleton stamp minus context stamp; NaN without context.
+        evidence: N tuples of words for what the answer rests on most, such as "head bowed"; empty
+            without an answer, and where the network reads poses.
         view: That of the skeletons that close the movement window.
     """
 
@@ -256,6 +259,7 @@ class Emotions(OfView):
     status: tuple[EmotionStatus, ...] = ()
     windows_s: Floats = field(default_factory=lambda: _empty(0))
     context_ages_s: Floats = field(default_factory=lambda: _empty(0))
+    evidence: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

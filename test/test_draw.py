@@ -72,7 +72,9 @@ def test_emotions_or_the_reason_for_none_are_written_beside(status: EmotionStatu
         np.float32([np.nan]),
     )
     plain, told = overlay(GREY, somebody()), overlay(GREY, somebody(), emotions)
-    assert (plain != told).any(axis=2).sum() > 1000
+    changed = (plain != told).any(axis=2).sum()
+    # A card for an answer; where there is none, a word in the tag and nothing over other people.
+    assert changed > 5000 if status is EmotionStatus.VALID else 20 < changed < 2000
 
 
 def test_colours_belong_to_ids() -> None:

@@ -14,6 +14,7 @@ from . import style
 from .style import Colour, Picture
 
 Box = tuple[int, int, int, int]
+REASONS = 2  # of the answer, at most
 CROWD = 0.3  # cards may cover this part of the image; beyond it, tags say it in a word
 
 
@@ -132,28 +133,27 @@ def _frame(canvas: Picture, box: NDArray[np.float32], colour: Colour, scale: flo
 def tags(
     people: People2D, emotions: Emotions | None, size: tuple[int, int], scale: float
 ) -> list[Callable[[Picture], None]]:
-    """What is to be written: a tag per person, and a card with bars where there is room."""
+    """What is to be written: a tag per person with a word, and a card with bars for an answer where
+    there is room."""
     rows = {} if emotions is None else {track_id: n for n, track_id in enumerate(emotions.ids)}
+    answered = {name for name, n in rows.items() if emotions and emotions.status[n] is EmotionStatus.VALID}
     width, height = card_size(scale)
-    room = CROWD * size[0] * size[1] >= len(people) * width * height
+    room = CROWD * size[0] * size[1] >= len(answered) * width * height
     boxes = [_pixels(box) for box in people.boxes if style.drawable(box)]
     taken: list[Box] = []
     out: list[Callable[[Picture], None]] = []
     for track_id, box in zip(people.ids, people.boxes, strict=True):
         if not style.drawable(box):
             continue
-        row = rows.get(track_id)
-        pixels = _pixels(box)
-        words = (
-            track_id
-            if row is None or room or emotions is None
-            else f"{track_id}  {_in_a_word(emotions, row)}"
-        )
+        pixels, on_card = _pixels(box), room and track_id in answered
+        words = track_id
+        if emotions is not None and track_id in rows and not on_card:
+            words = f"{track_id}  {_in_a_word(emotions, rows[track_id])}"
         out.append(_tag(words, pixels, style.person_colour(track_id), scale))
-        if row is not None and room and emotions is not None:
+        if emotions is not None and on_card:
             at = place_card(pixels, [b for b in boxes if b != pixels], taken, size, (width, height))
             taken.append((at[0], at[1], at[0] + width, at[1] + height))
-            out.append(_card(emotions, row, at, track_id, scale))
+            out.append(_card(emotions, rows[track_id], at, track_id, scale))
     return out
 
 
@@ -164,7 +164,7 @@ def _pixels(box: NDArray[np.float32]) -> Box:
 
 def _in_a_word(emotions: Emotions, row: int) -> str:
     if emotions.status[row] is not EmotionStatus.VALID:
-        return style.WHY_NOT[emotions.status[row]]
+        return style.IN_A_WORD[emotions.status[row]]
     best = int(np.argmax(emotions.probabilities[row]))
     return f"{EMOTIONS[best]} {100 * emotions.probabilities[row, best]:.0f} %"
 
@@ -183,8 +183,8 @@ def _tag(words: str, box: Box, colour: Colour, scale: float) -> Callable[[Pictur
 
 
 def card_size(scale: float) -> tuple[int, int]:
-    """Width and height in pixels of the card with the six bars."""
-    return round(150 * scale), round(92 * scale)
+    """Width and height in pixels of the card with the six bars and the reasons."""
+    return round(150 * scale), round((92 + 13 * REASONS) * scale)
 
 
 def place_card(
@@ -229,23 +229,18 @@ def _overlap(a: Box, b: Box) -> float:
 def _card(
     emotions: Emotions, row: int, at: tuple[int, int], track_id: str, scale: float
 ) -> Callable[[Picture], None]:
-    """Six bars with probabilities, or the reason why there are none."""
+    """Six bars with probabilities, and what the answer rests on most."""
+    reasons = emotions.evidence[row][:REASONS] if emotions.evidence else ()
 
     def draw(canvas: Picture) -> None:
         width, height = card_size(scale)
-        valid = emotions.status[row] is EmotionStatus.VALID
-        if not valid:
-            height = round(36 * scale)
         x, y = at
         style.shade(canvas, (x, y, x + width, y + height), style.DARK, 0.72)
         style.shade(canvas, (x, y, x + round(3 * scale), y + height), style.person_colour(track_id), 1.0)
-        if valid:
-            _bars(canvas, emotions.probabilities[row], x, y, scale)
-        else:
-            font = 10.5 * scale
-            style.text(canvas, "no emotion estimate:", (x + 10 * scale, y + 11 * scale), font, style.LIGHT)
-            why = style.WHY_NOT[emotions.status[row]]
-            style.text(canvas, why, (x + 10 * scale, y + 25 * scale), font, style.MUTED)
+        _bars(canvas, emotions.probabilities[row], x, y, scale)
+        for n, words in enumerate(reasons):
+            middle = y + (96 + 13 * n) * scale
+            style.text(canvas, words, (x + 10 * scale, middle), 9.5 * scale, style.MUTED)
 
     return draw
 

@@ -47,6 +47,12 @@ WHY_NOT = {
     EmotionStatus.NO_CONTEXT: "no scene features",
     EmotionStatus.NOT_ENOUGH_EVIDENCE: "not enough evidence",
 }
+IN_A_WORD = {
+    EmotionStatus.TOO_FEW_FRAMES: "wait",
+    EmotionStatus.LOW_KEYPOINT_SCORES: "unclear",
+    EmotionStatus.NO_CONTEXT: "no scene",
+    EmotionStatus.NOT_ENOUGH_EVIDENCE: "-",
+}
 
 _SHIFT = 4  # sub-pixel bits of OpenCV's drawing functions
 _FAR = 20_000.0  # coordinates beyond this would overflow them

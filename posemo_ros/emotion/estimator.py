@@ -7,13 +7,16 @@ expressions. They say nothing certain about what a person feels.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.manifest import EmotionSpec
 from ..inference.session import Session
-from ..types import EMOTIONS, Context, Emotions, EmotionStatus, Floats, Skeletons3D
+from ..types import EMOTIONS, NEUTRAL, Context, Emotions, EmotionStatus, Floats, Skeletons3D
+from .descriptors import DESCRIPTORS, NAMES, describe, runs
+from .evidence import Evidence
 from .window import MAX_GAP_S, Movement, upright
 
 # Legs outside the image score about 0.05, seen ones 0.8: on half bodies the starter model's answers were
@@ -22,14 +25,19 @@ MIN_SCORE = 0.4
 KEPT_CONTEXTS = 256
 CONTEXT_RATE_TOLERANCE = 1.5  # factor between the rate of training and the rate at hand
 _ENOUGH_CONTEXTS = 5  # to measure their rate
+REASONS, MIN_REASON = 3, 0.1  # how many are named at most, and what each must do to the log probability
 
 
 class EmotionEstimator:
     """Movement windows of all persons, judged in one batch.
 
+    A network that knows neutral movement as a class is listened to over time (``evidence``): an
+    answer appears after consistent windows and stays for a while. Others answer window by window.
+
     Args:
-        session: Of the emotion network. Its first input is the movement (N, T, 17, 3); a second
-            one, if the network looks at context, is (N, Tc, tokens, width).
+        session: Of the emotion network. Its first input is the movement (N, T, 17, 3) or its
+            descriptors (N, D); a second one, if the network looks at context, is (N, Tc, tokens,
+            width).
         spec: Its manifest entry.
         min_score: A window in which arms or legs have a lower mean score is not judged.
         min_confidence: Highest probability below which the answer is "not enough evidence";
@@ -52,7 +60,11 @@ class EmotionEstimator:
         self._min_score = min_score
         self._min_confidence = spec.min_confidence if min_confidence is None else min_confidence
         self._offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz
-        self._order = [spec.labels.index(name) for name in EMOTIONS]
+        classes = [*EMOTIONS, *(name for name in spec.labels if name == NEUTRAL)]
+        self._order = [spec.labels.index(name) for name in classes]
+        self._thresholds = np.array(
+            [spec.thresholds.get(name, self._min_confidence) for name in EMOTIONS], np.float32
+        )
         self.reset()
 
     @property
@@ -88,8 +100,14 @@ class EmotionEstimator:
         if self._contexts_to_come is not None:
             self._contexts, self._contexts_to_come = self._contexts_to_come, None
         self._movements: dict[str, Movement] = {}
+        self._evidence: dict[str, Evidence] = {}
         self._first_ns: int | None = None
         self._last_ns = 0
+
+    def evidence(self, person: str) -> Floats | None:
+        """(7,) mean probabilities over a person's windows, neutral last; None before the first."""
+        known = self._evidence.get(person)
+        return known.mean if known else None
 
     def remember(self, context: Context) -> None:
         """Take an encoding of the scene.
@@ -124,7 +142,7 @@ class EmotionEstimator:
         contexts = self._usable_contexts(skeletons.stamp_ns)
         movements = [self._movements[person] for person in skeletons.ids]
         status = [self._status(m, now, bool(contexts)) for m in movements]
-        probabilities = self._probabilities(movements, status, now, contexts)
+        probabilities, reasons = self._judge(skeletons.ids, movements, status, now, contexts)
         age_s = (skeletons.stamp_ns - contexts[-1].stamp_ns) * 1e-9 if contexts else np.nan
         return Emotions(
             ids=skeletons.ids,
@@ -132,11 +150,13 @@ class EmotionEstimator:
             status=tuple(status),
             windows_s=np.array([min(m.length_s, self.span_s) for m in movements], np.float32),
             context_ages_s=np.full(len(movements), age_s, np.float32),
+            evidence=reasons,
             view=skeletons.view,
         )
 
     def _remember(self, now: float, skeletons: Skeletons3D) -> None:
         self._movements = {k: m for k, m in self._movements.items() if now - m.newest <= MAX_GAP_S}
+        self._evidence = {k: e for k, e in self._evidence.items() if k in self._movements}
         for i, person in enumerate(skeletons.ids):
             movement = self._movements.setdefault(person, Movement(self.span_s))
             movement.append(now, skeletons.relative[i], skeletons.scores[i])
@@ -161,31 +181,61 @@ class EmotionEstimator:
             return EmotionStatus.NO_CONTEXT
         return EmotionStatus.VALID
 
-    def _probabilities(
-        self, movements: list[Movement], status: list[EmotionStatus], now: float, contexts: list[Context]
-    ) -> Floats:
-        """(N, 6) probabilities; turns the status of unsure answers into NOT_ENOUGH_EVIDENCE."""
+    def _judge(
+        self,
+        ids: Sequence[str],
+        movements: Sequence[Movement],
+        status: list[EmotionStatus],
+        now: float,
+        contexts: list[Context],
+    ) -> tuple[Floats, tuple[tuple[str, ...], ...]]:
+        """(N, 6) probabilities and N reasons; unsure answers get the status NOT_ENOUGH_EVIDENCE."""
         probabilities = np.full((len(movements), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
+        reasons: list[tuple[str, ...]] = [()] * len(movements)
         judged = [i for i, s in enumerate(status) if s is EmotionStatus.VALID]
         if not judged:
-            return probabilities
-        rows = self._infer(np.stack([movements[i].at(now + self._offsets) for i in judged]), contexts)
-        for i, row in zip(judged, rows, strict=True):
-            if row.max() < self._min_confidence:
+            return probabilities, tuple(reasons)
+        window = np.stack([movements[i].at(now + self._offsets) for i in judged])
+        poses = upright(window) if self._spec.axes == "upright" else window
+        inputs = describe(poses, self._spec.rate_hz) if self._spec.reads == "descriptors" else poses
+        for row, i, answer in zip(inputs, judged, self._infer(inputs, contexts), strict=True):
+            said = self._weigh(ids[i], now, answer, runs=self._spec.reads == "descriptors" and runs(row))
+            if said is None:
                 status[i] = EmotionStatus.NOT_ENOUGH_EVIDENCE
             else:
-                probabilities[i] = row
-        return probabilities
+                probabilities[i], reasons[i] = said, self._explain(row, int(said.argmax()))
+        return probabilities, tuple(reasons)
 
-    def _infer(self, poses: Floats, contexts: list[Context]) -> Floats:
-        """(N, T, 17, 3) in the camera's axes to (N, 6) probabilities in the order of EMOTIONS."""
+    def _weigh(self, person: str, now: float, answer: Floats, *, runs: bool) -> Floats | None:
+        """(6,) what is to be said of a person, None: nothing."""
+        if len(answer) == len(EMOTIONS):
+            return answer if (answer >= self._thresholds).any() else None
+        if runs:  # all that tells of arousal is large then, whatever the runner feels
+            answer = np.eye(len(answer), dtype=np.float32)[-1]
+        return self._evidence.setdefault(person, Evidence(self._thresholds)).add(now, answer)
+
+    def _explain(self, row: Floats, emotion: int) -> tuple[str, ...]:
+        """The descriptors without which the network would believe least in an emotion, in words.
+
+        Each is set to what it is in neutral movement, one at a time (occlusion, Zeiler & Fergus 2014).
+        """
+        neutral = np.asarray(self._spec.neutral, np.float32)
+        if self._spec.reads != "descriptors" or not len(neutral):
+            return ()
+        variants = np.repeat(row[None], len(row) + 1, 0)
+        np.fill_diagonal(variants[:-1], neutral)
+        beliefs = np.log(self._infer(variants, [])[:, emotion] + 1e-9)
+        loss = beliefs[-1] - beliefs[:-1]
+        chosen = [int(k) for k in np.argsort(-loss)[:REASONS] if loss[k] > MIN_REASON]
+        return tuple(DESCRIPTORS[NAMES[k]][0 if row[k] > neutral[k] else 1] for k in chosen)
+
+    def _infer(self, movement: Floats, contexts: list[Context]) -> Floats:
+        """(N, T, 17, 3) or (N, D) to (N, K) probabilities in the order of EMOTIONS, then neutral."""
         inputs = self.session.inputs
-        feeds: dict[str, NDArray[np.generic]] = {
-            inputs[0].name: upright(poses) if self._spec.axes == "upright" else poses
-        }
+        feeds: dict[str, NDArray[np.generic]] = {inputs[0].name: movement}
         if self._spec.context_frames:
             tokens = self._context_tokens(contexts)
-            feeds[inputs[1].name] = np.broadcast_to(tokens, (len(poses), *tokens.shape)).copy()
+            feeds[inputs[1].name] = np.broadcast_to(tokens, (len(movement), *tokens.shape)).copy()
         logits = np.asarray(self.session.run(feeds)[self.session.outputs[0].name], np.float64)
         scaled = logits[:, self._order] / self._spec.temperature
         odds = np.exp(scaled - scaled.max(1, keepdims=True))

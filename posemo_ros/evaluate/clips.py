@@ -19,7 +19,7 @@ from ..archives import read_npz
 from ..errors import InputError
 from ..interpolate import at_times
 from ..skeleton import H36M17
-from ..types import EMOTIONS, Floats
+from ..types import EMOTIONS, NEUTRAL, Floats
 
 FILM_HZ = 30.0  # of the virtual cameras; slower recordings are filmed at their own rate
 PAGE = "docs/evaluation.md describes the form"
@@ -116,9 +116,9 @@ def _expect(path: Path, arrays: Mapping[str, NDArray[Any]], name: str, shape: tu
 
 def _check_labels(path: Path, labels: NDArray[Any], names: NDArray[Any]) -> None:
     for label, name in zip(labels, names, strict=True):
-        if _text(label) not in EMOTIONS:
+        if _text(label) not in LABELS:
             raise InputError(
-                f"{path}: clip {_text(name)!r} has the emotion {_text(label)!r}; known: {', '.join(EMOTIONS)}"
+                f"{path}: clip {_text(name)!r} has the emotion {_text(label)!r}; known: {', '.join(LABELS)}"
             )
 
 
@@ -153,6 +153,7 @@ def _clip(arrays: Mapping[str, NDArray[Any]], index: int, labelled: bool) -> Cli
     return Clip(_text(arrays["clip_names"][index]), rate_hz, body.astype(np.float32), ok, emotion)
 
 
+LABELS = (*EMOTIONS, NEUTRAL)
 _HEAD_AXES = ("head_forward", "head_left")
 
 

@@ -9,7 +9,7 @@ Symbols: C clips, A of them with an answer, L labels present, K = 6 emotions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..inference.manifest import EmotionSpec
 from ..inference.store import ModelStore
 from ..pipeline import Models, build_emotion
 from ..skeleton import H36M17
-from ..types import EMOTIONS, EmotionStatus, Floats, Skeletons3D, View
+from ..types import EMOTIONS, NEUTRAL, EmotionStatus, Floats, Skeletons3D, View
 from .clips import Clip, read_clips
 from .film import look
 from .report import Report, Table, rounded, runtimes
@@ -48,9 +48,15 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
     """
     estimator = _estimator(models, store)
     clips = read_clips(path, labelled=True)
-    answers, status = judge(estimator, clips, seed)
+    answers, said, status = judge(estimator, clips, seed)
     shares = {s.value: status[s] / max(status.total(), 1) for s in EmotionStatus}
-    results = {**figures(answers, [c.emotion for c in clips]), "frames_by_status": rounded(shares)}
+    labels = [c.emotion for c in clips]
+    acted = np.array([label != NEUTRAL for label in labels])
+    results = {
+        **(figures(answers[acted], [name for name in labels if name != NEUTRAL]) if acted.any() else {}),
+        **quiet_figures(said[~acted], [clip for clip, a in zip(clips, acted, strict=True) if not a]),
+        "frames_by_status": rounded(shares),
+    }
     return Report(
         what="emotion",
         samples={"clips": len(clips), "frames": int(sum(c.ok.sum() for c in clips))},
@@ -76,13 +82,22 @@ def _estimator(models: Models, store: ModelStore) -> EmotionEstimator:
 
 
 def judge(
-    estimator: EmotionEstimator, clips: Sequence[Clip], seed: int
-) -> tuple[Doubles, Counter[EmotionStatus]]:
+    estimator: EmotionEstimator,
+    clips: Sequence[Clip],
+    seed: int,
+    watch: Callable[[Skeletons3D], None] | None = None,
+) -> tuple[Doubles, NDArray[np.int64], Counter[EmotionStatus]]:
     """The station's answers.
 
+    Args:
+        estimator: The station.
+        clips: C clips.
+        seed: Of the cameras.
+        watch: Called after each step with what the station was given.
+
     Returns:
-        (C, 6) mean probabilities of each clip's valid frames, NaN where there is none; how many of
-        the good frames of all clips have which status.
+        (C, 6) mean probabilities of each clip's valid frames, NaN where there is none; (C,) how many
+        frames of each clip have an answer; how many of the good frames of all clips have which status.
     """
     rng = np.random.default_rng(seed)
     films = [_turned(clip, rng) for clip in clips]
@@ -95,14 +110,17 @@ def judge(
         for t in range(len(films[group[-1]])):
             there = [i for i in group if t < len(films[i]) and clips[i].ok[t]]
             stamp = round(t / clips[0].rate_hz * 1e9)
-            said = estimator.judge(_skeletons(there, [films[i][t] for i in there], stamp))
+            given = _skeletons(there, [films[i][t] for i in there], stamp)
+            said = estimator.judge(given)
+            if watch:
+                watch(given)
             tally.update(said.status)
             for i, status, row in zip(there, said.status, said.probabilities, strict=True):
                 if status is EmotionStatus.VALID:
                     sums[i] += row
                     counts[i] += 1
     with np.errstate(invalid="ignore"):
-        return sums / counts[:, None], tally
+        return sums / counts[:, None], counts, tally
 
 
 def _turned(clip: Clip, rng: np.random.Generator) -> Floats:
@@ -155,12 +173,50 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
                 "accuracy_of_the_commonest_label": float(np.bincount(truth).max() / len(labels)),
             }
         ),
+        "selective": selective(np.max(among, 1), np.argmax(np.nan_to_num(among), 1) == truth),
         "recall": rounded(dict(zip(present, metrics.recall(matrix).tolist(), strict=True))),
         "confusion": {
             name: dict(zip([*present, UNANSWERED], [*map(int, row), int(none)], strict=True))
             for name, row, none in zip(present, matrix, unanswered, strict=True)
         },
     }
+
+
+def quiet_figures(said: NDArray[np.int64], clips: Sequence[Clip]) -> dict[str, Any]:
+    """What was said of neutral clips, where an emotion is wrong and no answer is right.
+
+    Args:
+        said: (C,) frames with an answer.
+        clips: The C neutral clips.
+
+    Returns:
+        ``neutral``: clips, and how many got an emotion; frames, and the share with one. Empty
+        without neutral clips.
+    """
+    if not len(clips):
+        return {}
+    frames = int(sum(c.ok.sum() for c in clips))
+    wrong = int((said > 0).sum())
+    shares = {"clips_share": wrong / len(clips), "frames_share": float(said.sum()) / frames}
+    return {"neutral": {"clips": len(clips), "with_an_emotion": wrong, "frames": frames, **rounded(shares)}}
+
+
+def selective(confidence: Doubles, right: NDArray[np.bool_]) -> list[list[float]]:
+    """Accuracy of the surest answers against the share of clips they cover (El-Yaniv & Wiener 2010).
+
+    Args:
+        confidence: (C,) of each clip's answer; NaN where there is none.
+        right: (C,) whether it is right.
+
+    Returns:
+        [coverage, accuracy] after each answer, surest first.
+    """
+    order = np.argsort(-np.nan_to_num(confidence, nan=-1.0), kind="stable")[
+        : int(np.isfinite(confidence).sum())
+    ]
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    coverage = np.arange(1, len(order) + 1) / len(confidence)
+    return [[round(float(c), 4), round(float(a), 4)] for c, a in zip(coverage, accuracy, strict=True)]
 
 
 def _quality(matrix: NDArray[np.int64], among: Doubles, truth: NDArray[np.int64]) -> dict[str, float]:
@@ -201,12 +257,14 @@ def _tables(results: dict[str, Any]) -> list[Table]:
         "accuracy_six",
         "accuracy_of_the_commonest_label",
     )
-    overall = Table("all clips", ["figure", "value"], [[n.replace("_", " "), results[n]] for n in names])
+    status = [[name.replace("_", " "), share] for name, share in results["frames_by_status"].items()]
+    tables = [Table("frames by status", ["status", "share"], status)]
+    if "neutral" in results:
+        rows = [[name.replace("_", " "), value] for name, value in results["neutral"].items()]
+        tables.insert(0, Table("neutral clips: no answer is right", ["figure", "value"], rows))
+    if "labels" not in results:
+        return tables
+    overall = Table("acted clips", ["figure", "value"], [[n.replace("_", " "), results[n]] for n in names])
     columns = ["true label", *results["labels"], UNANSWERED, "recall"]
     rows = [[name, *row.values(), results["recall"][name]] for name, row in results["confusion"].items()]
-    status = [[name.replace("_", " "), share] for name, share in results["frames_by_status"].items()]
-    return [
-        overall,
-        Table("clips by answer", columns, rows),
-        Table("frames by status", ["status", "share"], status),
-    ]
+    return [overall, Table("acted clips by answer", columns, rows), *tables]

@@ -20,7 +20,7 @@ from typing import Any, Literal, Union
 import yaml
 
 from ..errors import ModelError
-from ..types import EMOTIONS, PixelOrder
+from ..types import EMOTIONS, NEUTRAL, PixelOrder
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,14 @@ class EmotionSpec:
             looks at movement alone.
         context_model: Manifest name of the encoder; empty when context_frames is 0.
         context_rate_hz: Encodings per second it was trained with; 0 when any will do.
-        labels: Order of the outputs, a permutation of ``types.EMOTIONS``.
+        labels: Order of the outputs, a permutation of ``types.EMOTIONS``, with or without
+            ``neutral`` (no emotion shown).
+        reads: What the first input is: the ``movement``, or its ``descriptors``
+            (``emotion.descriptors``), (N, D).
         temperature: Logits are divided by this before the softmax (calibration).
         min_confidence: Below this highest probability the answer is "not enough evidence".
+        thresholds: The same for single emotions.
+        neutral: (D,) mean descriptors of neutral movement: what an answer is explained against.
     """
 
     frames: int
@@ -160,8 +165,11 @@ class EmotionSpec:
     context_model: str = ""
     context_rate_hz: float = 0.0
     labels: tuple[str, ...] = EMOTIONS
+    reads: Literal["movement", "descriptors"] = "movement"
     temperature: float = 1.0
     min_confidence: float = 0.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    neutral: tuple[float, ...] = ()
 
 
 TaskSpec = Union[DetectSpec, KeypointSpec, LiftSpec, ContextSpec, EmotionSpec]
@@ -220,7 +228,7 @@ def input_shapes(spec: TaskSpec) -> tuple[tuple[int, ...], ...]:
         return ((1, 3, spec.input.height, spec.input.width),)
     if isinstance(spec, LiftSpec):
         return ((-1, spec.frames, 17, spec.channels),)
-    movement = (-1, spec.frames, 17, 3)
+    movement = (-1, spec.frames, 17, 3) if spec.reads == "movement" else (-1, -1)
     return (movement, (-1, spec.context_frames, -1, -1)) if spec.context_frames else (movement,)
 
 
@@ -267,10 +275,13 @@ def _check(model: ModelSpec, where: str) -> None:
         raise ModelError(f"{where}.sha256: expected 64 lower-case hexadecimal digits, got {model.sha256!r}")
     if isinstance(spec, EmotionSpec) and bool(spec.context_frames) != bool(spec.context_model):
         raise ModelError(f"{where}.emotion: 'context_frames' and 'context_model' need each other")
-    if isinstance(spec, EmotionSpec) and sorted(spec.labels) != sorted(EMOTIONS):
+    if isinstance(spec, EmotionSpec) and sorted(set(spec.labels) - {NEUTRAL}) != sorted(EMOTIONS):
         raise ModelError(
-            f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, got {list(spec.labels)}"
+            f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, {NEUTRAL!r} may be "
+            f"among them; got {list(spec.labels)}"
         )
+    if isinstance(spec, EmotionSpec) and set(spec.thresholds) - set(EMOTIONS):
+        raise ModelError(f"{where}.emotion.thresholds: {list(spec.thresholds)} are not all emotions")
     if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
         raise ModelError(f"{where}.lifter.frames: expected an odd number, got {spec.frames}")
 

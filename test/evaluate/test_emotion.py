@@ -10,7 +10,7 @@ import pytest
 
 from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.evaluate.clips import read_clips
-from posemo_ros.evaluate.emotion import figures, judge
+from posemo_ros.evaluate.emotion import figures, judge, quiet_figures, selective
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.types import EMOTIONS, EmotionStatus
@@ -55,7 +55,7 @@ def test_the_station_answers_for_every_clip(clip_file: Write) -> None:
         emotion=["joy", "sadness", "joy", "joy"],
     )
     clips = read_clips(path, labelled=True)
-    answers, status = judge(EmotionEstimator(Hands(), SPEC), clips, seed=3)
+    answers, _, status = judge(EmotionEstimator(Hands(), SPEC), clips, seed=3)
     sure = np.exp(3) / (np.exp(3) + 5)
     assert answers[0, JOY] == pytest.approx(sure, abs=1e-5)
     assert answers[1, SADNESS] == pytest.approx(sure, abs=1e-5)
@@ -73,9 +73,9 @@ def test_damaged_frames_are_not_shown(clip_file: Write) -> None:
     good[30:40] = False
     changes = {"positions": poses, "fps": 30.0, "clip_start": [0, 60, 120], "emotion": ["joy", "joy"]}
     estimator = EmotionEstimator(Hands(), SPEC)
-    answers, _ = judge(estimator, read_clips(clip_file(**changes, frame_ok=good), labelled=True), 0)
+    answers, _, _ = judge(estimator, read_clips(clip_file(**changes, frame_ok=good), labelled=True), 0)
     assert answers[0, JOY] == pytest.approx(answers[1, JOY])
-    disturbed, _ = judge(estimator, read_clips(clip_file(**changes), labelled=True), 0)
+    disturbed, _, _ = judge(estimator, read_clips(clip_file(**changes), labelled=True), 0)
     assert disturbed[0, SADNESS] > 0.1
 
 
@@ -122,3 +122,27 @@ def test_nobody_answered() -> None:
     assert got["accuracy_no_answer_is_wrong"] == 0
     assert np.isnan([got["accuracy"], got["macro_f1"], got["accuracy_six"]]).all()
     assert got["confusion"]["fear"]["no answer"] == 1
+
+
+def test_an_emotion_for_a_neutral_clip_is_wrong(clip_file: Write) -> None:
+    parts = [_poses(0.8, 60), _poses(0.25, 60), _poses(0.8, 60)]
+    path = clip_file(
+        positions=np.concatenate(parts),
+        clip_start=np.cumsum([0, *map(len, parts)]),
+        clip_names=["waves", "stands", "cheers"],
+        fps=30.0,
+        emotion=["neutral", "neutral", "joy"],
+    )
+    clips = read_clips(path, labelled=True)
+    answers, said, _ = judge(EmotionEstimator(Hands(), SPEC), clips, seed=3)
+    quiet = quiet_figures(said[:2], clips[:2])["neutral"]
+    assert (quiet["clips"], quiet["with_an_emotion"], quiet["frames"]) == (2, 1, 120)
+    assert quiet["frames_share"] == pytest.approx(said[0] / 120, abs=1e-4)
+    assert figures(answers[2:], ["joy"])["accuracy"] == 1.0
+    assert quiet_figures(said[2:2], []) == {}
+
+
+def test_selective_accuracy_by_hand() -> None:
+    confidence = np.array([0.5, np.nan, 0.9, 0.7])
+    right = np.array([False, False, True, True])
+    assert selective(confidence, right) == [[0.25, 1.0], [0.5, 1.0], [0.75, 0.6667]]

@@ -10,18 +10,29 @@ from .body import Floats, rotation_matrix
 LEVEL = np.float32([[0, -1, 0], [0, 0, -1], [1, 0, 0]])
 
 
-def random_poses(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+ANYWHERE = (8.0, 14.0)
+ON_A_ROBOT = (6.0, 8.0)  # level, or turned towards people near by
+
+
+def random_poses(
+    rng: np.random.Generator, count: int, above: tuple[float, float] = ANYWHERE
+) -> tuple[Floats, Floats]:
     """Where cameras stand and look.
 
-    All directions around the person, from 25 degrees below to 50 above (mostly a little above),
-    1.8 to 8 m away; the person is up to 30 degrees off the axis; roll of a few degrees.
+    All directions around the person, from 25 degrees below to 50 above, 1.8 to 8 m away; the
+    person is up to 30 degrees off the axis; roll of a few degrees.
+
+    Args:
+        rng: Source of chance.
+        count: B.
+        above: Mean and standard deviation of the camera's elevation over the person, degrees.
 
     Returns:
         rotation: (B, 3, 3) world to camera axes.
         position: (B, 3) of the camera, metres from the person's pelvis.
     """
     yaw = rng.uniform(-np.pi, np.pi, count)
-    above = np.radians(np.clip(rng.normal(8, 14, count), -25, 50))
+    above = np.radians(np.clip(rng.normal(*above, count), -25, 50))
     distance = np.exp(rng.uniform(np.log(1.8), np.log(8.0), count))
     zero = np.zeros(count)
     about_z = rotation_matrix(np.stack([zero, zero, yaw], -1))

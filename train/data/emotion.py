@@ -11,11 +11,13 @@ from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.types import EMOTIONS
 
 from .body import Floats, heading, mirror, scale_bones
-from .cameras import random_poses, see
+from .cameras import ON_A_ROBOT, random_poses, see
 from .cmu import Motion, sample
 from .expression import express, random_styles
 from .lifting import bend, borrow_arms, sit
+from .manners import manners, tempos
 
+NEUTRAL_SHARE = 0.5
 _UNSEEN_LEGS = 0.3  # share of movements whose legs the lifter has to guess
 
 
@@ -41,28 +43,48 @@ def movements(
     rng: np.random.Generator,
     count: int,
     *,
-    neutral: float = 0.35,
+    neutral: float = NEUTRAL_SHARE,
 ) -> Movements:
-    """Random movements; a share of them neutral, the others at intensities from 0.35 to 1."""
+    """Random movements; a share of them neutral, the others at intensities from 0.4 to 1.2.
+
+    Neutral ones are of many kinds (``manners``); the expressive ones are built on fewer of them:
+    angry people limp, too.
+    """
     emotions = rng.integers(0, len(EMOTIONS), count)
-    intensity = np.where(rng.random(count) < neutral, 0.0, rng.uniform(0.35, 1.0, count))
+    intensity = np.where(rng.random(count) < neutral, 0.0, rng.uniform(0.4, 1.2, count))
     style = random_styles(emotions, intensity, rng)
-    tempo = np.exp(style["tempo"] + rng.normal(0, 0.12, count))
+    quiet = intensity == 0
+    tempo = np.exp(style["tempo"] + np.where(quiet, tempos(count, rng), rng.normal(0, 0.12, count)))
     offsets = np.arange(1 - frames, 1) / rate_hz * tempo[:, None]
     body = borrow_arms(sample(motion, rng, count, offsets), rng)
     sit(body, rng.random(count) < 0.1, rng)
     bend(body, rng, size=0.4)
-    body = express(body, style, rate_hz, rng)
+    some = quiet | (rng.random(count) < 0.25)
+    body[some] = manners(body[some], rate_hz, rng)
+    body[~quiet] = express(body[~quiet], {k: v[~quiet] for k, v in style.items()}, rate_hz, rng)
     body = scale_bones(body, np.exp(rng.normal(0, 0.05, (count, 9))).astype(np.float32))
     body = np.where((rng.random(count) < 0.5)[:, None, None, None], mirror(body), body)
     return Movements(body.astype(np.float32), emotions, intensity)
 
 
-def soft_labels(samples: Movements) -> Floats:
-    """(B, 6): one for the emotion; a sixth for each where the movement is neutral."""
+def soft_labels(samples: Movements, *, neutral: bool = False) -> Floats:
+    """Targets of the cross-entropy.
+
+    Args:
+        samples: B movements.
+        neutral: Neutral is a class of its own, the seventh.
+
+    Returns:
+        Without it (B, 6): one for the emotion; a sixth for each where the movement is neutral.
+        With it (B, 7): weak expression belongs to both.
+    """
     rows = np.eye(len(EMOTIONS), dtype=np.float32)[samples.emotions]
-    rows[samples.intensity == 0] = 1 / len(EMOTIONS)
-    return rows
+    if not neutral:
+        rows[samples.intensity == 0] = 1 / len(EMOTIONS)
+        return rows
+    shown = np.where(samples.intensity > 0, np.clip((samples.intensity - 0.1) / 0.5, 0.5, 1), 0)
+    shown = shown[:, None].astype(np.float32)
+    return np.concatenate([rows * shown, 1 - shown], 1)
 
 
 def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floats:
@@ -78,7 +100,7 @@ def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floa
     """
     body = _guess_legs(body, rng.random(len(body)) < _UNSEEN_LEGS, rng)
     middle = body[:, body.shape[1] // 2, None, None, 0]
-    seen = see(body - middle, *random_poses(rng, len(body)))[:, :, :17]
+    seen = see(body - middle, *random_poses(rng, len(body), ON_A_ROBOT))[:, :, :17]
     seen = seen - seen[:, :, :1] + lifting_errors(seen.shape[:3], rng)
     seen = seen - seen[:, :, :1]
     return upright(seen) if spec.axes == "upright" else seen.astype(np.float32)

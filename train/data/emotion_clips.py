@@ -143,12 +143,12 @@ class EmotionWindows:
             keys: (epoch, index) of every clip.
 
         Returns:
-            ``poses`` (B, T, 17, 3), ``label`` (B,), ``index`` (B,) and, with context, ``context``
+            ``movement`` (B, T, 17, 3), ``label`` (B,), ``index`` (B,) and, with context, ``context``
             (B, K, P, C).
         """
         windows = [self._window(epoch, index) for epoch, index in keys]
         batch: dict[str, NDArray[np.generic]] = {
-            "poses": np.stack([poses for poses, _ in windows]),
+            "movement": np.stack([poses for poses, _ in windows]),
             "label": np.array([self.clips[i].emotion for _, i in keys], np.int64),
             "index": np.array([i for _, i in keys], np.int64),
         }

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from posemo_ros.emotion.descriptors import describe
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import EmotionSpec
+from posemo_ros.types import NEUTRAL
 
 from . import bvh, cmu, video_emotion
 from .emotion import as_lifted, movements, soft_labels
@@ -166,7 +168,7 @@ class EmotionBvh(EmotionData):
 
 
 class CmuExpression(Data):
-    """Made-up expression (``expression``) on CMU clips, anew for every step; a third is neutral.
+    """Made-up expression (``expression``) on CMU clips, anew for every step; a half is neutral.
 
     The train clips are trained on; of the test clips every other one is for validation, where the
     answers are calibrated, the others for the test.
@@ -197,11 +199,13 @@ class CmuExpression(Data):
     def _rows(
         self, motion: cmu.Motion, rng: np.random.Generator, seen: np.random.Generator, count: int
     ) -> Batch:
-        """``poses``, soft ``target`` and ``label`` (-1 where neutral)."""
+        """``movement`` (poses or descriptors), soft ``target`` and ``label`` (-1 where neutral)."""
         spec = EmotionSpec(**self.settings)
         samples = movements(motion, spec.frames, spec.rate_hz, rng, count)
+        poses = as_lifted(samples.bodies, spec, seen)
+        by_words = spec.reads == "descriptors"
         return {
-            "poses": as_lifted(samples.bodies, spec, seen),
-            "target": soft_labels(samples),
+            "movement": describe(poses, spec.rate_hz) if by_words else poses,
+            "target": soft_labels(samples, neutral=NEUTRAL in spec.labels),
             "label": np.where(samples.intensity > 0, samples.emotions, -1),
         }

@@ -37,7 +37,7 @@ from posemo_ros.types import EMOTIONS
 from .body import PARENTS, Floats, heading, turn
 
 _LIMBS = (2, 3, 5, 6, 12, 13, 15, 16)
-_SPREAD = 0.45  # of every style number, as a share of its size over all emotions
+_SPREAD = 0.3  # of every style number, as a share of its size over all emotions
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,10 @@ class Style:
     tremor: float = 0.0
     sudden: float = 0.1
 
+    def row(self) -> list[float]:
+        """The numbers in the order of the fields."""
+        return [float(getattr(self, f.name)) for f in fields(self)]
+
 
 STYLES = {
     "joy": Style(0.22, 0.35, -4, -6, -12, 0, 40, 28, 20, 0, 30, 1.8, 0, 0.1),
@@ -81,13 +85,17 @@ STYLES = {
     "surprise": Style(0.00, -0.05, -9, -6, -12, 0, 48, 16, 50, 2, 0, 2.0, 0, 1.0),
 }
 assert tuple(STYLES) == EMOTIONS
-_TABLE = np.array([[getattr(STYLES[name], f.name) for f in fields(Style)] for name in EMOTIONS])
+_TABLE = np.array([STYLES[name].row() for name in EMOTIONS])
+_LEFT_OUT = 0.25  # share of an emotion's signs that a person does not show
 
 
 def random_styles(
     emotions: np.ndarray, intensity: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """A style per sample, spread around the emotion's, weakened by the intensity.
+
+    Every sample leaves some of the signs out and shows the others more or less, so that no fixed
+    recipe can be learnt.
 
     Args:
         emotions: (B,) indices into ``EMOTIONS``.
@@ -97,14 +105,20 @@ def random_styles(
     Returns:
         Field of ``Style`` -> (B,).
     """
+    shown = rng.random((len(emotions), _TABLE.shape[1])) >= _LEFT_OUT
+    return spread(_TABLE[emotions] * shown, intensity, rng)
+
+
+def spread(rows: np.ndarray, intensity: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Styles around the given ones, (B, fields of ``Style``), weakened by the intensity, (B,)."""
     size = np.abs(_TABLE).mean(0)
-    drawn = _TABLE[emotions] + rng.normal(0, _SPREAD, (len(emotions), _TABLE.shape[1])) * size
+    drawn = rows * np.exp(rng.normal(0, 0.3, rows.shape)) + rng.normal(0, _SPREAD, rows.shape) * size
     values = dict(zip((f.name for f in fields(Style)), drawn.T, strict=True))
     for name in values:
         if name not in ("beat_hz", "sudden"):
             values[name] = values[name] * intensity
     values["beat_hz"] = np.clip(values["beat_hz"], 0.8, 3.5)
-    values["sudden"] = (rng.random(len(emotions)) < _TABLE[emotions, -1]).astype(float)
+    values["sudden"] = (rng.random(len(rows)) < rows[:, -1]).astype(float)
     return values
 
 

@@ -65,6 +65,27 @@ class TemporalLifter(TemporalNet):
         return joints - joints[:, :, :1]
 
 
+class DescriptorEmotion(nn.Module):
+    """(B, D) descriptors of a movement (``posemo_ros.emotion.descriptors``) to (B, 7) logits:
+    ``EMOTIONS``, then neutral.
+
+    Outside the range that training covered a descriptor says no more than at its edge.
+    """
+
+    def __init__(self, descriptors: int, *, width: int = 96, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm1d(descriptors, affine=False, momentum=0.01)
+        layers: list[nn.Module] = []
+        for inputs in (descriptors, width):
+            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, 7))
+
+    def forward(self, descriptors: Tensor) -> Tensor:
+        """(B, D) -> (B, 7)."""
+        logits: Tensor = self.layers(self.normalise(descriptors).clamp(-4, 4))
+        return logits
+
+
 class TemporalEmotion(nn.Module):
     """(B, T, 17, 3) upright poses in metres to (B, 6) logits in the order of ``EMOTIONS``.
 

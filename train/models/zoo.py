@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from posemo_ros.emotion.descriptors import NAMES as DESCRIPTORS
 from posemo_ros.skeleton import H36M17
-from posemo_ros.types import EMOTIONS
+from posemo_ros.types import EMOTIONS, NEUTRAL
 
 from .attention import Placement
 from .blocks import choose
@@ -26,7 +27,7 @@ from .moemo import MoEmoOfficial, MoEmoX
 from .motionagformer import MotionAGFormer
 from .poseformer import PoseFormer
 from .pstmo import PSTMO
-from .temporal import TemporalEmotion, TemporalLifter
+from .temporal import DescriptorEmotion, TemporalEmotion, TemporalLifter
 
 CLIP_MEAN = [122.7709, 116.7460, 104.0937]
 CLIP_STD = [68.5005, 66.6322, 70.3232]
@@ -138,6 +139,20 @@ def _temporal_emotion(frames: int = 27, **options: Any) -> Entry:
     return Entry(network, {"poses": torch.randn(2, frames, 17, 3)}, ("logits",), "emotion", settings)
 
 
+def _descriptor_emotion(frames: int = 27, **options: Any) -> Entry:
+    network = DescriptorEmotion(len(DESCRIPTORS), **options)
+    labels = [*EMOTIONS, NEUTRAL]
+    settings = {
+        "frames": frames,
+        "rate_hz": 12.0,
+        "axes": "upright",
+        "labels": labels,
+        "reads": "descriptors",
+    }
+    inputs = {"descriptors": torch.randn(2, len(DESCRIPTORS))}
+    return Entry(network, inputs, ("logits",), "emotion", settings)
+
+
 def _moemo_official() -> Entry:
     inputs = {"poses": torch.randn(2, 16, 17, 3), "context": torch.randn(2, 16, 50, 768)}
     settings = {
@@ -191,6 +206,7 @@ NETWORKS: dict[str, Callable[..., Entry]] = {
     "motionagformer": _motionagformer,
     "temporal_lifter": _temporal_lifter,
     "temporal_emotion": _temporal_emotion,
+    "descriptor_emotion": _descriptor_emotion,
     "moemo_official": _moemo_official,
     "moemo_x": _moemo_x,
     "clip": _clip,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posemo_ros import metrics
-from posemo_ros.types import EMOTIONS
+from posemo_ros.types import EMOTIONS, NEUTRAL
 from train.models.zoo import Entry
 
 from .task import Task
@@ -35,7 +35,9 @@ class Fusion(Task):
         label_smoothing: Of the cross-entropy (paper A: 0).
         calibrate: Fit the temperature on the validation set, and there, if it has neutral movements
             (label -1), the confidence that 95 % of them do not reach; the test and the manifest
-            entry use both. The test then also has ``neutral_refused``, ``expressive_answered`` and
+            entry use both. Of a network that reads descriptors the entry also gets the mean of the
+            neutral ones, which answers are explained against. The test then also has
+            ``neutral_refused``, ``expressive_answered`` and
             ``accuracy_of_answers``.
     """
 
@@ -49,7 +51,9 @@ class Fusion(Task):
     ) -> None:
         super().__init__(network, **others)
         self.label_smoothing, self.calibrate = label_smoothing, calibrate
-        order = [self.describe().settings["labels"].index(name) for name in EMOTIONS]
+        labels = self.describe().settings["labels"]
+        classes = [*EMOTIONS, *(name for name in labels if name == NEUTRAL)]
+        order = [labels.index(name) for name in classes]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
 
@@ -61,8 +65,8 @@ class Fusion(Task):
         return replace(entry, settings={k: v for k, v in entry.settings.items() if k not in _CONTEXT})
 
     def logits(self, batch: dict[str, Tensor]) -> Tensor:
-        """(B, 6) in the order of ``EMOTIONS``, whatever the network's own order is."""
-        inputs = [batch["poses"]] + ([batch["context"]] if "context" in batch else [])
+        """(B, K) in the order of ``EMOTIONS``, then neutral; whatever the network's own order is."""
+        inputs = [batch["movement"]] + ([batch["context"]] if "context" in batch else [])
         return self.network(*inputs)[:, self.order]
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
@@ -71,15 +75,17 @@ class Fusion(Task):
         return F.cross_entropy(self.logits(batch), target, label_smoothing=self.label_smoothing)
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
-        """Keep the answers."""
-        self.keep(index=batch["index"], logits=self.logits(batch).float(), label=batch["label"])
+        """Keep the answers, and descriptors, which are few."""
+        few = {"descriptors": batch["movement"]} if batch["movement"].ndim == 2 else {}
+        few |= {"target": batch["target"]} if "target" in batch else {}
+        self.keep(index=batch["index"], logits=self.logits(batch).float(), label=batch["label"], **few)
 
     def test_step(self, batch: dict[str, Tensor], number: int) -> None:
         """Keep the answers."""
         self.validation_step(batch, number)
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
-        """``index`` and ``probabilities`` (B, 6)."""
+        """``index`` and ``probabilities`` (B, 6), with neutral (B, 7)."""
         return {"index": batch["index"], "probabilities": self.logits(batch).float().softmax(1)}
 
     def on_validation_epoch_end(self) -> None:
@@ -94,7 +100,11 @@ class Fusion(Task):
         rows = self.collect()
         logits, label = rows["logits"].double().numpy(), rows["label"].numpy()
         if part == "val" and self.calibrate:
-            self.learned = calibration(logits, label)
+            target = rows["target"].double().numpy() if "target" in rows else None
+            self.learned = calibration(logits, label, target)
+            if "descriptors" in rows:
+                mean = rows["descriptors"].double().numpy()[label < 0].mean(0)
+                self.learned["neutral"] = mean.round(4).tolist()
         probabilities = softmax(logits / self.learned.get("temperature", 1.0))
         self.confusion = confusion(probabilities, label)
         self.report(part, figures(probabilities, label, self.learned.get("min_confidence", 0.0)))
@@ -103,19 +113,21 @@ class Fusion(Task):
 def confusion(probabilities: Doubles, label: NDArray[np.int64]) -> NDArray[np.int64]:
     """(6, 6) counts of the expressive movements, true emotion by likeliest one."""
     expressive = label >= 0
-    return metrics.confusion(probabilities[expressive].argmax(1), label[expressive], len(EMOTIONS))
+    likeliest = probabilities[expressive, : len(EMOTIONS)].argmax(1)
+    return metrics.confusion(likeliest, label[expressive], len(EMOTIONS))
 
 
 def figures(probabilities: Doubles, label: NDArray[np.int64], threshold: float) -> dict[str, float]:
     """How right the answers are, see ``Fusion``.
 
     Args:
-        probabilities: (N, 6).
+        probabilities: (N, 6), or (N, 7) with neutral; what is said of emotions is of the six among them.
         label: (N,); -1: neutral.
         threshold: Confidence below which the answer is "not enough evidence".
     """
     counts, expressive = confusion(probabilities, label), label >= 0
-    rows, truth = probabilities[expressive], label[expressive]
+    rows, truth = probabilities[expressive, : len(EMOTIONS)], label[expressive]
+    rows = rows / rows.sum(1, keepdims=True)
     recalls = zip(EMOTIONS, metrics.recall(counts), strict=True)
     return {
         "accuracy": metrics.accuracy(counts),
@@ -133,35 +145,37 @@ def softmax(logits: Doubles) -> Doubles:
     return np.asarray(odds / odds.sum(1, keepdims=True))
 
 
-def calibration(logits: Doubles, label: NDArray[np.int64]) -> dict[str, float]:
+def calibration(logits: Doubles, label: NDArray[np.int64], target: Doubles | None = None) -> dict[str, Any]:
     """What the manifest says about an emotion network's answers.
 
     Args:
-        logits: (N, K).
-        label: (N,); -1: neutral, where all classes are alike.
+        logits: (N, 6), or (N, 7) with neutral.
+        label: (N,); -1: neutral.
+        target: Of ``logits``' shape, what the network was taught; needed where movements are neutral
+            or an emotion is weak. None: the label.
 
     Returns:
         ``temperature`` with the lowest cross-entropy (Guo et al., 2017), to 2 %; with neutral
         movements ``min_confidence``, which ``NEUTRAL_REFUSED`` of them do not reach.
     """
-    truth = np.full(logits.shape, 1 / logits.shape[1])
-    truth[label >= 0] = np.eye(logits.shape[1])[label[label >= 0]]
+    truth = np.eye(logits.shape[1])[label] if target is None else target
     candidates = np.exp(np.arange(-1.5, 1.5, 0.02))
     losses = [-(truth * np.log(softmax(logits / t) + 1e-12)).sum(1).mean() for t in candidates]
     temperature = float(candidates[int(np.argmin(losses))])
     found = {"temperature": round(temperature, 3)}
     if (label < 0).any():
-        confidence = softmax(logits / temperature)[label < 0].max(1)
+        confidence = softmax(logits / temperature)[label < 0, : len(EMOTIONS)].max(1)
         found["min_confidence"] = round(float(np.quantile(confidence, NEUTRAL_REFUSED)), 3)
     return found
 
 
 def _refused(probabilities: Doubles, label: NDArray[np.int64], threshold: float) -> dict[str, float]:
     """What "not enough evidence" below a confidence does to neutral and expressive movements, 0..1."""
-    answered, expressive = probabilities.max(1) >= threshold, label >= 0
+    emotions = probabilities[:, : len(EMOTIONS)]
+    answered, expressive = emotions.max(1) >= threshold, label >= 0
     if expressive.all():
         return {}
-    right = probabilities.argmax(1) == label
+    right = emotions.argmax(1) == label
     figures = {
         "neutral_refused": float((~answered[~expressive]).mean()),
         "expressive_answered": float(answered[expressive].mean()),

@@ -20,7 +20,7 @@ def _clip(name: str, actor: str, seconds: float = 4.0, motion: str = "") -> Emot
 def test_middle_window_at_the_networks_rate() -> None:
     batch = EmotionWindows([_clip("a", "x")], 5, 2.0, context_frames=3)[[(0, 0)]]
     start = (4 - 1 / 30 - 2) / 2
-    np.testing.assert_allclose(batch["poses"][0, :, 4, 1], start + np.arange(5) / 2, atol=1e-5)
+    np.testing.assert_allclose(batch["movement"][0, :, 4, 1], start + np.arange(5) / 2, atol=1e-5)
     # the newest context known at the start, the middle and the end of the window
     np.testing.assert_allclose(batch["context"][0, :, 0, 0], [0.5, 1.5, 2.5])
     assert batch["label"].tolist() == [1]
@@ -28,15 +28,15 @@ def test_middle_window_at_the_networks_rate() -> None:
 
 def test_short_clips_stand_still_at_the_end() -> None:
     batch = EmotionWindows([_clip("a", "x", 1.0)], 5, 2.0)[[(0, 0)]]
-    assert batch["poses"][0, -1, 0, 0] == pytest.approx(29 / 30)
+    assert batch["movement"][0, -1, 0, 0] == pytest.approx(29 / 30)
 
 
 def test_random_starts_repeat() -> None:
     data = EmotionWindows([_clip("a", "x", 10)], 5, 2.0, random_start=True, seed=1)
-    starts = {float(data[[(e, 0)]]["poses"][0, 0, 0, 0]) for e in range(20)}
+    starts = {float(data[[(e, 0)]]["movement"][0, 0, 0, 0]) for e in range(20)}
     assert len(starts) == 20
     assert 0 <= min(starts) < max(starts) <= 8
-    np.testing.assert_array_equal(data[[(3, 0)]]["poses"], data[[(3, 0)]]["poses"])
+    np.testing.assert_array_equal(data[[(3, 0)]]["movement"], data[[(3, 0)]]["movement"])
 
 
 def test_shuffled_context_is_another_clips() -> None:
@@ -78,4 +78,4 @@ def test_recordings_with_z_up_are_seen_by_a_level_camera() -> None:
     """Without ``upright`` a network is run on camera axes: x right, y down, z forward."""
     clip = replace(_clip("a", "x"), axes="world", poses=np.tile(np.float32([3, 2, 1]), (120, 17, 1)))
     batch = EmotionWindows([clip], 5, 2.0)[[(0, 0)]]
-    np.testing.assert_allclose(batch["poses"][0, 0, 0], [-2, -1, 3], atol=1e-6)
+    np.testing.assert_allclose(batch["movement"][0, 0, 0], [-2, -1, 3], atol=1e-6)

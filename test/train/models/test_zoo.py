@@ -15,6 +15,7 @@ SMALL = {
     "motionagformer": {"frames": 9, "layers": 1, "width": 16},
     "temporal_lifter": {"frames": 9, "width": 16},
     "temporal_emotion": {"frames": 9, "width": 16},
+    "descriptor_emotion": {"width": 16},
     "moemo_official": {},
     "moemo_x": {"frames": 4, "width": 16, "depth": 1, "context_frames": 2},
 }

@@ -14,14 +14,16 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 
+from posemo_ros.emotion.descriptors import NAMES, describe
 from posemo_ros.inference.manifest import EmotionSpec, LiftSpec, load_manifest
+from posemo_ros.types import EMOTIONS, NEUTRAL
 from train.cards import read_figures
 from train.cli import main
 from train.data import cmu
 from train.data.emotion import as_lifted, movements, soft_labels
 from train.data.lifting import training_batch
 from train.data.noise import Noise
-from train.models.temporal import TemporalEmotion, TemporalLifter
+from train.models.temporal import DescriptorEmotion, TemporalLifter
 from train.tasks.callbacks import read_logs
 from train.tasks.fusion import calibration, softmax
 
@@ -92,13 +94,14 @@ def test_emotion_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> 
 
     def draw(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         samples = movements(motion, spec.frames, spec.rate_hz, rng, 8)
-        return torch.from_numpy(as_lifted(samples.bodies, spec, rng)), torch.from_numpy(soft_labels(samples))
+        movement = describe(as_lifted(samples.bodies, spec, rng), spec.rate_hz)
+        return torch.from_numpy(movement), torch.from_numpy(soft_labels(samples, neutral=True))
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(logits, target, label_smoothing=0.02)
 
     torch.manual_seed(0)
-    expected = list(plain_loop(TemporalEmotion(width=16, dropout=0.0), draw, loss, 1e-3))
+    expected = list(plain_loop(DescriptorEmotion(len(NAMES), width=16, dropout=0.0), draw, loss, 2e-3))
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -107,7 +110,8 @@ def test_emotion_is_calibrated_and_says_so(data: Path, tmp_path: Path) -> None:
     """The test and the manifest entry use what the validation found."""
     config, path = small("emotion", data, tmp_path / "run", width=16), tmp_path / "c.yaml"
     learned = command(config, path).model.learned
-    assert 1 / 6 < learned["min_confidence"] < 1
+    assert 0 < learned["min_confidence"] < 1
+    assert len(learned["neutral"]) == len(NAMES)
     last = tmp_path / "run/checkpoints/last.ckpt"
     tested = command(config, path, f"--ckpt_path={last}", name="test")
     assert tested.model.learned == learned
@@ -117,7 +121,9 @@ def test_emotion_is_calibrated_and_says_so(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.onnx"
     assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
     spec = load_manifest(tmp_path / "emotion.yaml")["emotion"].spec
-    assert spec == EmotionSpec(27, 12.0, "upright", **learned)
+    learned["neutral"] = tuple(learned["neutral"])
+    labels = (*EMOTIONS, NEUTRAL)
+    assert spec == EmotionSpec(27, 12.0, "upright", labels=labels, reads="descriptors", **learned)
 
 
 def test_calibration() -> None:
@@ -128,7 +134,9 @@ def test_calibration() -> None:
     assert calibration(3 * honest, label)["temperature"] == pytest.approx(3, rel=0.05)
     assert "min_confidence" not in calibration(honest, label)
     label[:4000] = -1
-    found = calibration(honest, label)
+    target = np.eye(6)[label]
+    target[:4000] = 1 / 6
+    found = calibration(honest, label, target)
     confidence = softmax(honest[:4000] / found["temperature"]).max(1)
     assert (confidence < found["min_confidence"]).mean() == pytest.approx(0.95, abs=0.005)
 
