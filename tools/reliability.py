@@ -462,6 +462,21 @@ def silence(world: World, options: argparse.Namespace) -> Iterator[Row]:
     )
 
 
+def quality(world: World, options: argparse.Namespace) -> Iterator[Row]:
+    """The node is told to want reliable images; the camera publishes them best-effort."""
+    override = {"/camera/image_raw": {"subscription": {"reliability": "reliable"}}}
+    world.processes.start("pipeline", qos_overrides=override)
+    world.until(lambda: world.level("pipeline") is not None, 90)
+    said = world.until(lambda: "incompatible QoS" in world.message("pipeline"), 10)
+    words = next((p for p in world.message("pipeline").split("; ") if "incompatible" in p), "nothing")
+    yield Row(
+        "incompatible quality of service",
+        "1",
+        f"said {_seconds([said])} after the first diagnostics: {words[:100]}",
+        said is not None and said < 2,
+    )
+
+
 def small_shared_memory(world: World, options: argparse.Namespace) -> Iterator[Row]:
     """/dev/shm of 64 MB, as in a container, with both profiles; needs the rights to mount."""
     script = ROOT / "tools" / "reliability.py"
@@ -503,6 +518,7 @@ FAULTS = {
     "subscriber": subscribers,
     "parameters": parameters,
     "silence": silence,
+    "quality": quality,
     "shm": small_shared_memory,
     "run": long_run,
 }

@@ -316,6 +316,7 @@ PARAMETERS: dict[str, type[Parameters]] = {
     "markers": MarkersParameters,
     "recorder": RecorderParameters,
     "hri_bridge": StationParameters,
+    "vision_bridge": StationParameters,
 }
 
 

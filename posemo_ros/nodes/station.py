@@ -75,7 +75,7 @@ class Station(PosemoNode[P, L]):
             capacity=capacity,
         )
         self._workers = (made,)
-        self.on_stop(lambda: [self.monitor.clear(key) for key in ("work", "latency", "busy")])
+        self.on_stop(lambda: [self.monitor.clear(key) for key in ("work", "latency", "busy", "order")])
         self.on_stop(lambda: made.stop(self.patience_s))
         return made
 
@@ -113,7 +113,14 @@ class Station(PosemoNode[P, L]):
             self.monitor.add_latency(latency_ms)
 
     def judge(self, window: Window) -> None:
-        """Say when the station is too slow for its input."""
+        """Say when stamps step back, or the station is too slow for its input."""
+        late = window.dropped.get(keys.LATE, 0)
+        text = (
+            f"{late} late messages in the last second, older stamps than others before: left out"
+            if late
+            else ""
+        )
+        self.warn("order", text)
         received, left_out = window.received_hz * window.seconds, window.dropped.get(keys.BUSY, 0)
         if received < ENOUGH or left_out < BUSY_SHARE * received:
             self.monitor.clear("busy")

@@ -251,6 +251,20 @@ def test_a_station_that_is_too_slow_says_what_takes_the_time(bench: Bench, tiny_
     assert "left out" not in says(node)[1]
 
 
+def test_stamps_that_step_back_are_not_well(bench: Bench, tiny_manifest: Path, camera: Any):
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
+    swap = 0
+
+    def said() -> bool:
+        nonlocal swap
+        swap = 1 - swap
+        camera(time.time_ns() - swap * 200_000_000)
+        return "late messages in the last second" in says(node)[1]
+
+    bench.until(said, "the complaint")
+    assert says(node)[0] == WARN
+
+
 def test_failures_are_logged_now_and_then(bench: Bench, capfd: pytest.CaptureFixture[str]):
     node = bench.add(MarkersNode)
     for number in range(300):

@@ -1,4 +1,4 @@
-"""The bridge to ROS4HRI as a node: what it says without hri_msgs, what comes with it."""
+"""The bridges to ROS4HRI and vision_msgs as nodes: what they say without those, what comes with them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from posemo_msgs.msg import Person2DArray
 
 from posemo_ros.nodes.conversion import MAKE, class_of
 from posemo_ros.nodes.hri_bridge import HriBridgeNode
+from posemo_ros.nodes.vision_bridge import VisionBridgeNode
 from posemo_ros.settings import Models
 from posemo_ros.types import People2D, View
 
@@ -30,6 +31,13 @@ def test_without_hri_msgs_it_says_what_to_install(bench: Bench):
     node = bench.add(HriBridgeNode)
     assert node.trigger_configure() == FAILURE
     assert "needs the ROS package 'hri_msgs'" in node.monitor.snapshot().message
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vision_msgs") is not None, reason="vision_msgs is installed")
+def test_without_vision_msgs_it_says_what_to_install(bench: Bench):
+    node = bench.add(VisionBridgeNode)
+    assert node.trigger_configure() == FAILURE
+    assert "needs the ROS package 'vision_msgs'" in node.monitor.snapshot().message
 
 
 @pytest.mark.skipif(not INSTALLED, reason="hri_msgs is not installed")
