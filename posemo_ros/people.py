@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .camera import DEFAULT_HFOV_DEG
+from .detect.confirm import confirmed, distinct
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .keypoints.estimator import KeypointEstimator
-from .types import Detections, Frame, People2D
+from .types import Detections, Floats, Frame, People2D
 
 Clock = Callable[[str], AbstractContextManager[None]]
 
@@ -61,15 +63,25 @@ class PeopleFinder:
 
         def detect() -> Detections:
             with clock("detector"):
-                return self.detector.detect(frame)
+                return self.detector.candidates(frame)
 
         boxes = self._best(self.schedule.boxes(self._people, frame.stamp_ns, detect))
-        with clock("tracker"):
-            ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)
+        with clock("tracker"):
+            kept = self._people_among(boxes, keypoints)
+            boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
+            ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
         self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=frame.view(self.hfov_deg))
         return self._people
+
+    def _people_among(self, boxes: Detections, keypoints: Floats) -> NDArray[np.int64]:
+        """Indices of the boxes that show a person, each person once."""
+        sure, known = self.detector.score_threshold, self._people.boxes
+        shown = confirmed(boxes.boxes, boxes.scores, keypoints, sure, known)
+        shown &= np.isfinite(boxes.boxes).all(axis=1)
+        people = np.flatnonzero(shown)
+        return people[distinct(boxes.boxes[people], boxes.scores[people], keypoints[people])]
 
     def _best(self, found: Detections) -> Detections:
         if len(found) <= self.max_people:

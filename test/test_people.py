@@ -26,7 +26,7 @@ class World:
         x = 40 + 120 * np.arange(self.people) + self.speed * step
         return np.stack([x, np.full_like(x, 100), x + 60, np.full_like(x, 300)], axis=1).astype(np.float32)
 
-    def detect(self, frame: Frame) -> Detections:
+    def candidates(self, frame: Frame) -> Detections:
         self.detections += 1
         boxes = self.boxes(frame)
         return Detections(boxes, np.linspace(0.9, 0.6, len(boxes)).astype(np.float32))
@@ -89,3 +89,34 @@ def test_only_the_best_are_kept() -> None:
     station = finder(World(4), max_people=2)
     people = station.find(frame(0))
     np.testing.assert_allclose(people.scores, [0.9, 0.8])
+
+
+class Crowd(World):
+    """Half of its people are seen weakly; and there is a weak box in which nobody is."""
+
+    def candidates(self, frame: Frame) -> Detections:
+        boxes = self.boxes(frame)
+        scores = np.where(np.arange(len(boxes)) % 2, 0.3, 0.8).astype(np.float32)
+        nobody = np.array([[10, 400, 40, 470]], np.float32)
+        return Detections(np.concatenate([boxes, nobody]), np.append(scores, np.float32(0.3)))
+
+    def estimate(self, frame: Frame, boxes: np.ndarray) -> np.ndarray:
+        found = super().estimate(frame, boxes)
+        found[boxes[:, 1] > 350, :, 2] = 0.05
+        return found
+
+
+def test_weak_boxes_count_where_a_body_is_seen() -> None:
+    station = finder(Crowd(4))
+    for i in range(12):
+        people = station.find(frame(i))
+        assert sorted(people.ids) == ["p1", "p2", "p3", "p4"]
+        assert (people.boxes[:, 1] < 350).all()
+
+
+def test_twenty_people_in_view() -> None:
+    world = Crowd(20)
+    world.speed = 0.5
+    station = finder(world, max_people=30)
+    for i in range(7):
+        assert len(station.find(frame(i))) == 20

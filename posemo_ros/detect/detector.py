@@ -49,9 +49,17 @@ class Detector:
         Raises:
             ModelError: The network's outputs do not have the form the manifest says.
         """
+        return self._detect(frame, self._score_threshold)
+
+    def candidates(self, frame: Frame) -> Detections:
+        """As ``detect``, with the weak boxes that may show a person (``DetectSpec.weak_threshold``)."""
+        weak = self.spec.weak_threshold or self._score_threshold
+        return self._detect(frame, min(weak, self._score_threshold))
+
+    def _detect(self, frame: Frame, threshold: float) -> Detections:
         tensor, scale = self._letterbox(frame.image, frame.pixel_order)
         outputs = self.session.run({self.session.inputs[0].name: tensor})
-        found = decode(outputs, self.spec, self._score_threshold)
+        found = decode(outputs, self.spec, threshold)
         return Detections(found.boxes / np.float32(scale), found.scores)
 
 

@@ -55,6 +55,8 @@ class DetectSpec:
         strides: Of the grids, for ``rtmdet`` and ``yolox``.
         person_class: Index of the person class.
         score_threshold: Default; a parameter of the node overrides it.
+        weak_threshold: Boxes from this score on count where the keypoint network sees a body in
+            them (``detect.confirm``); 0: only those over the threshold count.
         nms_threshold: IoU over which the weaker of two boxes is dropped.
     """
 
@@ -63,6 +65,7 @@ class DetectSpec:
     strides: tuple[int, ...] = (8, 16, 32)
     person_class: int = 0
     score_threshold: float = 0.5
+    weak_threshold: float = 0.0
     nms_threshold: float = 0.65
 
 
@@ -79,21 +82,24 @@ class KeypointSpec:
         codec: How the outputs become pixels. ``quarter``: heatmap argmax moved a quarter cell
             towards the higher neighbour (HRNet). ``dark``: DARK's Taylor step on the log heatmap.
             ``udp``: DARK on a UDP crop (unbiased grid). ``simcc``: two outputs, x (N, 17, w*split)
-            and y (N, 17, h*split).
+            and y (N, 17, h*split). ``points``: (N, 17, 3) x, y in crop pixels and a score.
         joints: Joint set of the output, one of ``KEYPOINT_COUNTS``; of more than 17 the first 17 are used.
         box_scale: The crop is the box, filled up to the input's aspect ratio, times this.
         simcc_split: Bins per pixel.
         blur_kernel: Of DARK's Gaussian, in cells.
         flip_test: Average with the outputs for the mirrored crop: more accurate, twice the time.
+        calibration: (a, b) that make scores s probabilities: sigmoid(a * logit(s) + b). Fitted on
+            people kept from training; (1, 0) leaves the scores as they are.
     """
 
     input: ImageInput
-    codec: Literal["quarter", "dark", "udp", "simcc"]
+    codec: Literal["quarter", "dark", "udp", "simcc", "points"]
     joints: Literal["coco17", "halpe26", "coco_wholebody133"] = "coco17"
     box_scale: float = 1.25
     simcc_split: float = 2.0
     blur_kernel: int = 11
     flip_test: bool = False
+    calibration: tuple[float, float] = (1.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a network's outputs become keypoints, and keypoints the network's training targets.
 
 Encoding and decoding stand side by side: ``HeatmapCodec`` for ``quarter``, ``dark`` and ``udp``,
-``SimccCodec`` for ``simcc``.
+``SimccCodec`` for ``simcc``. ``PointsCodec``, for ``points``, has nothing to encode.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import Union
 
 from ..inference.manifest import KeypointSpec
 from .heatmap import HeatmapCodec
+from .points import PointsCodec
 from .simcc import SimccCodec
 
-Codec = Union[HeatmapCodec, SimccCodec]
+Codec = Union[HeatmapCodec, SimccCodec, PointsCodec]
 HEATMAP_STRIDE = 4
 
 
@@ -24,6 +25,8 @@ def codec_for(spec: KeypointSpec, cells: tuple[int, int] | None = None) -> Codec
         cells: Width and height of the heatmaps; a quarter of the crop's when None.
     """
     width, height = spec.input.width, spec.input.height
+    if spec.codec == "points":
+        return PointsCodec(width, height)
     if spec.codec == "simcc":
         return SimccCodec(width, height, spec.simcc_split)
     cells = cells or (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)

@@ -64,6 +64,7 @@ class KeypointEstimator:
         crop_into(frame, placement, self.spec.input, crops[:count])
         crops[count:] = crops[: len(crops) - count, ..., ::-1]
         found = self._codec.decode(self._outputs(crops, count))
+        found[..., 2] = calibrated(found[..., 2], self.spec.calibration)
         found[..., :2] = placement.to_image(found[..., :2])
         slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
         low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
@@ -96,6 +97,21 @@ class KeypointEstimator:
             np.concatenate([np.asarray(r[o.name], np.float32)[:, : len(COCO17)] for r in results])
             for o in self.session.outputs
         ]
+
+
+def calibrated(scores: Floats, calibration: tuple[float, float]) -> Floats:
+    """Scores as probabilities (Platt, 1999): sigmoid(a * logit(s) + b); 0 stays 0, 1 stays 1.
+
+    Args:
+        scores: (...) 0..1.
+        calibration: a, b.
+    """
+    a, b = calibration
+    if (a, b) == (1.0, 0.0):
+        return scores
+    with np.errstate(divide="ignore", over="ignore"):
+        odds = np.exp(-b) * ((1 - scores) / scores) ** a
+    return np.asarray(1 / (1 + odds), np.float32)
 
 
 def _inside(boxes: Floats, frame: Frame) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ class Journal:
     def attached(self, pipeline: Pipeline) -> Iterator[None]:
         """Inside the block, the pipeline's networks are asked through this journal."""
         people = pipeline.people
-        detect, estimate = people.detector.detect, people.keypoints.estimate
+        detect, estimate = people.detector.candidates, people.keypoints.estimate
 
         def detections(frame: Frame) -> Detections:
             def ask() -> Answer:
@@ -128,14 +128,14 @@ class Journal:
         sessions = pipeline.sessions
         stations = {n: s for n, s in pipeline.stations.items() if n not in ("detector", "keypoints")}
         # Not the sessions of these two: heat maps are a hundred times larger than the keypoints in them.
-        people.detector.detect = detections  # type: ignore[method-assign]
+        people.detector.candidates = detections  # type: ignore[method-assign]
         people.keypoints.estimate = keypoints  # type: ignore[method-assign]
         for name, station in stations.items():
             station.session = _JournalSession(station.session, name, self._ask)
         try:
             yield
         finally:
-            del people.detector.detect, people.keypoints.estimate  # the methods of their classes again
+            del people.detector.candidates, people.keypoints.estimate  # the methods of their classes again
             for name, station in stations.items():
                 station.session = sessions[name]
 

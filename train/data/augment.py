@@ -35,6 +35,7 @@ class Augmentation:
         shift: Standard deviation of the crop's centre, in crop sizes.
         half_body: Share of crops around the upper body alone.
         occlude: Share of crops with a patch over them.
+        cut: Share of crops whose lower part lies outside the photo.
         photometric: Whether light, colour and sharpness change.
     """
 
@@ -45,6 +46,7 @@ class Augmentation:
     shift: float = 0.05
     half_body: float = 0.15
     occlude: float = 0.25
+    cut: float = 0.12
     photometric: bool = True
 
 

@@ -58,6 +58,7 @@ class Person:
         outline: (K, 2) float32, more points that belong to the person (the crown).
         image_id, person_id: Those of the annotation file.
         source: Name of the data set.
+        rough: (J,) bool; where True the label says only about where the joint is.
     """
 
     photo: Photo
@@ -69,6 +70,7 @@ class Person:
     image_id: int
     person_id: int
     source: str
+    rough: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(17, np.bool_))
 
 
 def by_photo(people: Sequence[Person]) -> list[tuple[Photo, NDArray[np.float32]]]:

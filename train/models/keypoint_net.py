@@ -1,4 +1,4 @@
-"""The starter 2D keypoint network: MoveNet's features, a wider pyramid with attention, scores.
+"""The fast starter keypoint network: MoveNet Lightning's features, a wider pyramid with attention, scores.
 
 Symbols: B batch, J joints, H x W input pixels, h x w = H/4 x W/4 heatmap cells.
 """
@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from .cspnext import Separable
-from .movenet import PYRAMID, TOP, MoveNetMaps, double
+from .movenet import CELL, PYRAMID, TOP, MoveNetMaps, double
+from .pose_losses import Labels, score_loss
 
 JOINTS = 17
 FUSED = 64  # channels at stride 4
 WIDE = (128, 96, 64)  # at strides 32, 16, 8
+SIGMA = 1.5  # of the target, cells
 
 
 class ChannelAttention(nn.Module):
@@ -95,7 +97,7 @@ class KeypointNet(nn.Module):
         self.score2 = nn.Parameter(torch.zeros(JOINTS, FUSED))
         self.score_bias = nn.Parameter(torch.zeros(JOINTS))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def maps_and_scores(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> heatmap logits (B, 17, h, w), score logits (B, 17)."""
         features = self.movenet.backbone(image)
         pyramid = self.movenet.pyramid(features)
@@ -106,18 +108,35 @@ class KeypointNet(nn.Module):
         hidden = torch.relu(self.score1(torch.cat((under, whole), 2)))
         return maps, (hidden * self.score2).sum(2) + self.score_bias
 
-
-class KeypointExport(nn.Module):
-    """What is shipped: (B, 3, H, W) -> heatmaps (B, 17, h, w) whose peak is the score.
-
-    exp(logit - highest logit) has the shape of the learned distribution and the peak 1.
-    """
-
-    def __init__(self, net: KeypointNet) -> None:
-        super().__init__()
-        self.net = net
-
     def forward(self, image: Tensor) -> Tensor:
-        """Heatmaps in [0, 1]."""
-        maps, scores = self.net(image)
+        """(B, 3, H, W) -> heatmaps (B, 17, h, w) in [0, 1] whose peak is the score.
+
+        exp(logit - highest logit) has the shape of the learned distribution and the peak 1.
+        """
+        maps, scores = self.maps_and_scores(image)
         return torch.exp(maps - maps.amax((2, 3), keepdim=True)) * torch.sigmoid(scores)[..., None, None]
+
+    def losses(self, image: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+        """Of the places and of the scores, which judge the highest cells."""
+        maps, scores = self.maps_and_scores(image)
+        maps, w = maps.float(), maps.shape[-1]
+        best = maps.flatten(2).argmax(2)
+        places = torch.stack((best % w, best // w), -1) * CELL
+        return place_loss(maps, labels), score_loss(scores.float(), places, labels)
+
+
+def place_loss(maps: Tensor, labels: Labels) -> Tensor:
+    """Cross-entropy between the map as a distribution over the cells and a Gaussian of ``SIGMA`` cells.
+
+    Args:
+        maps: (B, 17, h, w) logits.
+        labels: Rough ones have half the weight.
+    """
+    h, w = maps.shape[-2:]
+    cells = labels.points / CELL
+    across = -((torch.arange(w) - cells[..., :1]) ** 2) / (2 * SIGMA**2)  # (B, 17, w)
+    down = -((torch.arange(h) - cells[..., 1:]) ** 2) / (2 * SIGMA**2)
+    target = (down.softmax(-1)[..., :, None] * across.softmax(-1)[..., None, :]).flatten(2)
+    entropy = -(target * maps.flatten(2).log_softmax(2)).sum(2)
+    weight = torch.where(labels.rough, 0.5 * labels.place, labels.place)
+    return (entropy * weight).sum() / weight.sum().clamp(min=1)

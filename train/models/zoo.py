@@ -23,8 +23,11 @@ from .context import CLIP_SHAPES, ClipEncoder
 from .crossformer import FRAMES as CROSSFORMER_FRAMES
 from .crossformer import CrossFormer
 from .hrnet import AttentionOptions, HRNet
+from .keypoint_net import KeypointNet
 from .moemo import MoEmoOfficial, MoEmoX
 from .motionagformer import MotionAGFormer
+from .movenet import LIGHTNING, THUNDER
+from .movenet_pose import MoveNetPose
 from .poseformer import PoseFormer
 from .pstmo import PSTMO
 from .temporal import DescriptorEmotion, TemporalEmotion, TemporalLifter
@@ -93,6 +96,26 @@ def _hrnet(
     settings = {"input": crop, "codec": "quarter"}
     image = torch.randn(2, 3, crop_height, crop_width)
     return Entry(network, {"image": image}, ("heatmaps",), "keypoints", settings)
+
+
+def _crops_of_people(network: nn.Module, codec: str, output: str, width: int, height: int) -> Entry:
+    """Starter keypoint networks: R, G, B from -1 to 1, grey outside the photo, as MoveNet wants them."""
+    scale = [127.5, 127.5, 127.5]
+    size = {"width": width, "height": height, "order": "rgb", "mean": scale, "std": scale, "pad_value": 114}
+    image = torch.randn(2, 3, height, width).clamp(-1, 1)
+    return Entry(network, {"image": image}, (output,), "keypoints", {"input": size, "codec": codec})
+
+
+def _thunder(*, crop_width: int = 192, crop_height: int = 256) -> Entry:
+    return _crops_of_people(MoveNetPose(THUNDER), "points", "keypoints", crop_width, crop_height)
+
+
+def _lightning(*, crop_width: int = 192, crop_height: int = 256) -> Entry:
+    return _crops_of_people(MoveNetPose(LIGHTNING), "points", "keypoints", crop_width, crop_height)
+
+
+def _keypoint_net(*, crop_width: int = 192, crop_height: int = 256) -> Entry:
+    return _crops_of_people(KeypointNet(), "dark", "heatmaps", crop_width, crop_height)
 
 
 def _lifter(network: nn.Module, frames: int, channels: int, joints: int = 17) -> Entry:
@@ -200,6 +223,9 @@ def _clip(name: str = "ViT-B-32", *, pretrained: str = "", quick_gelu: bool | No
 
 NETWORKS: dict[str, Callable[..., Entry]] = {
     "hrnet": _hrnet,
+    "thunder": _thunder,
+    "lightning": _lightning,
+    "keypoint_net": _keypoint_net,
     "poseformer": _poseformer,
     "crossformer": _crossformer,
     "pstmo": _pstmo,

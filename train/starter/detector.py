@@ -38,10 +38,10 @@ from posemo_ros.inference.sessions import open_session
 from posemo_ros.types import Frame, PixelOrder
 from train.data import coco, lspet
 from train.data.people import Photo, by_photo
+from train.data.starter_people import read_coco
 from train.models.cspnext import RtmDet, load_from_onnx
 from train.models.rtmdet_loss import loss_of
 from train.starter import detector_report
-from train.starter.keypoint_data import read_coco
 
 PEER = Path("peers") / "rtmdet_nano_person.onnx"
 INPUT = ImageInput(320, 320, PixelOrder.BGR, (103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
@@ -63,7 +63,7 @@ class Scene:
 def read_scenes(data: Path, lspet_limit: int) -> dict[str, list[Scene]]:
     """Training photos by source, the peer's finds added to the labels."""
     peer = Detector(open_session(data / PEER, runtime="onnxruntime"), PEER_SPEC)
-    photos = {"coco": read_coco(data)[0]}
+    photos = {"coco": read_coco(data, "train")}
     photos["lspet"] = lspet.read_people(data / "lspet", "train")[:lspet_limit]
     scenes = {
         name: [_scene(photo, boxes, peer) for photo, boxes in by_photo(p)] for name, p in photos.items()

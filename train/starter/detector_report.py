@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +13,9 @@ from posemo_ros.detect.boxes import iou
 from posemo_ros.detect.detector import Detector
 from posemo_ros.types import Detections, Frame
 from train.data import coco
+from train.data.demo_people import frames
 from train.data.people import by_photo
-from train.starter.keypoint_data import read_coco
+from train.data.starter_people import read_apart
 
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 LOWEST = 0.05
@@ -58,7 +58,7 @@ def best_score(found: Detections, box: NDArray[np.float32]) -> float:
 def _photos(detector: Detector, data: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Best scores (n,) of the tall people held out, highest scores (m,) in the empty photos held out."""
     people = []
-    for photo, boxes in by_photo(read_coco(data)[1]):
+    for photo, boxes in by_photo(read_apart(data)):
         found = detector.detect(Frame(photo.pixels()))
         people += [best_score(found, box) for box in boxes if box[3] - box[1] >= TALL]
     empty = [_highest(detector, b.pixels()) for b in coco.split_backgrounds(data / "backgrounds")[1]]
@@ -91,12 +91,3 @@ def _agreement(detectors: list[Detector], video: Path) -> dict[str, Any]:
 
 def _highest(detector: Detector, image: NDArray[np.uint8]) -> float:
     return float(detector.detect(Frame(image)).scores.max(initial=0))
-
-
-def frames(video: Path, step: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Every ``step``-th frame (H, W, 3) BGR with its number."""
-    capture, number = cv2.VideoCapture(str(video)), 0
-    while (image := capture.read()[1]) is not None:
-        if number % step == 0:
-            yield number, np.asarray(image, np.uint8)
-        number += 1

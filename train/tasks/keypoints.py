@@ -15,11 +15,11 @@ from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.skeleton import COCO17
 from train.data.augment import transform
+from train.data.keypoint_protocol import person_scores
 from train.models.losses import heatmap_loss
 
 from .task import Task
 
-MIN_SCORE = 0.2  # keypoints below it do not count in a person's score
 NMS_OKS = 0.9
 
 
@@ -105,13 +105,6 @@ class Keypoints(Task):
         ]
         kept = metrics.oks_nms(results, rows["area"].numpy(), NMS_OKS)
         self.report(part, metrics.coco_keypoint_ap(data.val_files[0], [results[i] for i in kept]))
-
-
-def person_scores(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, 17, 3) to (N,) mean of the scores above 0.2, 0 where there is none."""
-    scores = keypoints[..., 2]
-    sure = scores > MIN_SCORE
-    return np.asarray((scores * sure).sum(1) / np.maximum(1, sure.sum(1)), np.float32)
 
 
 def in_photo(found: NDArray[np.float32], matrices: Tensor) -> Tensor:

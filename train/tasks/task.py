@@ -93,9 +93,13 @@ class Task(lightning.LightningModule):
         copied.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
         return copied
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What learns, in the form of torch's optimisers; a group may have a rate of its own."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """Optimiser and, where asked, a learning rate that changes every epoch."""
-        optimizer = self._make_optimizer(p for p in self.parameters() if p.requires_grad)
+        optimizer = self._make_optimizer(self.parameter_groups())
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)

@@ -13,6 +13,9 @@ SMALL = {
     "crossformer": {},
     "pstmo": {"frames": 9, "layers": 1, "width": 16, "hidden": 16},
     "motionagformer": {"frames": 9, "layers": 1, "width": 16},
+    "thunder": {"crop_width": 64, "crop_height": 96},
+    "lightning": {"crop_width": 64, "crop_height": 96},
+    "keypoint_net": {"crop_width": 64, "crop_height": 96},
     "temporal_lifter": {"frames": 9, "width": 16},
     "temporal_emotion": {"frames": 9, "width": 16},
     "descriptor_emotion": {"width": 16},
@@ -54,5 +57,5 @@ def test_missing_parameters_are_named(name):
 
 
 def test_unknown_network_names_the_known_ones():
-    with pytest.raises(ValueError, match="'hourglass' is not one of hrnet, poseformer"):
+    with pytest.raises(ValueError, match="'hourglass' is not one of hrnet, thunder"):
         build("hourglass")

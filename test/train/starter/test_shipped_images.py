@@ -12,10 +12,10 @@ from posemo_ros.inference.manifest import load_manifest
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.types import Frame
-from train.starter import detector, keypoints
+from train.data.demo_people import read_demo
+from train.data.keypoint_protocol import similarities
+from train.starter import detector
 from train.starter.detector_report import best_score
-from train.starter.keypoint_metrics import similarities
-from train.starter.keypoint_report import read_demo
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFEST = load_manifest(ROOT / "config" / "models.yaml")
@@ -28,7 +28,6 @@ def _file(name: str) -> Path:
 
 def test_the_manifest_describes_what_was_trained() -> None:
     assert MANIFEST["posemo-detector"].spec == detector.SPEC
-    assert MANIFEST["posemo-keypoints"].spec == keypoints.SPEC
 
 
 def test_detector() -> None:
@@ -41,7 +40,7 @@ def test_detector() -> None:
 
 def test_keypoints() -> None:
     session = open_session(_file("posemo-keypoints"), runtime="onnxruntime")
-    station = KeypointEstimator(session, keypoints.SPEC)
+    station = KeypointEstimator(session, MANIFEST["posemo-keypoints"].spec)
     people = read_demo(ROOT / "demo")[::3]
     answers = [station.estimate(Frame(p.photo.pixels()), p.box[None])[0] for p in people]
     assert similarities(people, np.stack(answers)).mean() > 0.9

@@ -1,0 +1,47 @@
+"""``python -m train mix``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from posemo_ros.cli.command import Command
+from posemo_ros.errors import InputError
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, help="checkpoint, such as the one a run started from")
+    parser.add_argument("second", type=Path, help="checkpoint of the same network, such as the run's last")
+    parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint")
+
+
+def _run(args: argparse.Namespace) -> None:
+    import torch
+
+    from train.tasks.checkpoint import network_state
+
+    if not 0 <= args.share <= 1:
+        raise InputError(f"--share {args.share}: expected 0 to 1")
+    first, second = network_state(args.first), network_state(args.second)
+    odd = sorted(set(first) ^ set(second))
+    if odd:
+        raise InputError(f"{args.first} and {args.second} are not of one network: only one has {odd[0]}")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({k: torch.lerp(first[k], second[k], args.share) for k in first}, args.out)
+    print(f"{args.out}: {1 - args.share:g} of {args.first}, {args.share:g} of {args.second}")
+
+
+COMMAND = Command(
+    help="mean of two checkpoints' weights (Wortsman et al., WiSE-FT, CVPR 2022)",
+    examples=(
+        (
+            "python -m train mix runs/starter/thunder.pt runs/starter/keypoints/checkpoints/last.ckpt "
+            "--out runs/starter/keypoints/mixed.pt",
+            "half-way from the start to the end of a training",
+        ),
+        ("python -m train mix a.pt b.pt --share 0.7 --out c.pt", "more of the second"),
+    ),
+    run=_run,
+    add_options=_options,
+)
