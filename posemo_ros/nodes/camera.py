@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .. import diagnostics as keys
@@ -47,6 +48,7 @@ class Loaded:
     image: LifecyclePublisher
     compressed: LifecyclePublisher
     info: LifecyclePublisher
+    clock: LifecyclePublisher | None
 
 
 class CameraNode(PosemoNode[CameraParameters, Loaded]):
@@ -54,7 +56,8 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
 
     The stamp of an image is the time of its publication; in lockstep, it is the time of the first
     publication plus the image's time in the source, however long the results take: the chain then
-    sees movements at their true speed on a slow machine, too.
+    sees movements at their true speed on a slow machine, too. With ``clock``, the time of a bag is
+    kept and published, so that whoever has ``use_sim_time`` lives in it.
     """
 
     kind = "camera"
@@ -78,6 +81,7 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
             self.publisher(Image, IMAGE_TOPIC),
             self.publisher(CompressedImage, self.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED),
             self.publisher(CameraInfo, CAMERA_INFO_TOPIC),
+            self.publisher(Clock, "/clock") if params.clock else None,
         )
 
     def _say_loss(self, source: Source, loss: Loss) -> None:
@@ -171,14 +175,17 @@ class _Player:
             shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
 
     def _period_s(self, between_ns: int) -> float:
-        rate = self._params.rate
-        return 1 / rate if rate else between_ns / 1e9
+        rate, speed = self._params.rate, self._params.speed
+        seconds = 1 / rate if rate else between_ns / 1e9
+        return seconds / speed if speed else 0.0
 
     def _publish(self, frame: Frame) -> None:
         stamp = self._stamp_of(frame)
         view = View(stamp, frame.frame_id, frame.camera, frame.width, frame.height)
         bgr = frame.bgr()
         self._results.expect(stamp)
+        if self._loaded.clock is not None:
+            self._loaded.clock.publish(Clock(clock=MAKE.camera_info(view).header.stamp))
         self._loaded.info.publish(MAKE.camera_info(view))
         self._loaded.image.publish(MAKE.image(bgr, view))
         if self._loaded.compressed.get_subscription_count():
@@ -188,7 +195,9 @@ class _Player:
 
     def _stamp_of(self, frame: Frame) -> int:
         now_ns = int(self._node.get_clock().now().nanoseconds)
-        if not self._params.lockstep or self._source.live:
+        if self._params.clock and hasattr(self._source, "topic"):  # a bag, whose stamps are true
+            return frame.stamp_ns
+        if not (self._params.lockstep or self._params.clock) or self._source.live:
             return now_ns
         if self._origin_ns is None:
             self._origin_ns = now_ns - frame.stamp_ns
@@ -219,6 +228,7 @@ class _Results:
     def expect(self, stamp: int) -> None:
         with self._changed:
             self._expected_ns = stamp
+            self._newest_ns = min(self._newest_ns, stamp - 1)  # several images may have one stamp
 
     def take(self, stamp: int) -> None:
         with self._changed:

@@ -271,6 +271,12 @@ class CameraParameters(Parameters):
         "Publish an image only when the topic people has the result of the one before: on a slow machine "
         "no image is lost, the source plays slower, and stamps keep the source's time.",
     )
+    speed: float = declared(
+        1.0, "How many times as fast as it was taken a recording plays; 0: as fast as it can.", 0.0, 1000.0
+    )
+    clock: bool = declared(
+        False, "Publish /clock, and keep the stamps of a bag: a recording played again, see replay.launch.py."
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -71,7 +72,11 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
     def start(self, loaded: Bag) -> None:
         """Subscribe what is published already, and the rest as it comes."""
         subscribed: set[str] = set()
-        discovery = self.create_timer(DISCOVERY_S, lambda: self._subscribe_new(loaded, subscribed))
+        discovery = self.create_timer(
+            DISCOVERY_S,
+            lambda: self._subscribe_new(loaded, subscribed),
+            clock=Clock(clock_type=ClockType.STEADY_TIME),  # also while /clock stands still
+        )
         self.on_stop(lambda: self.destroy_timer(discovery))
         self._subscribe_new(loaded, subscribed)
 

@@ -27,6 +27,7 @@ from posemo_ros.nodes.parameters import PipelineParameters, models_of
 from posemo_ros.pipeline import Pipeline, Settings
 from posemo_ros.replay.sources import open_source
 
+from ..replay.makers import raw_image, write_bag
 from .tiny_models import parameters
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,7 +109,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def play(nodes: Nodes, clip: Path, stations: tuple[str, ...], bag: Path) -> None:
+def play(nodes: Nodes, clip: Path, stations: tuple[str, ...], bag: Path, **camera: object) -> None:
     """The clip through the stations into a bag; everything ends with exit code 0."""
     topics = ["/camera/image_raw", "/camera/camera_info", "/diagnostics"]
     topics += [f"/posemo/{name}" for name in RESULTS]
@@ -119,7 +120,7 @@ def play(nodes: Nodes, clip: Path, stations: tuple[str, ...], bag: Path) -> None
     for name in RESULTS:
         nodes.wait_for_line("recorder", f"recording /posemo/{name}")
     looking = sum(name in ("pipeline", "keypoints", "context") for name in stations)
-    nodes.start("camera", source=str(clip), lockstep=True, wait_for=2 * (looking + 1))
+    nodes.start("camera", source=str(clip), lockstep=True, wait_for=2 * (looking + 1), **camera)
     codes = {"camera": nodes.end("camera", None)}
     codes |= {name: nodes.end(name) for name in (*stations, "recorder")}
     assert codes == dict.fromkeys(codes, 0), {name: nodes.said(name) for name in codes}
@@ -185,6 +186,25 @@ def test_every_frame_gives_the_numbers_of_the_core(
     assert [len(people) for people, _, _ in found][:2] == [0, 1]
     assert any(s.value == "valid" for _, _, emotions in found for s in emotions.status)
     assert_equal_results(found, offline(tiny_manifest, clip))
+
+
+def test_a_bag_keeps_its_time_and_gives_the_numbers_of_the_core(
+    nodes: Nodes, tiny_manifest: Path, tmp_path: Path
+):
+    """What replay.launch.py starts: stamps of the bag, two images of one stamp, one that came late."""
+    start, period = 1_700_000_000 * 10**9, 40_000_000
+    stamps = [start + n * period for n in (0, 1, 2, 2, 3, 5, 4, 6)]
+    messages = []
+    for number, stamp in enumerate(stamps):
+        image = np.zeros((120, 160, 3), np.uint8)
+        image[40:100, 50 + 3 * number : 75 + 3 * number] = (40, 120, 250)
+        messages.append(("/cam/image_raw", start + number * period, raw_image(stamp, image)))
+    bag = write_bag(tmp_path / "bag", messages)
+    play(nodes, bag, ("pipeline",), tmp_path / "results.mcap", clock=True, speed=0.0)
+    messages = read(tmp_path / "results.mcap")
+    seen = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in messages["/posemo/people"]]
+    assert seen == sorted(stamps)
+    assert_equal_results(results(messages), offline(tiny_manifest, bag))
 
 
 def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):

@@ -1,0 +1,140 @@
+"""Play a bag into the chain, record the results beside it, and end with the report.
+
+ros2 launch posemo_ros replay.launch.py bag:=walk_2024_05_01
+ros2 launch posemo_ros replay.launch.py bag:=walk.mcap topic:=/front/image_raw rate:=0 out:=out/walk
+
+The bag is played by this package's own camera node, on the time of the bag (/clock), one image when the
+results of the one before are there: nothing is lost, and the numbers are those of ``posemo run``.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import SignalProcess
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+SHARE = Path(get_package_share_directory("posemo_ros"))
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
+YES_NO = ["true", "false"]
+
+ARGUMENTS = [
+    DeclareLaunchArgument("bag", description="Bag to play: folder or file; any other recording works too."),
+    DeclareLaunchArgument("topic", default_value="", description="Image topic of a bag with several."),
+    DeclareLaunchArgument(
+        "camera_info",
+        default_value="",
+        description="Intrinsics: topic of the bag, or a file. Empty: the bag's.",
+    ),
+    DeclareLaunchArgument(
+        "rate", default_value="1.0", description="Speed: 2 plays twice as fast, 0 as fast as results come."
+    ),
+    DeclareLaunchArgument(
+        "loop", default_value="false", choices=YES_NO, description="Again and again; no report then."
+    ),
+    DeclareLaunchArgument("truth", default_value="", description="Ground truth (.npz) to compare with."),
+    DeclareLaunchArgument(
+        "out", default_value="", description="Folder of the results. Empty: BAG-posemo beside the bag."
+    ),
+    DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(SHARE / "config" / "pipeline.yaml"),
+        description="Parameters of all nodes.",
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    entities: list[LaunchDescriptionEntity] = [*ARGUMENTS]
+    if not any(name in os.environ for name in PROFILES):
+        profile = str(SHARE / "config" / "fastdds.xml")
+        entities += [SetEnvironmentVariable(name, profile) for name in PROFILES]
+    return LaunchDescription([*entities, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes, and what follows when one has ended."""
+    given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    bag = Path(given["bag"]).resolve()
+    out = Path(given["out"] or bag.with_name(f"{bag.name}-posemo")).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    recorder = node("recorder", given, {"output": str(out / "results.mcap")})
+    reliable = {f"qos_overrides.{IMAGE}.subscription.reliability": "reliable"}
+    pipeline = node("pipeline", given, reliable)
+    markers = node("markers", given, reliable)
+    camera = node("camera", given, played(given, bag))
+    report = ExecuteProcess(cmd=report_command(out, given["truth"]), output="screen")
+    entities: list[LaunchDescriptionEntity] = [
+        *(after(camera, stop(pipeline)), after(pipeline, stop(markers)), after(markers, stop(recorder))),
+        after(recorder, lambda: [report]),
+        after(report, lambda: [Shutdown(reason="the report is made")]),
+        *(recorder, pipeline, markers, camera),
+    ]
+    if given["rviz"] == "true":
+        config = ["-d", str(SHARE / "config" / "posemo.rviz")]
+        sim_time = {"use_sim_time": True}
+        entities.append(Node(package="rviz2", executable="rviz2", arguments=config, parameters=[sim_time]))
+    return entities
+
+
+def played(given: dict[str, str], bag: Path) -> dict[str, object]:
+    """Parameters of the camera node; the recorder listens to one of its topics, the others to two each."""
+    return {
+        "source": str(bag),
+        "topic": given["topic"],
+        "camera_info": given["camera_info"],
+        "speed": float(given["rate"]),
+        "loop": given["loop"] == "true",
+        "lockstep": True,
+        "clock": True,
+        "wait_for": 5,
+        "use_sim_time": False,
+    }
+
+
+def node(name: str, given: dict[str, str], parameters: dict[str, object]) -> LifecycleNode:
+    """A node of this package that lives in the time of the bag."""
+    return LifecycleNode(
+        package="posemo_ros",
+        executable=name,
+        name=name,
+        namespace="camera" if name == "camera" else "posemo",
+        parameters=[given["params_file"], {"use_sim_time": True, **parameters}],
+        remappings=[("image_raw", IMAGE), ("camera_info", CAMERA_INFO), ("people", "/posemo/people")]
+        if name == "camera"
+        else [("image_raw", IMAGE), ("camera_info", CAMERA_INFO)],
+        output="screen",
+    )
+
+
+def report_command(out: Path, truth: str) -> list[str]:
+    """``posemo report`` on what was recorded."""
+    command = ["posemo", "report", str(out / "results.mcap"), "--out", str(out)]
+    return [*command, "--truth", truth] if truth else command
+
+
+def after(ended: ExecuteProcess, then: Callable[[], list[LaunchDescriptionEntity]]) -> RegisterEventHandler:
+    """What happens when a process has ended, whether well or not: what was recorded is worth a report."""
+    return RegisterEventHandler(OnProcessExit(target_action=ended, on_exit=lambda event, context: then()))
+
+
+def stop(process: LifecycleNode) -> Callable[[], list[LaunchDescriptionEntity]]:
+    """Ask a node to end; it passes on what it still has first."""
+    signal = SignalProcess(signal_number="SIGINT", process_matcher=matches_action(process))
+    return lambda: [EmitEvent(event=signal)]
