@@ -13,6 +13,7 @@ from ..draw import View3D, overlay, scene
 from ..errors import InputError
 from ..types import Frame, People2D
 from .bag import Recording
+from .progress import Progress
 from .video_writer import VideoWriter
 
 SMALL_BYTES = 3_600_000  # of the small film, whatever its length
@@ -41,7 +42,12 @@ class Films:
 
 
 def draw_films(
-    recording: Recording, overlay_path: Path, small_path: Path, view: View3D, wanted: Collection[int]
+    recording: Recording,
+    overlay_path: Path,
+    small_path: Path,
+    view: View3D,
+    wanted: Collection[int],
+    progress: Progress,
 ) -> Films:
     """Draw every image of a recording.
 
@@ -53,6 +59,7 @@ def draw_films(
         small_path: Film of the overlay alone, small enough to lie inside a page.
         view: Of the 3D view.
         wanted: Stamps of the pictures to keep.
+        progress: Shows how far it is.
 
     Raises:
         InputError: The recording has no images.
@@ -65,7 +72,7 @@ def draw_films(
     small = _Film(
         small_path, films.problems, VideoWriter(small_path, rate_hz=rate_hz, kilobits=kilobits, height=height)
     )
-    for frame in recording.frames():
+    for frame in progress.over(recording.frames(), "drawing", len(recording.people)):
         drawn, seen = _pictures(recording, frame, view)
         both.write(np.concatenate([drawn, seen], axis=1), frame.stamp_ns)
         small.write(drawn, frame.stamp_ns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,18 @@ import numpy as np
 
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
 from ..draw import fit_view
-from ..errors import InputError
+from ..errors import MissingExtraError
 from ..losses import Losses, words_of_losses
 from ..machine import machine
-from ..pipeline import Pipeline
-from ..types import Frame
-from .bag import Recording, ResultBagWriter, read_results
+from .bag import Recording, read_results
 from .charts import Moment, overview
 from .compare import Comparison, compare, read_truth
 from .films import Films, draw_films
 from .page import write_page
 from .people_table import worst_images
-from .sources import Source
+from .progress import Progress
+from .run_folder import make_folder
+from .table import write_table
 
 MOMENTS = 4
 
@@ -55,89 +54,55 @@ class RunFigures:
     losses: dict[str, Any] = field(default_factory=Losses().as_dict)
 
 
-def run_offline(source: Source, pipeline: Pipeline, out: Path, truth: Path | None = None) -> str:
-    """Run the chain on a source, and report into a folder.
+def make_report(bag: Path, out: Path, truth: Path | None = None) -> str:
+    """Report on a bag of the package's topics; see ``write_report``."""
+    make_folder(out)
+    return write_report(bag, out, truth, None, Progress())[0]
+
+
+def write_report(
+    bag: Path, out: Path, truth: Path | None, figures: RunFigures | None, progress: Progress
+) -> tuple[str, dict[str, Any]]:
+    """Table, films, picture, page and summary of a bag of the package's topics.
 
     Args:
-        source: Frames.
-        pipeline: The chain.
-        out: Folder for results.mcap, overlay.mp4, overview.png and summary.json.
+        bag: The bag.
+        out: Folder for results.parquet, overlay.mp4, overview.png, report.html and summary.json.
         truth: Ground truth to compare with, see ``compare``.
+        figures: Of the run; None: as far as the bag knows them.
+        progress: Shows how far it is.
 
     Returns:
-        The summary in words.
+        The summary in words, and as in summary.json.
 
     Raises:
-        InputError: The source gave no frame, or the truth cannot be read.
+        InputError: The bag or the truth cannot be read, or has nothing to report on.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    times, stages = list[float](), dict[str, list[float]]()
-    last: Frame | None = None
-    with ResultBagWriter(out / "results.mcap", pipeline.models) as bag:
-        for frame in source:
-            start = time.perf_counter()
-            result = pipeline.step(frame)
-            for skeletons, emotions in result.owed:
-                bag.write_late(frame.stamp_ns, skeletons, emotions)
-            if result.late:
-                source.losses.add("older than the image before", f"image of {frame.stamp_ns * 1e-9:.3f} s")
-                continue
-            times.append((time.perf_counter() - start) * 1e3)
-            for name, ms in result.timings_ms.items():
-                stages.setdefault(name, []).append(ms)
-            bag.write(frame, result)
-            last = frame
-        if last is None:
-            raise InputError(f"{source.name} gave no frame")
-        for skeletons, emotions in pipeline.flush():
-            bag.write_late(last.stamp_ns, skeletons, emotions)
-    figures = RunFigures(
-        latency="wall time of Pipeline.step",
-        latencies_ms=times,
-        stages="mean over the images in which the stage worked",
-        stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
-        runtimes={station: str(network) for station, network in pipeline.networks.items()},
-        source=source.name,
-        input=_input(source, last, pipeline.settings.hfov_deg),
-        losses=source.losses.as_dict(),
-    )
-    return _report(out / "results.mcap", out, truth, figures)
-
-
-def _input(source: Source, last: Frame, hfov_deg: float) -> dict[str, Any]:
-    calibrated = last.camera is not None and not last.camera.assumed
-    assumed = (
-        f"not calibrated: assumed a horizontal field of view of {hfov_deg:g} degrees and no distortion, "
-        "so distances and sizes are only roughly right"
-    )
-    return {
-        **source.described(),
-        "size": [last.width, last.height],
-        "camera": "calibrated" if calibrated else assumed,
-    }
-
-
-def make_report(bag: Path, out: Path, truth: Path | None = None) -> str:
-    """Report on a bag of the package's topics; see ``run_offline``."""
-    out.mkdir(parents=True, exist_ok=True)
-    return _report(bag, out, truth, None)
-
-
-def _report(bag: Path, out: Path, truth: Path | None, figures: RunFigures | None) -> str:
     recording = read_results(bag)
+    expected = None if truth is None else read_truth(truth)
     figures = figures or _figures(recording)
     view = fit_view([s.joints for s in recording.skeletons.values()])
+    no_table = _write_table(recording, out / "results.parquet")
     small = out / "overlay-small.mp4"
-    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording))
+    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording), progress)
     compared = None
-    if truth is not None:
-        compared = compare(read_truth(truth), films.stamps, recording.people, recording.skeletons)
+    if expected is not None:
+        compared = compare(expected, films.stamps, recording.people, recording.skeletons)
     summary = _summary(recording, figures, films.stamps, compared)
-    summary["notes"] += films.problems
+    summary["notes"] += [*films.problems, *no_table]
     _illustrate(out, recording, figures, summary, films)
     small.unlink(missing_ok=True)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    return _words(summary, out)
+    return _words(summary, out), summary
+
+
+def _write_table(recording: Recording, path: Path) -> list[str]:
+    """Write results.parquet; why there is none."""
+    try:
+        write_table(recording, path)
+    except MissingExtraError as error:
+        return [str(error)]
+    return []
 
 
 # Pictures -----------------------------------------------------------------------------------
@@ -270,7 +235,7 @@ def _words(summary: dict[str, Any], out: Path) -> str:
             f"          3D {truth['mpjpe_mm']} mm MPJPE, {truth['p_mpjpe_mm']} mm aligned, "
             f"distance {_percent(truth['distance_error_share'])} off"
         )
-    others = ("overlay.mp4", "overview.png", "summary.json", "results.mcap")
+    others = ("overlay.mp4", "overview.png", "summary.json", "results.mcap", "results.parquet")
     lines.append(f"also      {', '.join(str(out / name) for name in others if (out / name).exists())}")
     page = [f"report    {out / 'report.html'}"] if (out / "report.html").exists() else []
     return "\n".join([*page, *lines])

@@ -18,29 +18,11 @@ from ..evaluate.conftest import arrays, coco_file
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Manifest of a tiny chain; its tiny-mover reads emotions from movement alone."""
-    onnx = pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
-    import yaml
-    from onnx import helper
-
-    from ..nodes.tiny_models import _graph, _model, write_chain
+    pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
+    from ..nodes.tiny_models import write_chain, write_mover
 
     path = write_chain(tmp_path_factory.mktemp("models"))
-    weights = np.zeros((3, 6), np.float32)
-    weights[2, 0] = 4  # joy for people whose mean joint is above the pelvis
-    nodes = [
-        helper.make_node("ReduceMean", ["movement"], ["mean"], axes=[1, 2], keepdims=0),
-        helper.make_node("MatMul", ["mean", "w"], ["out"]),
-    ]
-    graph = _graph(nodes, {"w": weights}, {"movement": ("n", 4, 17, 3)}, {"out": ("n", 6)})
-    onnx.save(_model(graph), path.parent / "mover.onnx")
-    manifest = yaml.safe_load(path.read_text())
-    manifest["models"]["tiny-mover"] = {
-        "emotion": {"frames": 4, "rate_hz": 10.0, "axes": "upright"},
-        "file": "mover.onnx",
-        "licence": "Apache-2.0",
-        "source": "test/cli/test_commands.py",
-    }
-    path.write_text(yaml.safe_dump(manifest))
+    write_mover(path)
     return path
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from posemo_ros import cli
 from posemo_ros.cli.values import as_path
@@ -55,13 +54,10 @@ def options() -> Iterator[tuple[str, str]]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with something of everything, networks of a few kilobytes included."""
     pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
-    from ..nodes.tiny_models import write_chain
+    from ..nodes.tiny_models import write_stand_ins
 
     place = tmp_path_factory.mktemp("place")
-    manifest = write_chain(place / "models")
-    models = yaml.safe_load(manifest.read_text())["models"]
-    stations = ("detector", "keypoints", "lifter", "emotion")
-    manifest.write_text(yaml.safe_dump({"models": {f"posemo-{s}": models[f"tiny-{s}"] for s in stations}}))
+    write_stand_ins(place / "models")
     images = place / "images"
     images.mkdir()
     for i in range(3):
@@ -84,7 +80,7 @@ def bag(place: Path) -> Path:
     """Results of a run."""
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patch:
-        patch.setenv("POSEMO_MODELS", str(place / "models" / "models.yaml"))
+        patch.setenv("POSEMO_MODELS", str(place / "models" / "stand_ins.yaml"))
         assert cli.main(["run", str(place / "images"), "--out", str(place / "kept"), "--threads", "1"]) == 0
     return place / "kept" / "results.mcap"
 
@@ -94,7 +90,7 @@ def base(command: str, bag: Path) -> list[str]:
     annotations = next((bag.parent.parent / "images").glob("*.json"))
     coco = ["--images", "images", "--annotations", str(annotations), "--boxes", "gt"]
     return {
-        "posemo run": ["images", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo run": ["images", "--overwrite", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo report": [str(bag), "--out", "out"],
         "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo models pull": ["posemo-keypoints"],
@@ -196,7 +192,7 @@ def test_hostile_values(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(place)
-    monkeypatch.setenv("POSEMO_MODELS", str(place / "models" / "models.yaml"))
+    monkeypatch.setenv("POSEMO_MODELS", str(place / "models" / "stand_ins.yaml"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     parser, above = parser_of(command)
     action = next(a for a in (*above, *parser._actions) if (a.option_strings or [a.dest])[-1] == option)
@@ -206,7 +202,8 @@ def test_hostile_values(
         from train.cli import main
     kind = kind_of(action)
     for value in VALUES[kind]:
-        shutil.rmtree(place / "out", ignore_errors=True)
+        for made in ("out", "cache"):
+            shutil.rmtree(place / made, ignore_errors=True)
         words = words_with(command, base(command, bag), action, above, value)
         code = call(main, words)
         out, err = capsys.readouterr()

@@ -51,6 +51,38 @@ def write_chain(folder: Path, prefix: str = "tiny", frames: int = FRAMES) -> Pat
     return path
 
 
+def write_mover(manifest: Path) -> None:
+    """Add tiny-mover to a manifest: an emotion network that looks at movement alone."""
+    weights = np.zeros((3, 6), np.float32)
+    weights[2, 0] = 4  # joy for people whose mean joint is above the pelvis
+    nodes = [
+        helper.make_node("ReduceMean", ["movement"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "w"], ["out"]),
+    ]
+    graph = _graph(nodes, {"w": weights}, {"movement": ("n", WINDOW, 17, 3)}, {"out": ("n", 6)})
+    onnx.save(_model(graph), manifest.parent / "mover.onnx")
+    content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+    content["models"]["tiny-mover"] = {
+        "emotion": {"frames": WINDOW, "rate_hz": 10.0, "axes": "upright"},
+        "file": "mover.onnx",
+        "licence": "Apache-2.0",
+        "source": "test/nodes/tiny_models.py",
+    }
+    manifest.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def write_stand_ins(folder: Path) -> Path:
+    """Manifest with tiny networks, none of which needs the scene, under the names of the starter models."""
+    path = write_chain(folder)
+    write_mover(path)
+    models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    names = {"detector": "detector", "keypoints": "keypoints", "lifter": "lifter", "emotion": "mover"}
+    stand_ins = path.with_name("stand_ins.yaml")
+    content = {"models": {f"posemo-{s}": models[f"tiny-{n}"] for s, n in names.items()}}
+    stand_ins.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return stand_ins
+
+
 def parameters(manifest: Path, node: str) -> dict[str, object]:
     """The parameters that make a node use the tiny networks."""
     chosen = {

@@ -15,7 +15,9 @@ from posemo_ros.errors import InputError
 from posemo_ros.pipeline import Models, Settings
 from posemo_ros.replay.bag import ResultBagWriter, read_results
 from posemo_ros.replay.compare import Truth, compare, read_truth
-from posemo_ros.replay.report import make_report, run_offline
+from posemo_ros.replay.progress import Progress
+from posemo_ros.replay.report import make_report, write_report
+from posemo_ros.replay.run import run_chain
 from posemo_ros.replay.sources import Source
 from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
 
@@ -85,6 +87,9 @@ class KnowsAll:
     def __init__(self, people: int = 1) -> None:
         self.people = people
 
+    def reset(self) -> None:
+        pass
+
     def step(self, frame: Frame) -> FrameResult:
         return result(round((frame.stamp_ns - 10**9) / PERIOD_NS), self.people)
 
@@ -137,10 +142,16 @@ def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
         read_results(tmp_path / "r.mcap")
 
 
+def run_offline(source: Source, pipeline: KnowsAll, out: Path, truth: Path | None = None) -> str:
+    out.mkdir(exist_ok=True)
+    figures = run_chain(source, pipeline, out / "results.mcap", None, Progress())  # type: ignore[arg-type]
+    return write_report(out / "results.mcap", out, truth, figures, Progress())[0]
+
+
 def test_report_of_a_run(tmp_path: Path) -> None:
     truth = truth_of_clip()
     np.savez(tmp_path / "truth.npz", keypoints=truth.keypoints, boxes=truth.boxes, joints3d=truth.joints)
-    text = run_offline(Clip(), KnowsAll(), tmp_path / "out", tmp_path / "truth.npz")  # type: ignore[arg-type]
+    text = run_offline(Clip(), KnowsAll(), tmp_path / "out", tmp_path / "truth.npz")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["frames"] == {"in": FRAMES, "out": FRAMES, "dropped": 0}
     assert summary["ids"] == ["p1"]
@@ -162,7 +173,7 @@ def test_report_of_a_run(tmp_path: Path) -> None:
 
 
 def test_report_of_an_offline_bag_claims_no_latency(tmp_path: Path) -> None:
-    run_offline(Clip(), KnowsAll(), tmp_path / "a")  # type: ignore[arg-type]
+    run_offline(Clip(), KnowsAll(), tmp_path / "a")
     text = make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
     summary = json.loads((tmp_path / "b" / "summary.json").read_text())
     assert summary["latency_ms"]["median"] is None
@@ -171,7 +182,7 @@ def test_report_of_an_offline_bag_claims_no_latency(tmp_path: Path) -> None:
 
 
 def test_report_of_an_empty_scene(tmp_path: Path) -> None:
-    run_offline(Clip(), KnowsAll(people=0), tmp_path)  # type: ignore[arg-type]
+    run_offline(Clip(), KnowsAll(people=0), tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["ids"] == []
     assert summary["persons"]["max"] == 0

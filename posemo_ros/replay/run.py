@@ -1,0 +1,262 @@
+"""The chain on one recording or many; killed at any moment, it goes on where it was."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import InputError, PosemoError
+from ..inference.manifest import STATIONS
+from ..inference.store import ModelStore
+from ..losses import FINISHED_WITH_LOSSES
+from ..pipeline import Pipeline
+from ..types import Frame, FrameResult
+from .bag import ResultBagWriter
+from .choice import Choice
+from .journal import Journal
+from .progress import Progress
+from .report import RunFigures, write_report
+from .run_folder import RunFolder, fingerprint, make_folder
+from .sources import Source, open_source
+
+BATCH = "batch.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one source.
+
+    Attributes:
+        source: As it was named.
+        folder: Where its results are.
+        words: The summary; empty after an error.
+        images: That have results.
+        people: Track ids.
+        losses: Images that were skipped.
+        error: Why there are no results; empty when there are.
+        again: It was finished by an earlier run, nothing was done now.
+    """
+
+    source: str
+    folder: str
+    words: str = ""
+    images: int = 0
+    people: int = 0
+    losses: int = 0
+    error: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What all sources of a run share.
+
+    Attributes:
+        pipeline: The chain.
+        store: Its models.
+        choice: What of a source is read.
+        truth: Ground truth to compare with, see ``compare``.
+        overwrite: Results of another run may be thrown away.
+    """
+
+    pipeline: Pipeline
+    store: ModelStore
+    choice: Choice
+    truth: Path | None = None
+    overwrite: bool = False
+
+    def one(self, text: str, out: Path, progress: Progress | None = None) -> Outcome:
+        """Run on one source; go on where an earlier run of the same was killed.
+
+        Args:
+            text: What to open, see ``open_source``.
+            out: Folder for results.mcap, results.parquet, overlay.mp4, overview.png, summary.json.
+            progress: Shows how far it is.
+
+        Raises:
+            InputError: The source cannot be opened or gave no frame, the truth cannot be read, or the
+                folder holds another run.
+        """
+        progress = progress or Progress()
+        with ExitStack() as stack:
+            source = stack.enter_context(open_source(text, self.choice))
+            task = self._task(text, source)
+            folder = stack.enter_context(RunFolder(out, task, overwrite=self.overwrite))
+            if folder.finished is not None:
+                return replace(Outcome(**folder.finished), again=True)
+            journal = None if source.live else stack.enter_context(Journal(folder.journal))
+            if journal is not None:
+                stack.enter_context(journal.attached(self.pipeline))
+            figures = run_chain(source, self.pipeline, out / "results.mcap", journal, progress)
+            words, summary = write_report(out / "results.mcap", out, self.truth, figures, progress)
+            images, people = summary["frames"]["out"], len(summary["ids"])
+            outcome = Outcome(text, str(out), words, images, people, summary["losses"]["images"])
+            folder.finish(asdict(outcome))
+        return outcome
+
+    def many(self, texts: Sequence[str], out: Path) -> list[Outcome]:
+        """Run on one source after another, each in a folder of its own; errors are kept, not raised.
+
+        Args:
+            texts: The sources.
+            out: Folder of the folders, and of ``batch.json`` with all outcomes so far.
+
+        Raises:
+            InputError: With ``choice.strict``, the first error.
+        """
+        make_folder(out)
+        outcomes = list[Outcome]()
+        for number, (text, folder) in enumerate(zip(texts, folders_of(texts, out), strict=True), 1):
+            try:
+                outcomes.append(self.one(text, folder, Progress(f"[{number}/{len(texts)}] {folder.name}")))
+            except (PosemoError, OSError) as error:
+                if self.choice.strict:
+                    raise
+                outcomes.append(Outcome(text, str(folder), error=str(error)))
+            items = [{k: v for k, v in asdict(o).items() if k not in ("words", "again")} for o in outcomes]
+            (out / BATCH).write_text(json.dumps({"items": items}, indent=2) + "\n", encoding="utf-8")
+        return outcomes
+
+    def _task(self, text: str, source: Source) -> dict[str, Any]:
+        """All that decides about the results."""
+        models, settings = asdict(self.pipeline.models), asdict(self.pipeline.settings)
+        names = {models[station] for station in STATIONS if models[station]}
+        path = Path(text)
+        beside = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
+        choice = {k: v for k, v in asdict(self.choice).items() if k != "strict"}
+        return {
+            "posemo_ros": __version__,
+            "source": text if source.live or "://" in text else str(path.resolve()),
+            "content": str(time.time_ns()) if source.live else [fingerprint(path), fingerprint(beside)],
+            "choice": [choice, fingerprint(Path(self.choice.camera_info)) if self.choice.camera_info else ""],
+            "truth": [str(self.truth), fingerprint(self.truth)] if self.truth else None,
+            **{f"model {k}": v for k, v in models.items()},
+            "files": {name: self.store.sha256(name) for name in sorted(names)},
+            "networks": {station: str(network) for station, network in self.pipeline.networks.items()},
+            **settings,
+        }
+
+
+def run_chain(
+    source: Source, pipeline: Pipeline, bag: Path, journal: Journal | None, progress: Progress
+) -> RunFigures:
+    """Everything in the source through the chain, into a bag.
+
+    A live source ends with an interrupt, like any other source with its last image.
+
+    Raises:
+        InputError: The source gave no frame, or the journal does not fit it.
+    """
+    pipeline.reset()
+    times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
+    last: Frame | None = None
+    with ResultBagWriter(bag, pipeline.models) as writer:
+        try:
+            for frame in progress.over(source, "running", source.length):
+                result, ms = journal.step(pipeline, frame) if journal else _step(pipeline, frame)
+                for skeletons, emotions in result.owed:
+                    writer.write_late(frame.stamp_ns, skeletons, emotions)
+                if result.late:
+                    source.losses.add(
+                        "older than the image before", f"image of {frame.stamp_ns * 1e-9:.3f} s"
+                    )
+                    continue
+                times.append(ms)
+                for name, part in result.timings_ms.items():
+                    stages.setdefault(name, []).append(part)
+                writer.write(frame, result)
+                last = frame
+                ids.update(result.people.ids)
+                progress.people(len(ids))
+        except KeyboardInterrupt:
+            if not source.live:
+                raise
+        if last is None:
+            raise InputError(f"{source.name} gave no frame")
+        for skeletons, emotions in pipeline.flush():
+            writer.write_late(last.stamp_ns, skeletons, emotions)
+    return RunFigures(
+        latency="wall time of Pipeline.step",
+        latencies_ms=times,
+        stages="mean over the images in which the stage worked",
+        stages_ms={name: float(np.mean(ms)) for name, ms in stages.items()},
+        runtimes={station: str(network) for station, network in pipeline.networks.items()},
+        source=source.name,
+        input=_input(source, last, pipeline.settings.hfov_deg),
+        losses=source.losses.as_dict(),
+    )
+
+
+def _step(pipeline: Pipeline, frame: Frame) -> tuple[FrameResult, float]:
+    start = time.perf_counter()
+    result = pipeline.step(frame)
+    return result, (time.perf_counter() - start) * 1e3
+
+
+def _input(source: Source, last: Frame, hfov_deg: float) -> dict[str, Any]:
+    calibrated = last.camera is not None and not last.camera.assumed
+    assumed = (
+        f"not calibrated: assumed a horizontal field of view of {hfov_deg:g} degrees and no distortion, "
+        "so distances and sizes are only roughly right"
+    )
+    return {
+        **source.described(),
+        "size": [last.width, last.height],
+        "camera": "calibrated" if calibrated else assumed,
+    }
+
+
+def expand(texts: Sequence[str]) -> list[str]:
+    """Every source once, with the matches of patterns in the order people count.
+
+    Raises:
+        InputError: A pattern matches nothing.
+    """
+    found: list[str] = []
+    for text in texts:
+        if is_pattern(text):
+            # Path.glob takes no absolute patterns
+            matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
+            if not matches:
+                raise InputError(f"no file or folder matches {text!r}")
+            found += matches
+        else:
+            found.append(text)
+    return list(dict.fromkeys(found))
+
+
+def is_pattern(text: str) -> bool:
+    """Whether it is a pattern such as ``videos/*.mp4``, and not the name of something."""
+    return glob.has_magic(text) and "://" not in text and not Path(text).exists()
+
+
+def folders_of(texts: Sequence[str], out: Path) -> list[Path]:
+    """A folder per source, named like it; the second of a name gets a number."""
+    taken: dict[str, int] = {}
+    folders = []
+    for text in texts:
+        name = re.sub(r"[^\w.-]+", "_", Path(text.rstrip("/")).stem).strip("._") or "source"
+        taken[name] = taken.get(name, 0) + 1
+        folders.append(out / (name if taken[name] == 1 else f"{name}-{taken[name]}"))
+    return folders
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0: all is well; 3: there were losses, or sources without results; 1: no source has results."""
+    if all(o.error for o in outcomes):
+        return 1
+    return FINISHED_WITH_LOSSES if any(o.error or o.losses for o in outcomes) else 0
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
