@@ -17,10 +17,9 @@ import pytest
 from posemo_ros.losses import Losses
 from posemo_ros.replay.bag import Recording
 from posemo_ros.replay.people_table import STATES, people_of, timeline_of, worst_images
-from posemo_ros.replay.report import run_offline
 from posemo_ros.types import FrameResult, People2D
 
-from .test_report import FRAMES, PERIOD_NS, Clip, KnowsAll, image, result, true_joints
+from .test_report import FRAMES, PERIOD_NS, Clip, KnowsAll, image, result, run_offline, true_joints
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -41,7 +40,7 @@ class Untidy(Clip):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page")
-    text = run_offline(Untidy(), KnowsAll(people=2), out)  # type: ignore[arg-type]
+    text = run_offline(Untidy(), KnowsAll(people=2), out)
     assert text.splitlines()[0] == f"report    {out / 'report.html'}"
     assert not (out / "overlay-small.mp4").exists()
     return out / "report.html"
@@ -121,7 +120,7 @@ def test_a_page_that_cannot_be_made_costs_no_figures(tmp_path: Path, monkeypatch
         raise RuntimeError("no plotly here")
 
     monkeypatch.setattr("posemo_ros.replay.report.write_page", broken)
-    run_offline(Clip(), KnowsAll(), tmp_path)  # type: ignore[arg-type]
+    run_offline(Clip(), KnowsAll(), tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["frames"]["in"] == FRAMES
     assert "report.html could not be made: no plotly here" in summary["notes"]
@@ -135,7 +134,7 @@ class Empty(KnowsAll):
 
 
 def test_nobody_in_it(tmp_path: Path) -> None:
-    run_offline(Clip(), Empty(), tmp_path)  # type: ignore[arg-type]
+    run_offline(Clip(), Empty(), tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "Nobody was found" in text
     assert data_of(tmp_path / "report.html")["timeline"]["rows"] == 0
