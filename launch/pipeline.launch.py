@@ -8,10 +8,15 @@ ros2 launch posemo_ros pipeline.launch.py --show-args
 import os
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import (
+    PackageNotFoundError,
+    get_package_prefix,
+    get_package_share_directory,
+)
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
+    LogInfo,
     OpaqueFunction,
     SetEnvironmentVariable,
 )
@@ -83,6 +88,11 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
     DeclareLaunchArgument(
+        "fixed_frame",
+        default_value="camera_optical_frame",
+        description="Frame that RViz shows: the frame_id of the images.",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -116,7 +126,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if given["source"]:
         entities.append(node("camera", given))
     if given["rviz"] == "true":
-        entities.append(rviz(given))
+        entities += rviz(given)
     return entities
 
 
@@ -152,13 +162,27 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
     )
 
 
-def rviz(given: dict[str, str]) -> Node:
-    """RViz with this package's displays."""
+def rviz(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    """RViz with this package's displays, and a frame with z up to look from; a word where it is missing."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return [LogInfo(msg="rviz:=true, but rviz2 is not installed; going on without it")]
     base = "/" + given["namespace"].strip("/")
-    return Node(
+    view = Node(
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        name="posemo_view",
+        arguments=[
+            *("--frame-id", given["fixed_frame"], "--child-frame-id", "posemo_view"),
+            *("--qx", "0.5", "--qy", "-0.5", "--qz", "0.5", "--qw", "0.5"),
+        ],
+    )
+    window = Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", str(SHARE / "config" / "posemo.rviz")],
+        arguments=["-d", str(SHARE / "config" / "posemo.rviz"), "-f", given["fixed_frame"]],
         parameters=[{"use_sim_time": given["use_sim_time"] == "true"}],
         remappings=[(f"/posemo/{name}", f"{base.rstrip('/')}/{name}") for name in ("markers", "overlay")],
     )
+    return [view, window]

@@ -28,7 +28,7 @@ from ..types import Emotions, People2D
 from . import qos
 from .conversion import MAKE
 from .image_input import IMAGE_TOPIC
-from .marker_shapes import skeleton_markers
+from .marker_shapes import SkeletonMarkers
 from .parameters import MarkersParameters
 from .result_input import ResultStation
 from .run import run
@@ -90,25 +90,31 @@ class _Drawing:
         self._node = node
         self._loaded = loaded
         self._emotions: Emotions | None = None
-        self._images: OrderedDict[int, Image] = OrderedDict()
+        self._markers = SkeletonMarkers()
+        self._images: OrderedDict[int, Image | CompressedImage] = OrderedDict()
         self._people: OrderedDict[int, People2D] = OrderedDict()
+        compressed = node.params.image_transport == "compressed"
+        kind = CompressedImage if compressed else Image
+        # image_transport's convention: the suffix comes after remapping, so one remap serves both.
+        self._image_topic = node.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED if compressed else IMAGE_TOPIC
         topics: dict[str, Any] = {
             EMOTIONS: (EmotionArray, self._take_emotions),
             SKELETONS: (Skeleton3DArray, self._draw_markers),
             PEOPLE: (Person2DArray, self._take_people),
-            IMAGE_TOPIC: (Image, self._take_image),
+            self._image_topic: (kind, self._take_image),
         }
-        self._input = node.listen(topics=topics, required=(PEOPLE,), optional={IMAGE_TOPIC: qos.newest(5)})
+        optional = {self._image_topic: qos.newest(5)}
+        self._input = node.listen(topics=topics, required=(PEOPLE,), optional=optional)
 
     def tick(self) -> None:
-        self._input.want(IMAGE_TOPIC, self._loaded.overlay_wanted)
+        self._input.want(self._image_topic, self._loaded.overlay_wanted)
 
     def _take_emotions(self, message: EmotionArray) -> None:
         self._emotions = emotions_from_message(message)
 
     def _draw_markers(self, message: Skeleton3DArray) -> None:
         params = self._node.params
-        markers = skeleton_markers(
+        markers = self._markers.draw(
             message.header,
             skeletons_from_message(message),
             self._emotions,
@@ -124,7 +130,7 @@ class _Drawing:
             _keep(self._people, people.stamp_ns, people)
             self._draw_overlays()
 
-    def _take_image(self, message: Image) -> None:
+    def _take_image(self, message: Image | CompressedImage) -> None:
         _keep(self._images, stamp_of(message), message)
         self._draw_overlays()
 
@@ -132,7 +138,7 @@ class _Drawing:
         for stamp in sorted(self._images.keys() & self._people.keys()):
             self._draw_overlay(self._images.pop(stamp), self._people.pop(stamp))
 
-    def _draw_overlay(self, message: Image, people: People2D) -> None:
+    def _draw_overlay(self, message: Image | CompressedImage, people: People2D) -> None:
         frame, loaded = frame_from_message(message), self._loaded
         drawn = overlay(frame.bgr(), people, self._emotions, min_score=self._node.params.score_threshold)
         view = frame.view()

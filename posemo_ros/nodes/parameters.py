@@ -280,7 +280,7 @@ class CameraParameters(Parameters):
 
 
 @dataclass(frozen=True)
-class MarkersParameters(StationParameters):
+class MarkersParameters(ImageParameters):
     """Of the node ``markers``."""
 
     lifetime_s: float = declared(
