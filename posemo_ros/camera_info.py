@@ -7,16 +7,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import DEFAULT_HFOV_DEG, DISTORTION_MODELS, Camera
+from .camera import DEFAULT_HFOV_DEG, Camera
 
 # Focal length over image width: a pinhole sees from 151 degrees down to 3.8 with these.
 _FOCAL = (0.13, 15.0)
-_COEFFICIENTS = {
-    "": (0,),
-    "plumb_bob": (0, 4, 5),
-    "rational_polynomial": (0, 8, 12, 14),
-    "equidistant": (0, 4),
+# Numbers of coefficients; plumb_bob and rational_polynomial are one series of OpenCV, cut in two places.
+_SERIES, _FISHEYE = (4, 5, 8, 12, 14), (4,)
+_NAMES = {
+    "plumb_bob": (
+        *("plumb_bob", "brown_conrady", "modified_brown_conrady", "radtan", "radial_tangential"),
+        *("opencv", "opencv_pinhole", "pinhole", "perspective", "polynomial"),
+    ),
+    "rational_polynomial": ("rational_polynomial", "rational", "full_opencv", "thin_prism", "tilted"),
+    "equidistant": (
+        *("equidistant", "equi", "fisheye", "opencv_fisheye"),
+        *("kannala_brandt", "kannala_brandt4", "kb4"),
+    ),
+        "equidistant",
+        "equi",
+        "fisheye",
+        "opencv_fisheye",
+        "kannala_brandt",
+        "kannala_brandt4",
+        "kb4",
+    ),
 }
+_MODEL_OF = {name: model for model, names in _NAMES.items() for name in names}
+_UNDISTORT = "rectify the images first (image_proc), or calibrate with one of these"
 
 
 def camera_from_info(
@@ -95,6 +112,8 @@ def _scaled(
         return matrix, ""
     if 0 in expected:
         return matrix, "CameraInfo has no size: assuming that of the image"
+    if expected == actual[::-1]:
+        return _turned(matrix, expected)
     scale = np.divide(actual, expected)
     scaled = matrix.copy()
     scaled[:2, :2] *= scale[:, None]
@@ -108,14 +127,33 @@ def _scaled(
     return scaled, note
 
 
+def _turned(matrix: NDArray[np.float64], size: tuple[int, int]) -> tuple[NDArray[np.float64], str]:
+    """K of the camera held upright instead of lying; the way it was turned hardly matters."""
+    swapped = matrix.copy()
+    swapped[[0, 1], [0, 1]] = matrix[1, 1], matrix[0, 0]
+    swapped[:2, 2] = matrix[1, 2], matrix[0, 2]
+    return (
+        swapped,
+        f"CameraInfo is for {size[0]} x {size[1]} pixels: assuming the camera was turned by 90 degrees",
+    )
+
+
 def _distortion(info: Any) -> tuple[NDArray[np.float64], str, str]:
     """(coefficients, model, problem); a distortion nobody can use is left out."""
-    coefficients, model = np.asarray(info.d, np.float64), str(info.distortion_model)
+    coefficients, said = np.asarray(info.d, np.float64).ravel(), str(info.distortion_model)
     if not coefficients.any():
         return np.zeros(0), "", ""
-    if model not in DISTORTION_MODELS:
-        return np.zeros(0), "", f"distortion model {model!r} is unknown: assuming no distortion"
-    if len(coefficients) not in _COEFFICIENTS[model] or not np.isfinite(coefficients).all():
-        problem = f"{len(coefficients)} coefficients do not fit the distortion model {model!r}"
+    model = _MODEL_OF.get(said.strip().lower().replace(" ", "_").replace("-", "_"))
+    if model is None:
+        known = ", ".join(_NAMES)
+        problem = f"distortion model {said!r} is unknown (known: {known}, and their other names)"
+        return np.zeros(0), "", f"{problem}: assuming no distortion; {_UNDISTORT}"
+    if model == "equidistant" and len(coefficients) > 4 and not coefficients[4:].any():
+        coefficients = coefficients[:4]
+    fitting = _FISHEYE if model == "equidistant" else _SERIES
+    if len(coefficients) not in fitting or not np.isfinite(coefficients).all():
+        problem = f"{len(coefficients)} coefficients do not fit the distortion model {said!r}"
         return np.zeros(0), "", f"{problem}: assuming no distortion"
+    if model == "plumb_bob" and len(coefficients) > 5:
+        model = "rational_polynomial"
     return coefficients, model, ""

@@ -123,3 +123,41 @@ def test_unusable_distortion(fields: dict[str, Any], why: str) -> None:
 def test_all_is_told_together() -> None:
     _, note = camera_from_info(info(d=[0.1] * 3), 320, 240)
     assert "scaled; 3 coefficients" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "model"),
+    [
+        ("plumb_bob", 5, "plumb_bob"),
+        ("Brown Conrady", 5, "plumb_bob"),
+        ("radtan", 4, "plumb_bob"),
+        ("plumb_bob", 8, "rational_polynomial"),  # as some drivers call it
+        ("rational_polynomial", 8, "rational_polynomial"),
+        ("rational_polynomial", 5, "rational_polynomial"),
+        ("rational_polynomial", 14, "rational_polynomial"),
+        ("thin_prism", 12, "rational_polynomial"),
+        ("equidistant", 4, "equidistant"),
+        ("fisheye", 4, "equidistant"),
+        ("kannala_brandt", 4, "equidistant"),
+        ("KANNALA-BRANDT4", 4, "equidistant"),
+    ],
+)
+def test_names_of_lens_models(name: str, count: int, model: str) -> None:
+    d = [0.001 * (i + 1) for i in range(count)]
+    camera, note = camera_from_info(info(d=d, distortion_model=name), 640, 480)
+    assert note == ""
+    assert camera.model == model
+    np.testing.assert_array_equal(camera.distortion, d)
+    rays = camera.rays([[100.0, 80.0]])
+    np.testing.assert_allclose(camera.project(rays), [[100, 80]], atol=0.05)
+
+
+def test_fisheye_with_a_fifth_coefficient_of_zero() -> None:
+    camera, _ = camera_from_info(info(d=[0.1, 0.01, 0, 0, 0], distortion_model="fisheye"), 640, 480)
+    np.testing.assert_array_equal(camera.distortion, [0.1, 0.01, 0, 0])
+
+
+def test_camera_turned_by_90_degrees() -> None:
+    camera, note = camera_from_info(info(), 480, 640)
+    np.testing.assert_array_equal(camera.matrix, [[610, 0, 239.5], [0, 600, 319.5], [0, 0, 1]])
+    assert "turned by 90 degrees" in note
