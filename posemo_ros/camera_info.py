@@ -23,14 +23,6 @@ _NAMES = {
         *("equidistant", "equi", "fisheye", "opencv_fisheye"),
         *("kannala_brandt", "kannala_brandt4", "kb4"),
     ),
-        "equidistant",
-        "equi",
-        "fisheye",
-        "opencv_fisheye",
-        "kannala_brandt",
-        "kannala_brandt4",
-        "kb4",
-    ),
 }
 _MODEL_OF = {name: model for model, names in _NAMES.items() for name in names}
 _UNDISTORT = "rectify the images first (image_proc), or calibrate with one of these"
