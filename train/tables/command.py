@@ -215,7 +215,7 @@ the lines `gap`.
   this package; [training.md](training.md) tells how to get them. With the files in place,
   `python -m train table II --evaluate` tests without training.
 - `training (table_2/ours)` stands for `python -m train fit --config train/configs/table_2/ours.yaml`,
-  which was not run here. One row, one configuration.
+  which was not run here. Rows that would train the same network share a configuration.
 - The papers contradict themselves in places; their numbers stand as printed, with a note.
 """
 

@@ -62,6 +62,15 @@ def test_configuration(path: Path) -> None:
     assert not Path(config["out"]).is_absolute()
 
 
+def test_no_two_configurations_train_the_same() -> None:
+    trained: dict[str, str] = {}
+    for path in ALL:
+        config = yaml.safe_load(path.read_text())
+        config.pop("out")
+        other = trained.setdefault(yaml.safe_dump(config), _name(path))
+        assert other == _name(path)
+
+
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: t.name)
 def test_rows(table: Any) -> None:
     for row in table.rows:
