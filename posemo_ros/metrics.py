@@ -27,6 +27,8 @@ Doubles = NDArray[np.float64]
 
 # Per-keypoint standard deviations of COCO-17 (cocodataset.org, keypoints-eval).
 COCO_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000.0
+PERSON_SCORE_FLOOR = 0.2
+_NOWHERE_PX = (-1e4, -1e4)
 PCK_THRESHOLD_M = 0.150
 AUC_THRESHOLDS_M = np.arange(31) * 0.005
 
@@ -78,9 +80,21 @@ def p_mpjpe(predicted: ArrayLike, truth: ArrayLike) -> float:
     return mpjpe(procrustes(predicted, truth), truth)
 
 
-def mpjve(predicted: ArrayLike, truth: ArrayLike) -> float:
-    """Mean per-joint velocity error of one video, (T, J, D): length per frame, not per second."""
-    return mpjpe(np.diff(np.asarray(predicted, np.float64), axis=0), np.diff(np.asarray(truth), axis=0))
+def mpjve(predicted: ArrayLike, truth: ArrayLike, follows: ArrayLike | None = None) -> float:
+    """Mean per-joint velocity error (Pavllo et al., 2019): length per frame, not per second.
+
+    Args:
+        predicted, truth: (T, J, D) joints of one video, or of several one behind the other.
+        follows: (T - 1,) bool, whether a frame is the one after its forerunner in the same video;
+            all by default.
+
+    Returns:
+        NaN where no frame follows another.
+    """
+    moves = joint_errors(np.diff(np.asarray(predicted), axis=0), np.diff(np.asarray(truth), axis=0))
+    if follows is not None:
+        moves = moves[np.asarray(follows, bool)]
+    return float(np.nanmean(moves)) if np.isfinite(moves).any() else float("nan")
 
 
 def pck(predicted: ArrayLike, truth: ArrayLike, threshold: float = PCK_THRESHOLD_M) -> float:
@@ -133,25 +147,67 @@ def oks(predicted: ArrayLike, truth: ArrayLike, area: ArrayLike, sigmas: ArrayLi
         return np.asarray((similarity * counted).sum(-1) / counted.sum(-1))
 
 
-def oks_nms(results: Sequence[Mapping[str, Any]], areas: ArrayLike, threshold: float = 0.9) -> list[int]:
-    """Which results stay when of two poses of one image that agree the lower-scoring one goes (HRNet).
+def person_scores(keypoints: ArrayLike) -> Doubles:
+    """(N,) mean of the keypoint scores above 0.2 of (N, J, 3) keypoints, 0 where there is none (HRNet)."""
+    points = np.asarray(keypoints, np.float64)
+    sure = np.isfinite(points).all(-1) & (points[..., 2] > PERSON_SCORE_FLOOR)
+    return np.asarray(np.where(sure, points[..., 2], 0).sum(1) / np.maximum(sure.sum(1), 1))
+
+
+def coco_results(
+    image_ids: Sequence[int], keypoints: ArrayLike, box_scores: ArrayLike, areas: ArrayLike
+) -> list[dict[str, Any]]:
+    """Answers of a top-down network in COCO's result format, by HRNet's protocol (Sun et al., 2019).
+
+    A person's score is the box's times ``person_scores``; doubles go by ``oks_nms``.
 
     Args:
-        results: In COCO's result format: ``image_id``, ``keypoints``, ``score``.
+        image_ids: N.
+        keypoints: (N, 17, 3) x, y in pixels of the photo and score; NaN where one is not known, which
+            then lies far outside the image.
+        box_scores: (N,).
+        areas: (N,) of the crops, square pixels of the photo.
+    """
+    points = np.asarray(keypoints, np.float64)
+    scores = np.asarray(box_scores, np.float64) * person_scores(points)
+    placed = np.where(np.isfinite(points).all(-1, keepdims=True), points, (*_NOWHERE_PX, 0))
+    return [
+        {
+            "image_id": int(image_ids[i]),
+            "category_id": 1,
+            "keypoints": placed[i].ravel().tolist(),
+            "score": float(scores[i]),
+        }
+        for i in oks_nms(image_ids, points, scores, areas)
+    ]
+
+
+def oks_nms(
+    image_ids: Sequence[int],
+    keypoints: ArrayLike,
+    scores: ArrayLike,
+    areas: ArrayLike,
+    threshold: float = 0.9,
+) -> list[int]:
+    """Which of N answers stay when of two of one image that agree the lower-scoring one goes (HRNet).
+
+    Args:
+        image_ids: N.
+        keypoints: (N, 17, 2 or more) pixels; NaN agrees with nothing.
+        scores: (N,).
         areas: (N,) of the crops the poses were found in, square pixels of the photo.
         threshold: Poses with a higher object keypoint similarity agree; the size is the mean of both.
 
     Returns:
-        Indices into ``results``, rising.
+        Indices, rising.
     """
     size = np.asarray(areas, np.float64)
-    points = np.array([r["keypoints"] for r in results], np.float64)
-    points = points.reshape(len(results), len(COCO_SIGMAS), 3)
+    points = np.asarray(keypoints, np.float64)[..., :2]
     by_image: dict[int, list[int]] = {}
-    for i in sorted(range(len(results)), key=lambda i: -float(results[i]["score"])):
-        better = by_image.setdefault(int(results[i]["image_id"]), [])
-        labels = np.concatenate([points[better][..., :2], np.ones((len(better), points.shape[1], 1))], -1)
-        alike = oks(np.broadcast_to(points[i], labels.shape), labels, (size[better] + size[i]) / 2)
+    for i in np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist():
+        better = by_image.setdefault(int(image_ids[i]), [])
+        labels = np.concatenate([points[better], np.ones((len(better), points.shape[1], 1))], -1)
+        alike = oks(np.broadcast_to(points[i], points[better].shape), labels, (size[better] + size[i]) / 2)
         if not (alike > threshold).any():
             better.append(i)
     return sorted(i for kept in by_image.values() for i in kept)

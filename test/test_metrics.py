@@ -58,6 +58,10 @@ def test_mpjve_sees_velocity_only() -> None:
     assert metrics.mpjve(truth + 7.0, truth) == 0
     predicted = np.array([[[0.0, 0, 0]], [[2.0, 0, 0]], [[2.0, 0, 0]]])  # velocities 2, then 0
     assert metrics.mpjve(predicted, truth) == pytest.approx(1.0)
+    twice = np.concatenate([predicted, predicted]), np.concatenate([truth, truth])
+    follows = np.arange(len(twice[0]) - 1) != len(truth) - 1
+    assert metrics.mpjve(*twice, follows) == pytest.approx(1.0)
+    assert np.isnan(metrics.mpjve(*twice, np.zeros_like(follows)))
 
 
 def test_pck_and_auc() -> None:

@@ -182,10 +182,22 @@ def test_nms_keeps_the_better_of_two_that_agree() -> None:
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.uniform(0, 100, (17, 2)), np.ones((17, 1))], 1)
 
-    def result(image: int, shift: float, score: float) -> dict:
-        moved = points + [shift, 0, 0]
-        return {"image_id": image, "keypoints": moved.ravel().tolist(), "score": score}
+    many = points + np.array([0, 0.5, 60, 0])[:, None, None] * [1, 0, 0]
+    scores, areas = [0.5, 0.9, 0.4, 0.1], [5000.0] * 4
+    assert metrics.oks_nms([1, 1, 1, 2], many, scores, areas) == [1, 2, 3]
+    assert metrics.oks_nms([], np.zeros((0, 17, 3)), [], []) == []
 
-    results = [result(1, 0, 0.5), result(1, 0.5, 0.9), result(1, 60, 0.4), result(2, 0, 0.1)]
-    assert metrics.oks_nms(results, [5000.0] * 4) == [1, 2, 3]
-    assert metrics.oks_nms([], []) == []
+
+def test_results_by_hrnets_protocol() -> None:
+    """The box's score times the mean of the keypoint scores above 0.2; what is missing lies nowhere."""
+    points = np.zeros((2, 17, 3))
+    points[:, :, :2] = np.random.default_rng(0).uniform(0, 100, (17, 2))
+    points[0, :, 2] = 0.1
+    points[0, :4, 2] = (0.5, 0.7, 0.2, 0.3)
+    points[1, :, 2] = np.nan
+    points[1, 3] = np.nan
+    first, second = metrics.coco_results([7, 8], points, [0.8, 1.0], [5000, 5000])
+    assert first["score"] == pytest.approx(0.8 * 0.5)
+    assert (first["image_id"], first["category_id"], len(first["keypoints"])) == (7, 1, 51)
+    assert second["score"] == 0
+    assert second["keypoints"][9] < -1000

@@ -9,7 +9,7 @@ Symbols: N people.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,8 +38,6 @@ GROUPS = {
     **{f"{part}s": (f"left_{part}", f"right_{part}") for part in ("hip", "knee", "ankle")},
 }
 DETECTOR_THRESHOLD = 0.05  # average precision looks at the doubtful answers too
-COUNTED_SCORE = 0.2
-SAME_PERSON = 0.9
 _BATCH = 16
 
 
@@ -217,11 +215,9 @@ def answers(
     """COCO results of one (H, W, 3) image, in the detector's boxes, or without one in those of the labels."""
     frame = Frame(image)
     found = _found(photo, frame, detector)
-    results = list(_results(photo.number, found, _estimate(keypoints, frame, found.boxes)))
-    if not results:
-        return []
+    points = _estimate(keypoints, frame, found.boxes)
     areas = keypoints.spec.box_scale**2 * np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
-    return [results[i] for i in metrics.oks_nms(results, areas, SAME_PERSON)]
+    return metrics.coco_results([photo.number] * len(points), points, found.scores, areas)
 
 
 def _found(photo: Photo, frame: Frame, detector: Detector | None) -> Detections:
@@ -234,20 +230,6 @@ def _found(photo: Photo, frame: Frame, detector: Detector | None) -> Detections:
 def _estimate(keypoints: KeypointEstimator, frame: Frame, boxes: Floats) -> Floats:
     parts = [keypoints.estimate(frame, boxes[i : i + _BATCH]) for i in range(0, len(boxes), _BATCH)]
     return np.concatenate(parts) if parts else np.zeros((0, len(COCO17), 3), np.float32)
-
-
-def _results(number: int, found: Detections, keypoints: Floats) -> Iterator[dict[str, Any]]:
-    for box, box_score, points in zip(found.boxes, found.scores, keypoints, strict=True):
-        counted = points[points[:, 2] > COUNTED_SCORE, 2]
-        certainty = float(counted.mean()) if len(counted) else 0.0
-        nowhere = [2 * box[0] - box[2], 2 * box[1] - box[3], 0]  # one box further to the top left
-        known = np.isfinite(points).all(1, keepdims=True)
-        yield {
-            "image_id": number,
-            "category_id": 1,
-            "keypoints": np.where(known, points, nowhere).astype(float).ravel().tolist(),
-            "score": float(box_score) * certainty,
-        }
 
 
 def _quality(

@@ -188,7 +188,7 @@ def errors(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, Any]:
             "mpjpe_mm": 1e3 * _mean(by_joint),
             "p_mpjpe_mm": 1e3 * _mean(metrics.joint_errors(metrics.procrustes(relative, truth), truth)),
             "upper_mm": 1e3 * _mean(by_joint[:, UPPER]),
-            "mpjve_mm": 1e3 * _mean(metrics.joint_errors(_changes(answers), _true_changes(takes))),
+            "mpjve_mm": 1e3 * metrics.mpjve(relative, truth, _follows(takes)),
             "answered": float(answered.mean()),
             "placed": float(placed.mean()),
             "place_error_m": _median(away[placed]),
@@ -199,12 +199,10 @@ def errors(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, Any]:
     return {**figures, "joints_mm": rounded(joints, 2)}
 
 
-def _changes(answers: Sequence[Lifted]) -> Floats:
-    return np.concatenate([np.diff(a.relative, axis=0) for a in answers])
-
-
-def _true_changes(takes: Sequence[Take]) -> Floats:
-    return np.concatenate([np.diff(t.truth - t.truth[:, :1], axis=0) for t in takes])
+def _follows(takes: Sequence[Take]) -> NDArray[np.bool_]:
+    """(F - 1,) False where the next take begins."""
+    take = np.repeat(np.arange(len(takes)), [len(t.truth) for t in takes])
+    return np.asarray(np.diff(take) == 0)
 
 
 def _mean(values: NDArray[np.floating]) -> float:

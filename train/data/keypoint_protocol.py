@@ -22,15 +22,7 @@ GROUPS = {
     "hips": (11, 12),
     "legs": (13, 14, 15, 16),
 }
-MIN_SCORE = 0.2  # joints below it do not count in a person's score, as in COCO practice
 NOWHERE = -1e4  # px; where a joint without an answer counts as being
-
-
-def person_scores(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, J, 3) -> (N,) mean score of the joints over 0.2, 0 where there is none."""
-    scores = keypoints[..., 2]
-    sure = scores > MIN_SCORE
-    return np.asarray((scores * sure).sum(1) / np.maximum(1, sure.sum(1)), np.float32)
 
 
 def similarities(people: Sequence[Person], keypoints: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -88,5 +80,5 @@ def _answers(people: Sequence[Person], keypoints: NDArray[np.float32]) -> list[d
             "keypoints": k.astype(float).ravel().tolist(),
             "score": float(s),
         }
-        for p, k, s in zip(people, placed, person_scores(keypoints), strict=True)
+        for p, k, s in zip(people, placed, metrics.person_scores(keypoints), strict=True)
     ]

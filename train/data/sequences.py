@@ -164,12 +164,16 @@ class PersonWindows(Windows):
         self.spec = spec
 
     def __getitem__(self, indices: Sequence[int]) -> dict[str, NDArray[np.generic]]:
-        """A batch as of ``Windows``; joints in the axes of each window's virtual camera."""
+        """A batch as of ``Windows``; joints in the axes of each window's virtual camera.
+
+        ``rotation`` (B, 3, 3) turns them back: joints @ rotation.
+        """
         batch = super().__getitem__(indices)
         rays = np.asarray(batch["keypoints"], np.float32)
         keypoints, rotation = encode(rays[..., :2], rays[..., 2], self.spec)
         joints = np.asarray(batch["joints"], np.float32) @ np.swapaxes(rotation, -1, -2)[:, None]
-        return {**batch, "keypoints": keypoints, "joints": joints.astype(np.float32)}
+        turned = {"joints": joints.astype(np.float32), "rotation": np.asarray(rotation, np.float32)}
+        return {**batch, "keypoints": keypoints, **turned}
 
 
 def mirror(points: Floats, flip: Index) -> Floats:

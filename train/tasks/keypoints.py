@@ -15,20 +15,16 @@ from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.skeleton import COCO17
 from train.data.augment import transform
-from train.data.keypoint_protocol import person_scores
 from train.models.losses import heatmap_loss
 
 from .task import Task
-
-NMS_OKS = 0.9
 
 
 class Keypoints(Task):
     """Learns heatmaps.
 
     Logged for validation and test: COCO's ``AP``, ``AP50``, ``AP75``, ``APM``, ``APL``, ``AR`` and
-    ``loss`` (where the boxes are the labels'). A person's score is the box's score times the mean
-    of the keypoint scores above 0.2; doubles go by OKS-NMS at 0.9, as in HRNet's code.
+    ``loss`` (where the boxes are the labels'), by ``metrics.coco_results``.
 
     Args:
         network, others: See ``Task``.
@@ -93,18 +89,9 @@ class Keypoints(Task):
         rows, data = self.collect(), self.trainer.datamodule
         people = [data.datasets[part].people[i] for i in rows["index"].tolist()]
         keypoints = rows["keypoints"].numpy()
-        scores = data.box_scores[rows["index"].numpy()] * person_scores(keypoints)
-        results = [
-            {
-                "image_id": p.image_id,
-                "category_id": 1,
-                "keypoints": np.nan_to_num(k).astype(float).ravel().tolist(),
-                "score": float(s),
-            }
-            for p, k, s in zip(people, keypoints, scores, strict=True)
-        ]
-        kept = metrics.oks_nms(results, rows["area"].numpy(), NMS_OKS)
-        self.report(part, metrics.coco_keypoint_ap(data.val_files[0], [results[i] for i in kept]))
+        boxes, area = data.box_scores[rows["index"].numpy()], rows["area"].numpy()
+        results = metrics.coco_results([p.image_id for p in people], keypoints, boxes, area)
+        self.report(part, metrics.coco_keypoint_ap(data.val_files[0], results))
 
 
 def in_photo(found: NDArray[np.float32], matrices: Tensor) -> Tensor:

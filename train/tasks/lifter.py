@@ -91,7 +91,10 @@ class Lifter(Task):
 
     def _keep(self, batch: dict[str, Tensor]) -> None:
         truth = batch["joints"][:, batch["joints"].shape[1] // 2]
-        self.keep(index=batch["index"], predicted=self.answer(batch["keypoints"]).float(), truth=truth)
+        answer = self.answer(batch["keypoints"]).float()
+        if "rotation" in batch:  # each window has axes of its own
+            truth, answer = truth @ batch["rotation"], answer @ batch["rotation"]
+        self.keep(index=batch["index"], predicted=answer, truth=truth)
 
     def on_validation_epoch_end(self) -> None:
         """Log the results."""
@@ -145,33 +148,27 @@ def by_action(
         Action (and ``average``) -> ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm`` (NaN where no two
         consecutive frames were judged), ``pck``, ``auc`` (0..1).
     """
-    errors = MM * metrics.joint_errors(predicted, truth).mean(1)
-    aligned = MM * metrics.joint_errors(metrics.procrustes(predicted, truth), truth).mean(1)
     video, frame = windows.video_of[index], windows.centres[index]
-    follows = (np.diff(video) == 0) & (np.diff(frame) == 1)
-    moves = MM * metrics.joint_errors(np.diff(predicted, axis=0), np.diff(truth, axis=0)).mean(1)
     actions = np.array([v.action for v in windows.videos])[video]
     judged = windows.layout.judged
-    table = {}
-    for action in dict.fromkeys(actions):
-        chosen = actions == action
-        moving = moves[follows & chosen[1:]]
-        table[str(action)] = {
-            "mpjpe_mm": float(errors[chosen].mean()),
-            "p_mpjpe_mm": float(aligned[chosen].mean()),
-            "mpjve_mm": float(moving.mean()) if len(moving) else np.nan,
-            "pck": metrics.pck(predicted[chosen][:, judged], truth[chosen][:, judged]),
-            "auc": metrics.auc(predicted[chosen][:, judged], truth[chosen][:, judged]),
+
+    def figures(chosen: NDArray[np.int64]) -> dict[str, float]:
+        a, b = predicted[chosen], truth[chosen]
+        follows = (np.diff(video[chosen]) == 0) & (np.diff(frame[chosen]) == 1)
+        return {
+            "mpjpe_mm": MM * metrics.mpjpe(a, b),
+            "p_mpjpe_mm": MM * metrics.p_mpjpe(a, b),
+            "mpjve_mm": MM * metrics.mpjve(a, b, follows),
+            "pck": metrics.pck(a[:, judged], b[:, judged]),
+            "auc": metrics.auc(a[:, judged], b[:, judged]),
         }
-    names = list(next(iter(table.values())))
-    average = {name: float(np.mean([row[name] for row in table.values()])) for name in names}
-    if windows.layout.frame_mean:
-        average |= {"mpjpe_mm": float(errors.mean()), "p_mpjpe_mm": float(aligned.mean())}
-        average["mpjve_mm"] = float(moves[follows].mean()) if follows.any() else np.nan
-    average["pck"] = metrics.pck(predicted[:, judged], truth[:, judged])
-    average["auc"] = metrics.auc(predicted[:, judged], truth[:, judged])
-    average["frames"] = float(len(predicted))
-    return {**table, "average": average}
+
+    table = {str(a): figures(np.flatnonzero(actions == a)) for a in dict.fromkeys(actions)}
+    average = figures(np.arange(len(predicted)))
+    if not windows.layout.frame_mean:
+        for name in ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm"):
+            average[name] = float(np.mean([row[name] for row in table.values()]))
+    return {**table, "average": {**average, "frames": float(len(predicted))}}
 
 
 class LifterPretraining(Task):
