@@ -50,11 +50,12 @@ class Clip:
     ok: NDArray[np.bool_]
     emotion: str = ""
 
-    def runs(self, shortest: int = 2) -> list[slice]:
-        """Stretches of at least that many good frames in a row."""
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.ok, [False]]).astype(int)))
-        pairs = zip(edges[::2], edges[1::2], strict=True)
-        return [slice(int(a), int(b)) for a, b in pairs if b - a >= shortest]
+
+def good_runs(ok: NDArray[np.bool_], shortest: int = 2) -> list[slice]:
+    """Stretches of (T,) with at least that many good frames in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ok, [False]]).astype(int)))
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [slice(int(a), int(b)) for a, b in pairs if b - a >= shortest]
 
 
 def read_clips(path: Path, *, labelled: bool = False) -> list[Clip]:
@@ -68,12 +69,18 @@ def read_clips(path: Path, *, labelled: bool = False) -> list[Clip]:
         InputError: The file cannot be read, or an array is missing, has another shape or a label
             that nobody knows.
     """
-    arrays = read_npz(path, "clips")
-    _check(path, arrays, labelled)
+    arrays = read_arrays(path, labelled=labelled)
     chosen = _test_split(path, arrays)
     clips = [_clip(arrays, i, labelled) for i in chosen]
     _warn_about_axes(path, clips)
     return clips
+
+
+def read_arrays(path: Path, *, labelled: bool = False) -> dict[str, NDArray[Any]]:
+    """The checked content of a file of clips, see ``read_clips``."""
+    arrays = read_npz(path, "clips")
+    _check(path, arrays, labelled)
+    return arrays
 
 
 def _check(path: Path, arrays: Mapping[str, NDArray[Any]], labelled: bool) -> None:
@@ -143,7 +150,7 @@ def _clip(arrays: Mapping[str, NDArray[Any]], index: int, labelled: bool) -> Cli
     part = slice(int(arrays["clip_start"][index]), int(arrays["clip_start"][index + 1]))
     joints = arrays["positions"][part].astype(np.float64)
     axes = [_rows(arrays, name, part) for name in _HEAD_AXES]
-    body = _with_face(joints, *axes, crown=_head_joint(arrays) == "crown")
+    body = with_face(joints, *axes, crown=_head_joint(arrays) == "crown")
     ok: NDArray[np.bool_] = np.asarray(np.isfinite(body).all((1, 2)))
     if "frame_ok" in arrays:
         ok = ok & arrays["frame_ok"][part].astype(np.bool_)
@@ -167,12 +174,12 @@ def _head_joint(arrays: Mapping[str, NDArray[Any]]) -> str:
     return "middle" if value is None or value.size != 1 else _text(value.reshape(-1)[0])
 
 
-def _with_face(
+def with_face(
     joints: NDArray[np.float64],
     forward: NDArray[np.float64] | None,
     left: NDArray[np.float64] | None,
     *,
-    crown: bool,
+    crown: bool = False,
 ) -> NDArray[np.float64]:
     """(F, 22, 3): face points about the middle of the head; joint 10 becomes the crown."""
     neck = joints[:, 9]
@@ -221,5 +228,5 @@ def _warn_about_axes(path: Path, clips: list[Clip]) -> None:
 def stretches(clips: list[Clip]) -> Iterator[tuple[Clip, slice]]:
     """All stretches of good frames of all clips."""
     for clip in clips:
-        for run in clip.runs():
+        for run in good_runs(clip.ok):
             yield clip, run

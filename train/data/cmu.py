@@ -15,18 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import InputError
+from posemo_ros.evaluate.clips import good_runs, read_arrays, with_face
 
 from .body import Floats
 
 FILE = Path("cmu_mocap") / "cmu_h36m17.npz"
 STATURE = 1.70 / 1.65  # all clips share one skeleton, 1.65 m tall; ours is 1.70 m
-_CROWN = 2.0  # the source's joint 10 is the middle of the head; twice as far is the crown
-
-# Nose, eyes, ears from the middle of the head: metres forward, left, up. Rough anthropometry.
-_FACE_M = np.float32(
-    [[0.105, 0, -0.035], [0.085, 0.032, 0.0], [0.085, -0.032, 0.0], [0.0, 0.075, -0.01], [0.0, -0.075, -0.01]]
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,39 +61,24 @@ def load(data: Path, split: str, *, min_frames: int = 24) -> Motion:
     """Read the clips of a split, ``train`` or ``test``; segments shorter than ``min_frames`` are left out.
 
     Raises:
-        InputError: The file is not there.
+        InputError: The file is not there or has another form.
     """
-    path = data / FILE
-    if not path.exists():
-        raise InputError(f"{path} not found; expected the development data's folder, see its README")
-    with np.load(path, allow_pickle=False) as file:
-        bounds, fps = file["clip_start"], float(file["fps"])
-        chosen = np.flatnonzero(file["split"] == split)
-        ok = file["frame_ok"]
-        segments = [(c, *run) for c in chosen for run in _runs(ok, bounds[c], bounds[c + 1])]
-        segments = [s for s in segments if s[2] - s[1] >= min_frames]
-        return Motion(
-            body=_with_face(file["positions"], file["head_forward"], file["head_left"]) * np.float32(STATURE),
-            starts=np.array([s[1] for s in segments]),
-            ends=np.array([s[2] for s in segments]),
-            actions=tuple(str(file["action"][s[0]]) for s in segments),
-            clips=tuple(str(file["clip_names"][s[0]]) for s in segments),
-            fps=fps,
-        )
-
-
-def _runs(ok: NDArray[np.bool_], start: int, end: int) -> list[tuple[int, int]]:
-    """(start, end) of consecutive good frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ok[start:end], [False]]).astype(int)))
-    return [(int(start + a), int(start + b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _with_face(joints: Floats, forward: Floats, left: Floats) -> Floats:
-    axes = np.stack([forward, left, np.cross(forward, left)], 1)  # (N, 3, 3) rows
-    face = joints[:, None, 10] + _FACE_M @ axes
-    body = np.concatenate([joints, face], 1).astype(np.float32)
-    body[:, 10] = joints[:, 9] + _CROWN * (joints[:, 10] - joints[:, 9])
-    return body
+    arrays = read_arrays(data / FILE)
+    bounds, chosen = arrays["clip_start"], np.flatnonzero(arrays["split"] == split)
+    segments = [
+        (clip, bounds[clip] + run.start, bounds[clip] + run.stop)
+        for clip in chosen
+        for run in good_runs(arrays["frame_ok"][bounds[clip] : bounds[clip + 1]], min_frames)
+    ]
+    body = with_face(arrays["positions"], arrays["head_forward"], arrays["head_left"])
+    return Motion(
+        body=body.astype(np.float32) * np.float32(STATURE),
+        starts=np.array([s[1] for s in segments]),
+        ends=np.array([s[2] for s in segments]),
+        actions=tuple(str(arrays["action"][s[0]]) for s in segments),
+        clips=tuple(str(arrays["clip_names"][s[0]]) for s in segments),
+        fps=float(arrays["fps"]),
+    )
 
 
 def sample(motion: Motion, rng: np.random.Generator, count: int, offsets: Floats) -> Floats:

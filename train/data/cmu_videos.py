@@ -17,7 +17,7 @@ from posemo_ros.lift.normalise import encode_screen
 from . import cmu
 from .body import coco_keypoints
 from .cameras import random_poses, see
-from .noise import PERFECT, Noise, corrupt
+from .corruption import PERFECT, Corruption, corrupt
 from .sequences import Floats, Video
 
 CAMERA = Camera.from_fov(640, 480, 60.0)
@@ -31,7 +31,7 @@ def load_videos(
     split: str,
     *,
     views: int = 4,
-    noise: Noise = PERFECT,
+    noise: Corruption = PERFECT,
     rays: bool = False,
     max_videos: int | None = None,
     seed: int = 0,
@@ -68,7 +68,7 @@ def load_videos(
     return videos
 
 
-def _keypoints(view: Floats, noise: Noise, rng: np.random.Generator, *, rays: bool) -> Floats:
+def _keypoints(view: Floats, noise: Corruption, rng: np.random.Generator, *, rays: bool) -> Floats:
     """(T, 22, 3) body in the camera's frame to (T, 17, 3) rays or screen coordinates and score."""
     pixels = CAMERA.project(coco_keypoints(view)).astype(np.float32)
     out = np.empty((*pixels.shape[:2], 3), np.float32)

@@ -11,7 +11,7 @@ from posemo_ros.lift.lifter import MIN_SCORE, encode
 from .body import Floats, chest_axes, coco_keypoints, heading, mirror, scale_bones, turn
 from .cameras import random_poses, see
 from .cmu import Motion, sample
-from .noise import Noise, corrupt
+from .corruption import Corruption, corrupt
 
 _NEAREST_M = 0.3
 _ARMS = (12, 13, 15, 16)
@@ -19,7 +19,7 @@ _LEGS = (1, 2, 3, 4, 5, 6)
 
 
 def training_batch(
-    motion: Motion, spec: LiftSpec, noise: Noise, rng: np.random.Generator, count: int
+    motion: Motion, spec: LiftSpec, noise: Corruption, rng: np.random.Generator, count: int
 ) -> tuple[Floats, Floats]:
     """Windows as the network sees them, and the truth.
 

@@ -20,11 +20,11 @@ from posemo_ros.inference.manifest import ImageInput, KeypointSpec, LiftSpec
 from posemo_ros.skeleton import H36M17
 
 from . import cmu, cmu_videos, coco, h36m, mpi_inf_3dhp
+from .corruption import PERFECT, Corruption
 from .detections import read_detections
 from .files import need
 from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
 from .lifting import training_batch
-from .noise import PERFECT, Noise
 from .people import Person
 from .sampling import Batch, Draws, EpochSampler, StepSampler
 from .sequences import COCO_TO_H36M, H36M, H36M_NO_NOSE, Layout, PersonWindows, Video, Windows
@@ -223,7 +223,7 @@ class Cmu(VideoData):
     Args:
         folder: The development data's folder.
         views: Cameras per clip.
-        noise: Of the 2D keypoints: ``perfect`` or ``detector`` (see ``noise.Noise``).
+        noise: Of the 2D keypoints: ``perfect`` or ``detector`` (see ``corruption.Corruption``).
         normalisation: Of the network's input, ``screen`` or ``person``.
         held_out_every: Every so many training clips are for validation instead.
         max_videos: For trials: at most so many.
@@ -244,7 +244,7 @@ class Cmu(VideoData):
         **others: Any,
     ) -> None:
         super().__init__(**others)
-        kinds = {"perfect": PERFECT, "detector": Noise()}
+        kinds = {"perfect": PERFECT, "detector": Corruption()}
         if noise not in kinds:
             raise InputError(f"noise: {noise!r} is unknown (known: {', '.join(kinds)})")
         self.folder, self.views, self.noise = Path(folder), views, kinds[noise]

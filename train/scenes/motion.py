@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from posemo_ros.errors import InputError
+from posemo_ros.evaluate.clips import good_runs, read_arrays
 
 from .assets import asset
 from .mesh import Floats
@@ -35,12 +36,7 @@ class Clips:
     """
 
     def __init__(self, data: Path | None = None) -> None:
-        path = asset("cmu_mocap/cmu_h36m17.npz", data)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                self._arrays = {k: file[k] for k in file.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {path}: {error}") from error
+        self._arrays = read_arrays(asset("cmu_mocap/cmu_h36m17.npz", data))
         self.names = [str(n) for n in self._arrays["clip_names"]]
         self.actions = [str(n) for n in self._arrays["action"]]
         self.splits = [str(n) for n in self._arrays["split"]]
@@ -59,12 +55,9 @@ class Clips:
 
     def _longest(self, clip: int) -> np.ndarray:
         start, end = self._arrays["clip_start"][clip : clip + 2]
-        ok = np.concatenate([[False], self._arrays["frame_ok"][start:end], [False]])
-        edges = np.flatnonzero(ok[1:] != ok[:-1]).reshape(-1, 2)
-        if not len(edges):
-            return np.zeros(0, np.int64)
-        a, b = edges[np.argmax(edges[:, 1] - edges[:, 0])]
-        return np.arange(start + a, start + b)
+        runs = good_runs(self._arrays["frame_ok"][start:end])
+        longest = max(runs, key=lambda run: run.stop - run.start, default=slice(0, 0))
+        return np.arange(start + longest.start, start + longest.stop)
 
 
 def cut(motion: Motion, start_s: float, length_s: float, fps: float) -> Motion:

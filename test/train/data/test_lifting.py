@@ -16,7 +16,7 @@ from posemo_ros.types import People2D, View
 from train.data import cmu, lifting
 from train.data.body import coco_keypoints
 from train.data.cameras import random_poses, see
-from train.data.noise import PERFECT
+from train.data.corruption import PERFECT
 
 SPEC = LiftSpec(frames=27, channels=3, rate_hz=30.0)
 

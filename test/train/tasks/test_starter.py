@@ -20,9 +20,9 @@ from posemo_ros.types import EMOTIONS, NEUTRAL
 from train.cards import read_figures
 from train.cli import main
 from train.data import cmu
+from train.data.corruption import Corruption
 from train.data.emotion import as_lifted, movements, soft_labels
 from train.data.lifting import training_batch
-from train.data.noise import Noise
 from train.models.temporal import DescriptorEmotion, TemporalLifter
 from train.tasks.callbacks import read_logs
 from train.tasks.fusion import calibration, softmax
@@ -77,7 +77,7 @@ def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> N
     spec = LiftSpec(27, channels=3, rate_hz=30.0)
 
     def draw(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        inputs, target = training_batch(motion, spec, Noise(), rng, 8)
+        inputs, target = training_batch(motion, spec, Corruption(), rng, 8)
         return torch.from_numpy(inputs), torch.from_numpy(target)
 
     torch.manual_seed(0)

@@ -25,7 +25,7 @@ _ARM_AND_LEG_PAIRS = COCO17.pairs[3:]
 
 
 @dataclass(frozen=True)
-class Noise:
+class Corruption:
     """How bad the keypoints are; probabilities are per window of about a second.
 
     Attributes:
@@ -47,10 +47,10 @@ class Noise:
     absent: float = 0.1
 
 
-PERFECT = Noise(jitter=0.0, mistakes=0, swaps=0, gaps=0, truncated=0, absent=0)
+PERFECT = Corruption(jitter=0.0, mistakes=0, swaps=0, gaps=0, truncated=0, absent=0)
 
 
-def corrupt(xy: Floats, noise: Noise, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def corrupt(xy: Floats, noise: Corruption, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Noisy keypoints and the scores a network would give them.
 
     Args:
@@ -74,7 +74,7 @@ def corrupt(xy: Floats, noise: Noise, rng: np.random.Generator) -> tuple[Floats,
     return moved.astype(np.float32), scores
 
 
-def _jitter(shape: tuple[int, int, int], noise: Noise, rng: np.random.Generator) -> Floats:
+def _jitter(shape: tuple[int, int, int], noise: Corruption, rng: np.random.Generator) -> Floats:
     """(B, F, 17, 2): a constant part, one that wanders, and one new in every frame."""
     b, f, j = shape
     strength = noise.jitter * np.exp(rng.normal(0, noise.jitter_range, (b, 1, 1, 1)))
@@ -91,14 +91,14 @@ def _jitter(shape: tuple[int, int, int], noise: Noise, rng: np.random.Generator)
     )
 
 
-def _jumps(shape: tuple[int, int, int], noise: Noise, rng: np.random.Generator) -> Floats:
+def _jumps(shape: tuple[int, int, int], noise: Corruption, rng: np.random.Generator) -> Floats:
     b, _, j = shape
     where = _bursts(shape, noise.mistakes, 6, rng)
     jump = rng.normal(0, 0.12, (b, 1, j, 2)).astype(np.float32)
     return where[..., None] * jump
 
 
-def _swap(xy: Floats, noise: Noise, rng: np.random.Generator) -> Floats:
+def _swap(xy: Floats, noise: Corruption, rng: np.random.Generator) -> Floats:
     b, f, _ = xy.shape[:3]
     everything = _bursts((b, f, 1), noise.swaps, 8, rng)[..., None]
     out = np.where(everything, xy[:, :, COCO17.flip_index], xy)
@@ -118,7 +118,7 @@ def _scores(error: Floats, rng: np.random.Generator) -> Floats:
     return np.clip(clean + rng.normal(0, 0.06, error.shape), 0.02, 1.0).astype(np.float32)
 
 
-def _missing(shape: tuple[int, int, int], noise: Noise, rng: np.random.Generator) -> Flags:
+def _missing(shape: tuple[int, int, int], noise: Corruption, rng: np.random.Generator) -> Flags:
     b, f, j = shape
     gone = _bursts(shape, noise.gaps, f, rng)
     gone |= rng.random((b, 1, j)) < noise.gaps / 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.data.noise import PERFECT, Noise, corrupt
+from train.data.corruption import PERFECT, Corruption, corrupt
 
 
 def _keypoints(count: int = 64, frames: int = 27) -> np.ndarray:
@@ -21,7 +21,7 @@ def test_perfect_changes_nothing() -> None:
 
 def test_jitter_has_the_stated_size() -> None:
     xy = _keypoints(512)
-    noise = Noise(jitter=0.01, jitter_range=0, mistakes=0, swaps=0, gaps=0, truncated=0, absent=0)
+    noise = Corruption(jitter=0.01, jitter_range=0, mistakes=0, swaps=0, gaps=0, truncated=0, absent=0)
     noisy, _ = corrupt(xy, noise, np.random.default_rng(1))
     height = np.ptp(xy[..., 1], axis=2).mean(1)[:, None, None]
     error = (noisy - xy)[:, :, 5, 0] / height[..., 0]  # a shoulder: spread 1
@@ -30,7 +30,7 @@ def test_jitter_has_the_stated_size() -> None:
 
 def test_scores_tell_good_from_bad_and_missing() -> None:
     xy = _keypoints(512)
-    noisy, scores = corrupt(xy, Noise(), np.random.default_rng(2))
+    noisy, scores = corrupt(xy, Corruption(), np.random.default_rng(2))
     error = np.linalg.norm(noisy - xy, axis=-1)
     assert scores[error < 2].mean() > scores[(error > 60)].mean() + 0.2
     assert 0.01 < (scores == 0).mean() < 0.3
@@ -39,6 +39,6 @@ def test_scores_tell_good_from_bad_and_missing() -> None:
 
 
 def test_the_same_seed_gives_the_same_noise() -> None:
-    a, b = (corrupt(_keypoints(), Noise(), np.random.default_rng(3)) for _ in range(2))
+    a, b = (corrupt(_keypoints(), Corruption(), np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(a[0], b[0])
     np.testing.assert_array_equal(a[1], b[1])
