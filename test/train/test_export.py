@@ -156,7 +156,9 @@ def test_command(tmp_path, capsys):
     command = ["export", "moemo_x", "--set", *settings, "--weights", str(tmp_path / "w.pth")]
     command += ["--entry", "rate_hz=10.0", "axes=upright"]
     assert main([*command, "--out", str(tmp_path / "a.onnx"), "--licence", "MIT"]) == 0
-    assert "a.onnx: differs from PyTorch by" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "a.onnx: differs from PyTorch by" in said
+    assert "M parameters, " in said
     entry = yaml.safe_load((tmp_path / "a.yaml").read_text())["models"]["a"]
     assert (entry["source"], entry["licence"], entry["emotion"]["frames"]) == ("w.pth", "MIT", 4)
     assert (entry["emotion"]["rate_hz"], entry["emotion"]["axes"]) == (10.0, "upright")

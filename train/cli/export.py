@@ -49,6 +49,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     from train.export import export, load_samples
+    from train.models.counting import count_macs, count_parameters
     from train.models.zoo import build
     from train.tasks.checkpoint import learned_settings, start_from
     from train.tasks.cli import read_run
@@ -69,6 +70,9 @@ def _export(args: argparse.Namespace) -> None:
     source = args.source or (args.weights.name if args.weights else "random weights")
     samples = load_samples(args.int8, entry.inputs) if args.int8 else None
     files = export(entry, args.out, licence=args.licence, source=source, fp16=args.fp16, samples=samples)
+    parameters, macs = count_parameters(entry.network), count_macs(entry.network, *entry.inputs.values())
+    per_sample = (macs.layers + macs.products) / len(next(iter(entry.inputs.values()))) / 1e6
+    print(f"{parameters / 1e6:.2f} M parameters, {per_sample:.1f} M multiply-accumulates per sample")
     for path, difference in files.items():
         print(f"{path}: differs from PyTorch by {difference:.1e} of the largest output")
     print(f"{args.out.with_suffix('.yaml')}: manifest entry")

@@ -6,33 +6,6 @@ import torch
 from torch import Tensor
 
 
-def heatmap_targets(keypoints: Tensor, size: tuple[int, int], sigma: float = 2.0) -> tuple[Tensor, Tensor]:
-    """Gaussians around the true keypoints (paper B, eq. 8), as the HRNet code draws them.
-
-    The centre is the nearest cell, the peak 1 (not normalised), the radius 3 sigma. The paper's
-    sigma, "automatically decided as an identity matrix", is the released code's 2 cells here.
-
-    Args:
-        keypoints: (B, J, 2) x, y in cells of the heatmap.
-        size: Height and width of the heatmap.
-        sigma: In cells.
-
-    Returns:
-        Targets (B, J, H, W) and weights (B, J): 0 where the Gaussian lies wholly outside.
-    """
-    height, width = size
-    centre = torch.floor(keypoints + 0.5)  # (B, J, 2)
-    x = torch.arange(width, device=keypoints.device) - centre[..., :1]  # (B, J, W)
-    y = torch.arange(height, device=keypoints.device) - centre[..., 1:]  # (B, J, H)
-    radius = int(3 * sigma)
-    along_x = torch.exp(-(x**2) / (2 * sigma**2)) * (x.abs() <= radius)
-    along_y = torch.exp(-(y**2) / (2 * sigma**2)) * (y.abs() <= radius)
-    targets = along_y[..., :, None] * along_x[..., None, :]  # (B, J, H, W)
-    limit = torch.tensor([width, height], device=keypoints.device)
-    inside = ((centre + radius >= 0) & (centre - radius < limit)).all(dim=-1)  # (B, J)
-    return targets, inside.to(targets.dtype)
-
-
 def heatmap_loss(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean squared error of the heatmaps (paper B, eq. 9; the released code halves it).
 

@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from posemo_ros.errors import InputError
+from train.models.counting import count_parameters
 from train.models.zoo import build
 from train.tasks.checkpoint import best_checkpoint
 
@@ -125,7 +126,7 @@ def parameters(config: dict[str, Any]) -> int:
         return 0
     with torch.device("meta"):
         network = build(arguments["network"], **arguments.get("options", {})).network
-    return sum(p.numel() for p in network.parameters())
+    return count_parameters(network)
 
 
 def evaluate_row(name: str, root: Path) -> bool:

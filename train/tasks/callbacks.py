@@ -16,6 +16,8 @@ import torch
 from lightning.pytorch.callbacks import BasePredictionWriter, Callback, WeightAveraging
 from torch import Tensor
 
+from train.models.counting import count_parameters
+
 SECONDS_BETWEEN_CURVES = 60.0
 
 
@@ -132,7 +134,7 @@ class Results(Callback):
             },
             "samples": len(data.datasets["test"]),
             "data": type(data).__name__,
-            "parameters": sum(p.numel() for p in module.network.parameters()),  # type: ignore[union-attr]
+            "parameters": count_parameters(module.network),  # type: ignore[arg-type]
             "precision": str(trainer.precision),
             "device": str(trainer.strategy.root_device),
         }
