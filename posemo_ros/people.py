@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -9,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .camera import DEFAULT_HFOV_DEG
+from .detect.boxes import areas
 from .detect.confirm import confirmed, distinct
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .keypoints.estimator import KeypointEstimator
-from .types import Detections, Floats, Frame, People2D
+from .types import Detections, Floats, Frame, People2D, View
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[str], AbstractContextManager[None]]
 
@@ -60,19 +64,21 @@ class PeopleFinder:
             clock: Called with a station's name around its work, to measure it.
         """
         clock = clock or (lambda _: nullcontext())
+        view = frame.view(self.hfov_deg)
+        self._forget_other_size(view)
 
         def detect() -> Detections:
             with clock("detector"):
                 return self.detector.candidates(frame)
 
-        boxes = self._best(self.schedule.boxes(self._people, frame.stamp_ns, detect))
+        boxes = self._best(view, self.schedule.boxes(self._people, frame.stamp_ns, detect))
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)
         with clock("tracker"):
             kept = self._people_among(boxes, keypoints)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
             ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
-        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=frame.view(self.hfov_deg))
+        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=view)
         return self._people
 
     def _people_among(self, boxes: Detections, keypoints: Floats) -> NDArray[np.int64]:
@@ -83,7 +89,21 @@ class PeopleFinder:
         people = np.flatnonzero(shown)
         return people[distinct(boxes.boxes[people], boxes.scores[people], keypoints[people])]
 
-    def _best(self, found: Detections) -> Detections:
+    def _forget_other_size(self, view: View) -> None:
+        """Boxes and tracks are in pixels: they mean nothing in images of another size."""
+        before = self._people.view
+        if before.width and (view.width, view.height) != (before.width, before.height):
+            _log.warning(
+                "images are %d x %d now, they were %d x %d: everybody is forgotten",
+                *(view.width, view.height, before.width, before.height),
+            )
+            self.reset()
+
+    def _best(self, view: View, found: Detections) -> Detections:
+        """The best boxes; without those that have no area in the image."""
+        clipped = np.clip(found.boxes, 0, np.array([view.width, view.height] * 2, np.float32))
+        inside = np.flatnonzero(areas(clipped) > 0)
+        found = Detections(found.boxes[inside], found.scores[inside])
         if len(found) <= self.max_people:
             return found
         best = np.sort(np.argsort(-found.scores, kind="stable")[: self.max_people])

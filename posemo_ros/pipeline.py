@@ -72,12 +72,18 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     finder.hfov_deg = settings.hfov_deg
 
 
-def build_lifter(models: Models, store: ModelStore) -> Lifter | None:
+def build_lifter(models: Models, store: ModelStore, settings: Settings | None = None) -> Lifter | None:
     """The lifter, or None when no lifter is named."""
     if not models.lifter:
         return None
     session, spec = _load(models, store, models.lifter, LiftSpec)
-    return Lifter(session, spec, delay_frames=models.delay_frames, smoothing_hz=models.smoothing_hz)
+    return Lifter(
+        session,
+        spec,
+        delay_frames=models.delay_frames,
+        min_score=(settings or Settings()).keypoint_threshold,
+        smoothing_hz=models.smoothing_hz,
+    )
 
 
 def build_context(models: Models, store: ModelStore, settings: Settings) -> ContextEncoder | None:
@@ -184,7 +190,7 @@ class Pipeline:
         self._settings = settings or Settings()
         self._timeline = Timeline(late_s=self._settings.late_s, gap_s=self._settings.gap_s)
         self._people = build_people(self.models, store, self._settings)
-        self._lifter = build_lifter(self.models, store)
+        self._lifter = build_lifter(self.models, store, self._settings)
         self._context = build_context(self.models, store, self._settings)
         self._own_context_rate = context_rate(self.models, store, Settings())
         self._emotion = build_emotion(self.models, store, self._settings) if self._lifter else None
@@ -198,6 +204,8 @@ class Pipeline:
     def settings(self, settings: Settings) -> None:
         apply_people(self._people, settings)
         self._timeline.late_s, self._timeline.gap_s = settings.late_s, settings.gap_s
+        if self._lifter:
+            self._lifter.min_score = settings.keypoint_threshold
         if self._context:
             self._context.rate_hz = settings.context_rate_hz or self._own_context_rate
         if self._emotion:

@@ -8,6 +8,7 @@ from .camera import DEFAULT_HFOV_DEG
 from .timeline import GAP_S, LATE_S
 
 CONTEXT_RATE_HZ = 2.0
+KEYPOINT_THRESHOLD = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Settings:
 
     Attributes:
         detector_threshold: Lowest score of a person box, 0 to 1; None: the model's own.
-        keypoint_threshold: Keypoints below this score count as not seen, 0 to 1.
+        keypoint_threshold: Keypoints below this score count as not seen, 0 to 1: boxes do not follow
+            them, skeletons are not made from them. They are reported all the same.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
         max_people: The best boxes are kept.
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
@@ -51,7 +53,7 @@ class Settings:
     """
 
     detector_threshold: float | None = None
-    keypoint_threshold: float = 0.3
+    keypoint_threshold: float = KEYPOINT_THRESHOLD
     detect_every: int = 5
     max_people: int = 8
     context_rate_hz: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from posemo_ros.detect.scheduler import BoxSchedule
 from posemo_ros.detect.tracker import PersonTracker
@@ -120,3 +121,24 @@ def test_twenty_people_in_view() -> None:
     station = finder(world, max_people=30)
     for i in range(7):
         assert len(station.find(frame(i))) == 20
+
+
+@pytest.mark.parametrize("size", [(320, 240), (3840, 2160), (480, 640)])
+def test_images_of_another_size_start_anew(size: tuple[int, int]) -> None:
+    """Nobody stays behind at the pixels of the old size."""
+    world = World(2)
+    station = finder(world)
+    for i in range(3):
+        station.find(frame(i))
+    other = Frame(np.zeros((size[1], size[0], 3), np.uint8), stamp_ns=frame(3).stamp_ns)
+    people = station.find(other)
+    assert people.ids == ("p3", "p4")
+    np.testing.assert_array_equal(people.boxes, world.boxes(other))
+    assert (people.view.width, people.view.height) == size
+
+
+def test_boxes_beyond_the_image_are_nobody() -> None:
+    world = World(1, speed=100.0)
+    station = finder(world)
+    counts = [len(station.find(frame(i))) for i in range(9)]
+    assert counts == [1, 1, 1, 1, 1, 1, 0, 0, 0]  # it stands at 40, 140, ... 540, 640 px of 640

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ..settings import KEYPOINT_THRESHOLD
 from ..types import Detections, Floats, People2D
 from .boxes import inside, iou
 from .codecs import suppress
@@ -32,7 +33,9 @@ class BoxSchedule:
         unconfirmed_s: How long somebody is followed whom the detector does not see.
     """
 
-    def __init__(self, *, detect_every: int = 5, min_score: float = 0.3, unconfirmed_s: float = 0.5) -> None:
+    def __init__(
+        self, *, detect_every: int = 5, min_score: float = KEYPOINT_THRESHOLD, unconfirmed_s: float = 0.5
+    ) -> None:
         self.detect_every = detect_every
         self.min_score = min_score
         self.unconfirmed_s = unconfirmed_s

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..settings import KEYPOINT_THRESHOLD
 from ..skeleton import H36M17
 from ..types import Skeletons3D
 from . import style
@@ -18,7 +19,7 @@ GROUND, FLOOR, GRID, SHADOW = (style.bgr(c) for c in ("#171C24", "#1F2630", "#3A
 _FEET = [H36M17.index(j) for j in ("left_ankle", "right_ankle")]
 _FOV_DEG = 32.0
 GUESS = style.bgr("#5A6675")
-GUESSED = 0.2  # joints with a lower score were not seen; the lifter made them up
+GUESSED = KEYPOINT_THRESHOLD  # joints with a lower score were not seen; the lifter made them up
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..camera import Camera
 from ..errors import InputError
 from ..inference.manifest import LiftSpec
 from ..inference.session import Session
+from ..settings import KEYPOINT_THRESHOLD
 from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
 from ..types import Floats, People2D, Skeletons3D, View
 from .normalise import decode_person, encode_person, encode_screen
@@ -18,7 +19,6 @@ from .place import place
 from .smooth import OneEuroFilter
 from .window import MAX_GAP_S, Track
 
-MIN_SCORE = 0.2
 MIN_JOINTS = 4
 _MAX_GAP_FRAMES = 5.0  # where frames have no duration
 
@@ -34,8 +34,8 @@ class Lifter:
         spec: Its manifest entry.
         delay_frames: How many later images (of the stream) an answer waits for. 0: the future
             is padded with the newest pose, and every image is answered at once.
-        min_score: Keypoints below it are treated as missing: filled in from the person's other
-            frames, with score 0.
+        min_score: Keypoints below it count as not seen: they are filled in from the person's other
+            frames, with score 0. May change at any time, as an attribute.
         smoothing_hz: Lowest cut-off of the 1€ filter over the answers; 0: none. Lower is calmer
             and lags more.
 
@@ -49,7 +49,7 @@ class Lifter:
         spec: LiftSpec,
         *,
         delay_frames: int = 0,
-        min_score: float = MIN_SCORE,
+        min_score: float = KEYPOINT_THRESHOLD,
         smoothing_hz: float = 0.0,
     ) -> None:
         half = (spec.frames - 1) // 2
@@ -59,7 +59,7 @@ class Lifter:
             raise InputError(f"smoothing_hz: {smoothing_hz}; expected a frequency, or 0 for no smoothing")
         self.session, self._spec = session, spec
         self._smoother = OneEuroFilter(smoothing_hz) if smoothing_hz else None
-        self._delay, self._min_score = delay_frames, min_score
+        self._delay, self.min_score = delay_frames, min_score
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
         self.reset()
@@ -108,7 +108,7 @@ class Lifter:
         """(N, J, 2) viewing rays or screen coordinates, NaN where missing; (N, J) scores."""
         keypoints, view = people.keypoints, people.view
         joints = keypoints if self._spec.input_joints == COCO17.name else h36m_from_coco(keypoints)
-        missing = ~np.isfinite(joints).all(-1) | (joints[..., 2] < self._min_score)
+        missing = ~np.isfinite(joints).all(-1) | (joints[..., 2] < self.min_score)
         if self._spec.normalisation == "person":
             points = _camera(view).rays(joints[..., :2])[..., :2].astype(np.float32)
         else:
@@ -125,7 +125,7 @@ class Lifter:
         else:
             relative = np.zeros((0, len(H36M17), 3), np.float32)
         self._prune(float(times[0]))
-        roots = place(relative, people.keypoints, _camera(people.view), min_score=self._min_score)
+        roots = place(relative, people.keypoints, _camera(people.view), min_score=self.min_score)
         relative, roots = self._smooth(people, relative, roots)
         return Skeletons3D(people.ids, relative, roots, _h36m_scores(people.keypoints), view=people.view)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..settings import KEYPOINT_THRESHOLD
 from ..types import Floats
 
 # (H36M-17, COCO-17): the twelve limb joints, which mean the same point of the body in both sets.
@@ -33,7 +34,7 @@ def place(
     camera: Camera,
     *,
     min_joints: int = 4,
-    min_score: float = 0.2,
+    min_score: float = KEYPOINT_THRESHOLD,
 ) -> Floats:
     """The pelvis position that brings the limb joints nearest to their viewing rays.
 

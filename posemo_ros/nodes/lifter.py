@@ -18,7 +18,7 @@ from ..types import Skeletons3D
 from .base import SwitchedOff
 from .conversion import MAKE
 from .models import announce, store_of
-from .parameters import LifterParameters, models_of
+from .parameters import LifterParameters, models_of, settings_of
 from .result_input import ResultStation
 from .run import run
 
@@ -41,7 +41,7 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
     def load(self) -> Loaded:
         """Load the network."""
         models = models_of(self.params)
-        lifter = build_lifter(models, store_of(self.params))
+        lifter = build_lifter(models, store_of(self.params), settings_of(self.params))
         if lifter is None:
             raise SwitchedOff("parameter lifter is empty")
         announce(self, models, {"lifter": lifter.session})
@@ -49,6 +49,7 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: LifterParameters) -> None:
         """Hand changed settings on."""
+        loaded.lifter.min_score = params.keypoint_threshold
         loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
 
     def start(self, loaded: Loaded) -> None:

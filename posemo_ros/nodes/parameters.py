@@ -130,20 +130,27 @@ class ImageParameters(StationParameters):
 
 
 @dataclass(frozen=True)
-class PeopleParameters(StationParameters):
+class SeenParameters(Parameters):
+    """Of nodes that must know which keypoints were seen."""
+
+    keypoint_threshold: float = declared(
+        Settings.keypoint_threshold,
+        "Keypoints below this score count as not seen: boxes do not follow them, skeletons are not made "
+        "from them; they are published all the same.",
+        0.0,
+        1.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class PeopleParameters(SeenParameters, StationParameters):
     """Of nodes that find people and their keypoints."""
 
     detector: str = declared(Models.detector, "Person detector: name in the model manifest.")
     keypoints: str = declared(Models.keypoints, "Keypoint network: name in the model manifest.")
     detector_threshold: float = declared(
         0.0, "Lowest score of a person box; 0: the model's own.", 0.0, 1.0, live=True
-    )
-    keypoint_threshold: float = declared(
-        Settings.keypoint_threshold,
-        "Keypoints below this score count as not seen; they are published all the same.",
-        0.0,
-        1.0,
-        live=True,
     )
     detect_every: int = declared(
         Settings.detect_every,
@@ -165,7 +172,7 @@ class PeopleParameters(StationParameters):
 
 
 @dataclass(frozen=True)
-class LiftParameters(Parameters):
+class LiftParameters(SeenParameters):
     """Of nodes that lift to 3D."""
 
     lifter: str = declared(Models.lifter, "Lifter to 3D: name in the model manifest; empty: 2D only.")
