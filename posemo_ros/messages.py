@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .camera_info import camera_from_info
 from .errors import InputError
-from .images import frame_from_compressed, frame_from_raw
+from .images import BitDepth, frame_from_compressed, frame_from_raw
 from .settings import Models
 from .skeleton import COCO17, H36M17
 from .types import EMOTIONS, Context, Emotions, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
@@ -31,15 +31,19 @@ def stamp_of(message: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def frame_from_message(message: Any) -> Frame:
+def frame_from_message(message: Any, depth: BitDepth | None = None) -> Frame:
     """The frame of an Image or CompressedImage, without camera; a view on the message's buffer if possible.
+
+    Args:
+        message: The message.
+        depth: Used bits of the topic's 16-bit images; by this image's content when None.
 
     Raises:
         InputError: The image cannot be used; see ``images``.
     """
     stamp, frame_id = stamp_of(message), message.header.frame_id
     if hasattr(message, "format"):
-        return frame_from_compressed(message.format, message.data, stamp, frame_id)
+        return frame_from_compressed(message.format, message.data, stamp, frame_id, depth=depth)
     return frame_from_raw(
         message.encoding,
         message.height,
@@ -49,6 +53,7 @@ def frame_from_message(message: Any) -> Frame:
         message.data,
         stamp,
         frame_id,
+        depth=depth,
     )
 
 

@@ -394,3 +394,20 @@ class TestCompressed:
     def test_undecodable(self, data: bytes) -> None:
         with pytest.raises(InputError, match=rf"\(format 'jpeg', {len(data)} bytes\): .*expected a whole"):
             frame_from_compressed("jpeg", data)
+
+
+@pytest.mark.parametrize(("highest", "bits"), [(255, 8), (1023, 10), (4095, 12), (16383, 14), (65535, 16)])
+def test_bits_that_a_camera_uses(highest: int, bits: int) -> None:
+    pixels = np.tile(np.array([0, highest // 2, highest, highest], np.uint16), (2, W // 4))
+    image = raw("mono16", pixels).image
+    assert image[0, :3].tolist() == [0, pytest.approx(127, abs=1), 255]
+    depth = images.BitDepth()
+    depth(pixels)
+    assert depth.bits == bits
+
+
+def test_a_darker_image_keeps_the_brightness_of_its_topic() -> None:
+    depth = images.BitDepth()
+    raw("mono16", np.full((2, W), 4095, np.uint16), depth=depth)
+    dark = raw("mono16", np.full((2, W), 400, np.uint16), depth=depth)
+    assert set(dark.image.ravel().tolist()) == {25}

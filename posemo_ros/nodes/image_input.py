@@ -14,6 +14,7 @@ from .. import diagnostics as keys
 from .. import image_check
 from ..camera import Camera
 from ..camera_info import camera_from_info
+from ..images import BitDepth
 from ..messages import frame_from_message
 from ..topics import COMPRESSED
 from ..types import Frame
@@ -55,6 +56,7 @@ class ImageInput:
         self._camera_of: tuple[object, Camera | None] = (None, None)
         self._checked_s = 0.0
         self._loss = _LossCheck()
+        self._depth = BitDepth()
         station.on_stop(self._forget)
         self._worker = station.worker(self._convert)
         station.on_stop(self._info_came.set)
@@ -103,7 +105,11 @@ class ImageInput:
         # The first image may overtake its CameraInfo.
         self._info_came.wait(FIRST_INFO_S)
         self._info_came.set()
-        frame = self._with_stamp(frame_from_message(message))
+        known = self._depth.bits
+        frame = self._with_stamp(frame_from_message(message, self._depth))
+        if self._depth.bits != known and self._depth.bits < 16:
+            text = f"{self.topic}: 16-bit images use {self._depth.bits} bits, scaled by that"
+            self._station.get_logger().info(text)
         self._check_picture(frame)
         self._work(self._with_camera(frame))
 
