@@ -564,11 +564,11 @@ def a_world() -> Iterator[World]:
 
 def page(rows: list[Row]) -> str:
     """The table with the machine it was made on."""
-    cores, system = os.cpu_count(), platform.platform()
+    cores = os.cpu_count()
     lines = [
         BEGIN,
         f"Made on {time.strftime('%Y-%m-%d')}, {cores} cores (load {os.getloadavg()[1]:.0f} at the end), "
-        f"{system.split('-with')[0]}, Python {platform.python_version()}.",
+        f"{platform.system()}, Python {platform.python_version()}.",
         "",
         "| what was done | times | what happened | |",
         "|---|---|---|---|",
