@@ -11,8 +11,8 @@ import numpy as np
 
 from posemo_ros.camera import Camera
 from posemo_ros.interpolate import fill
-from posemo_ros.lift.lifter import MIN_SCORE
 from posemo_ros.lift.normalise import encode_screen
+from posemo_ros.settings import KEYPOINT_THRESHOLD
 
 from . import cmu
 from .body import coco_keypoints
@@ -44,7 +44,7 @@ def load_videos(
         views: Cameras per clip; a clip that comes nearer than 0.5 m to one is left out there.
         noise: Of the 2D keypoints.
         rays: Keypoints as viewing rays at z = 1 instead of screen coordinates; those the station
-            does not trust (``MIN_SCORE``) then have score 0.
+            does not trust (``KEYPOINT_THRESHOLD``) then have score 0.
         max_videos: At most so many, evenly taken from all.
         seed: Of cameras and noise.
 
@@ -75,7 +75,7 @@ def _keypoints(view: Floats, noise: Corruption, rng: np.random.Generator, *, ray
     for part in np.array_split(np.arange(len(pixels)), max(len(pixels) // _STRETCH, 1)):
         xy, scores = (rows[0] for rows in corrupt(pixels[None, part], noise, rng))
         if rays:
-            scores = np.where(scores >= MIN_SCORE, scores, np.float32(0))
+            scores = np.where(scores >= KEYPOINT_THRESHOLD, scores, np.float32(0))
         xy = fill(np.arange(len(part)), xy, scores > 0)
         points = CAMERA.rays(xy)[..., :2] if rays else encode_screen(xy, CAMERA.width, CAMERA.height)
         out[part, :, :2] = np.nan_to_num(points)

@@ -6,7 +6,8 @@ import numpy as np
 
 from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.interpolate import fill
-from posemo_ros.lift.lifter import MIN_SCORE, encode
+from posemo_ros.lift.lifter import encode
+from posemo_ros.settings import KEYPOINT_THRESHOLD
 
 from .body import Floats, chest_axes, coco_keypoints, heading, mirror, scale_bones, turn
 from .cameras import random_poses, see
@@ -37,7 +38,7 @@ def training_batch(
     noisy, scores = corrupt(xy, noise, rng)
     index = _visible_frames(spec.frames, count, rng)[..., None]
     scores = np.take_along_axis(scores, index, 1)
-    known = scores >= MIN_SCORE
+    known = scores >= KEYPOINT_THRESHOLD
     noisy = fill(np.arange(spec.frames), np.take_along_axis(noisy, index[..., None], 1), known)
     inputs, rotation = encode(noisy, np.where(known, scores, np.float32(0)), spec)
     joints = seen[:, half, :17] - seen[:, half, :1]
