@@ -11,6 +11,7 @@ STATE = "state"
 PEOPLE = "people"
 SOURCE = "source"
 LOCKSTEP = "lockstep"
+ORIGIN = "origin [ns]"  # stamp of the source's time 0
 INPUT, LOSSES = "input", "losses"
 RECEIVED, PUBLISHED, DROPPED = "received", "published", "dropped"
 RECEIVED_HZ, PUBLISHED_HZ = "received rate [Hz]", "published rate [Hz]"

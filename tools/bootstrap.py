@@ -45,8 +45,8 @@ ROS_WHEELS = (
 BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64", "wheel")
 TORCH = "torch==2.13.0"
 # What the messages and the list of installed files depend on; Python files are symlinked.
-BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "resource", "msg")
-LISTED_INPUTS = ("posemo_ros", "launch", "config", "models")
+BUILD_INPUTS = ("colcon.pkg", "resource", "msg")
+LISTED_INPUTS = ("posemo_ros", "launch", "config", "models", "demo")
 
 
 class BootstrapError(Exception):
@@ -164,7 +164,8 @@ def constraints() -> Path:
     """What no later package may change.
 
     ament's install step calls `setup.py install_scripts`, which setuptools 80 removed. An installed
-    ROS (cv_bridge, rclpy) works with the NumPy generation it was built with.
+    ROS (cv_bridge, rclpy) works with the NumPy generation it was built with, and its cv_bridge with
+    OpenCV 4: beside OpenCV 5, whose numbers of the pixel types are others, `cv2_to_imgmsg` fails.
     """
     path = VENV / "constraints.txt"
     lines = ["setuptools<80"]
@@ -172,6 +173,7 @@ def constraints() -> Path:
         code = "import numpy; print(int(numpy.__version__.split('.')[0]) + 1)"
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         lines += [f"numpy<{result.stdout.strip()}"] if result.returncode == 0 else []
+        lines += ["opencv-python<5", "opencv-python-headless<5"]
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -61,10 +61,7 @@ def prepare(out: Path) -> None:
     (out / "logs").mkdir(parents=True, exist_ok=True)
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
-    for leftover in out.glob("results.mcap.part/*"):
-        leftover.unlink()
-    for folder in out.glob("results.mcap.part"):
-        folder.rmdir()
+    (out / "results.mcap.part").unlink(missing_ok=True)
 
 
 def environment() -> dict[str, str]:
@@ -94,12 +91,10 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
         "camera",
         "-r",
         "__ns:=/camera",
-        "-r",
-        "people:=/posemo/people",
         *("-p", f"source:='{args.source}'", "-p", f"rate:={args.rate}"),
         *("-p", f"topic:='{args.topic}'", "-p", f"camera_info:='{args.camera_info}'"),
-        # The image goes to pipeline and markers, its JPEG to the recorder, camera_info to two of them.
-        *("-p", "wait_for:=5", "-p", "lockstep:=true"),
+        *("-p", "wait_for:=[pipeline, markers, recorder]", "-p", "lockstep:=true"),
+        *("-p", f"lockstep_topics:=[{', '.join('/posemo/' + name for name in RECORDED)}]"),
         shown=True,
     )
     endless = args.source.isdecimal() or "://" in args.source

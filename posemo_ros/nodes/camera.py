@@ -12,7 +12,6 @@ from itertools import count
 
 import cv2
 import numpy as np
-from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -20,14 +19,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from .. import diagnostics as keys
 from ..errors import InputError
 from ..losses import Loss
-from ..messages import stamp_of
 from ..replay.choice import Choice
 from ..replay.sources import Source, open_source
-from ..topics import COMPRESSED, PEOPLE
+from ..topics import COMPRESSED
 from ..types import Frame, View
-from . import qos
 from .base import PosemoNode
 from .conversion import MAKE
+from .guard import DISCOVERY_S, LockstepGuard
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
 from .parameters import CameraParameters
@@ -35,6 +33,7 @@ from .run import run
 
 JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
+RESENDS = 2
 POLL_S = 0.05
 PROGRESS_S = 5.0
 LOSS_PERIOD_S = 1.0
@@ -91,10 +90,11 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
 
     def start(self, loaded: Loaded) -> None:
         """Play."""
-        player = _Player(self, loaded)
+        guard = LockstepGuard(self, self.params.lockstep_topics if self.params.lockstep else ())
+        player = _Player(self, loaded, guard)
         thread = threading.Thread(target=player.play, name="posemo camera", daemon=True)
-        if self.params.lockstep:
-            self.subscribe(Person2DArray, PEOPLE, player.take_result, qos.results())
+        discovery = self.create_timer(DISCOVERY_S, guard.subscribe_new)
+        self.on_stop(lambda: self.destroy_timer(discovery))
         self.on_stop(thread.join)
         self.on_stop(player.stop)
         thread.start()
@@ -103,19 +103,16 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
 class _Player:
     """Publishes the images of the source when they are due; one thread's work while the node is active."""
 
-    def __init__(self, node: CameraNode, loaded: Loaded) -> None:
+    def __init__(self, node: CameraNode, loaded: Loaded, guard: LockstepGuard) -> None:
         self._node = node
         self._params = node.params
         self._loaded = loaded
         self._source = loaded.source
         self._stopping = threading.Event()
-        self._results = _Results()
+        self._guard = guard
+        self._unanswered = 0
         self._origin_ns: int | None = None
         self._said = 0.0
-
-    def take_result(self, message: Person2DArray) -> None:
-        """The result of an image is there."""
-        self._results.take(stamp_of(message))
 
     def stop(self) -> None:
         """Make ``play`` return."""
@@ -136,21 +133,46 @@ class _Player:
             self._node.finish(1)
             return
         if not self._stopping.is_set():
-            seconds = time.monotonic() - start
-            self._node.get_logger().info(
-                f"finished: {published} images of {self._source.name} published in {seconds:.1f} s"
-                + (f", {len(self._source.losses)} lost" if self._source.losses else "")
-            )
-            self._node.publish_diagnostics()
-            self._node.finish(0)
+            self._say_end(published, time.monotonic() - start)
+
+    def _say_end(self, published: int, seconds: float) -> None:
+        node, losses = self._node, self._source.losses
+        node.get_logger().info(
+            f"finished: {published} images of {self._source.name} published in {seconds:.1f} s"
+            + (f", {len(losses)} lost" if losses else "")
+        )
+        if self._unanswered:
+            node.report("lockstep", f"{self._unanswered} of {published} images got no result")
+        node.publish_diagnostics()
+        node.finish(1 if self._unanswered else 0)
 
     def _await_subscribers(self) -> None:
-        wanted = self._params.wait_for
-        if wanted:
-            self._node.get_logger().info(f"waiting for {wanted} subscriptions")
-        publishers = (self._loaded.image, self._loaded.compressed, self._loaded.info)
-        while sum(p.get_subscription_count() for p in publishers) < wanted and not self._stopping.is_set():
+        """Until the named nodes look at the images, and the results that lockstep needs are announced."""
+        said = ""
+        while not self._stopping.is_set():
+            missing = self._missing()
+            if not missing:
+                return
+            if missing != said:
+                said = missing
+                self._node.get_logger().info(f"waiting for {missing}")
             self._stopping.wait(POLL_S)
+
+    def _missing(self) -> str:
+        publishers = (self._loaded.image, self._loaded.compressed, self._loaded.info)
+        looking = [
+            info for p in publishers for info in self._node.get_subscriptions_info_by_topic(p.topic_name)
+        ]
+        names = {
+            name for i in looking for name in (i.node_name, f"{i.node_namespace.rstrip('/')}/{i.node_name}")
+        }
+        nodes = [name for name in self._params.wait_for if name and name not in names]
+        if nodes:
+            return f"the node{'s' * (len(nodes) > 1)} {', '.join(nodes)}"
+        if sum(p.get_subscription_count() for p in publishers) < len(looking):
+            return "connections with the subscribers"
+        topics = self._guard.missing()
+        return f"somebody to publish {', '.join(topics)}" if topics else ""
 
     def _paced_frames(self) -> Iterator[Frame]:
         """Frames when they are due, their stamps growing from round to round of a loop.
@@ -169,8 +191,6 @@ class _Player:
                 if self._stopping.is_set():
                     return
                 yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
-                if self._params.lockstep:
-                    self._await_result()
             due += 1 / self._source.rate_hz
             shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
 
@@ -181,9 +201,24 @@ class _Player:
 
     def _publish(self, frame: Frame) -> None:
         stamp = self._stamp_of(frame)
+        self._guard.expect(stamp)
+        self._send(frame, stamp)
+        self._node.monitor.count(keys.PUBLISHED)
+        for again in range(RESENDS + 1):
+            if self._guard.wait(RESULT_TIMEOUT_S, self._stopping):
+                return
+            missing = ", ".join(self._guard.unanswered())
+            what = f"no result on {missing} within {RESULT_TIMEOUT_S:g} s of the image"
+            if again == RESENDS:
+                self._unanswered += 1
+                self._node.get_logger().error(f"{what}; going on without")
+                return
+            self._node.get_logger().warning(f"{what}; sending it again")
+            self._send(frame, stamp)
+
+    def _send(self, frame: Frame, stamp: int) -> None:
         view = View(stamp, frame.frame_id, frame.camera, frame.width, frame.height)
         bgr = frame.bgr()
-        self._results.expect(stamp)
         if self._loaded.clock is not None:
             self._loaded.clock.publish(Clock(clock=MAKE.camera_info(view).header.stamp))
         self._loaded.info.publish(MAKE.camera_info(view))
@@ -191,7 +226,6 @@ class _Player:
         if self._loaded.compressed.get_subscription_count():
             _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             self._loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
-        self._node.monitor.count(keys.PUBLISHED)
 
     def _stamp_of(self, frame: Frame) -> int:
         now_ns = int(self._node.get_clock().now().nanoseconds)
@@ -201,6 +235,7 @@ class _Player:
             return now_ns
         if self._origin_ns is None:
             self._origin_ns = now_ns - frame.stamp_ns
+            self._node.monitor.set(keys.ORIGIN, self._origin_ns)
         return self._origin_ns + frame.stamp_ns
 
     def _say_progress(self, published: int, start: float) -> None:
@@ -208,41 +243,6 @@ class _Player:
         if total and not self._params.loop and now - self._said > PROGRESS_S:
             self._said = now
             self._node.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
-
-    def _await_result(self) -> None:
-        if not self._results.wait(RESULT_TIMEOUT_S, self._stopping):
-            self._node.monitor.count(keys.FAILED)
-            topic = self._node.resolve_topic_name(PEOPLE)
-            self._node.get_logger().warning(
-                f"no result on {topic} within {RESULT_TIMEOUT_S:g} s of the image; going on without"
-            )
-
-
-class _Results:
-    """Waits until the result of the newest image is back."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._expected_ns = self._newest_ns = 0
-
-    def expect(self, stamp: int) -> None:
-        with self._changed:
-            self._expected_ns = stamp
-            self._newest_ns = min(self._newest_ns, stamp - 1)  # several images may have one stamp
-
-    def take(self, stamp: int) -> None:
-        with self._changed:
-            self._newest_ns = stamp
-            self._changed.notify_all()
-
-    def wait(self, timeout_s: float, stopping: threading.Event) -> bool:
-        end = time.monotonic() + timeout_s
-        with self._changed:
-            while self._newest_ns < self._expected_ns and not stopping.is_set():
-                if time.monotonic() > end:
-                    return False
-                self._changed.wait(POLL_S)
-        return True
 
 
 def main() -> int:

@@ -267,16 +267,19 @@ class CameraParameters(Parameters):
     )
     rate: float = declared(0.0, "Images per second; 0: as the source states it.", 0.0, 1000.0)
     loop: bool = declared(False, "Start again at the end, for ever.")
-    wait_for: int = declared(
-        0,
-        "Wait for so many subscriptions of image_raw, its compressed form and camera_info together.",
-        0,
-        100,
+    wait_for: tuple[str, ...] = declared(
+        ("",),
+        "Names of nodes; the first image is published when each of them subscribes images or camera_info.",
     )
     lockstep: bool = declared(
         False,
-        "Publish an image only when the topic people has the result of the one before: on a slow machine "
-        "no image is lost, the source plays slower, and stamps keep the source's time.",
+        "Publish an image only when the results of the one before are there: on a slow machine no image is "
+        "lost, the source plays slower, and stamps keep the source's time. An image without results is sent "
+        "again; if it gets none, the node ends with 1.",
+    )
+    lockstep_topics: tuple[str, ...] = declared(
+        (topics.PEOPLE,),
+        "The results that lockstep waits for: topics with a message for every image, with its stamp.",
     )
     speed: float = declared(
         1.0, "How many times as fast as it was taken a recording plays; 0: as fast as it can.", 0.0, 1000.0
@@ -305,17 +308,18 @@ class RecorderParameters(Parameters):
     )
     topics: tuple[str, ...] = declared(
         (
-            topics.IMAGE + topics.COMPRESSED,
-            topics.CAMERA_INFO,
-            topics.absolute(topics.PEOPLE),
-            topics.absolute(topics.SKELETONS),
-            topics.absolute(topics.EMOTIONS),
-            topics.absolute(topics.CONTEXT),
-            topics.absolute(topics.MARKERS),
-            topics.absolute(topics.OVERLAY) + topics.COMPRESSED,
+            "image_raw" + topics.COMPRESSED,
+            "camera_info",
+            topics.PEOPLE,
+            topics.SKELETONS,
+            topics.EMOTIONS,
+            topics.CONTEXT,
+            topics.MARKERS,
+            topics.OVERLAY + topics.COMPRESSED,
             topics.DIAGNOSTICS,
         ),
-        "What is recorded, once somebody publishes it.",
+        "What is recorded, once somebody publishes it; names without a slash in front lie in the node's "
+        "namespace.",
     )
 
 

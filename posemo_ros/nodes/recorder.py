@@ -6,8 +6,6 @@ the package itself.
 
 from __future__ import annotations
 
-import importlib
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +16,16 @@ from ament_index_python.packages import get_package_share_directory
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from .. import diagnostics as keys
 from ..errors import InputError
+from ..replay.mcap_file import McapFile
+from ..topics import COMPRESSED
 from . import qos
 from .base import PosemoNode
+from .graph import message_class
 from .parameters import RecorderParameters
 from .run import run
 
@@ -35,39 +35,56 @@ DEPTH = 100
 
 @dataclass(frozen=True)
 class Bag:
-    """The file under way: a folder beside it that becomes the file when it is closed."""
+    """The file under way, and the types that can be written."""
 
-    output: Path
-    folder: Path
-    writer: Writer
+    file: McapFile
     types: Typestore
-
-    def close(self) -> None:
-        """Finish the bag; the file takes its final name."""
-        self.writer.close()
-        made = next(self.folder.glob("*.mcap"))
-        made.replace(self.output)
-        shutil.rmtree(self.folder)
 
 
 class RecorderNode(PosemoNode[RecorderParameters, Bag]):
     """Everything of the parameter topics -> one .mcap file, complete once the node has stopped."""
 
     kind = "recorder"
+    _failed = False
 
     def load(self) -> Bag:
         """Make the file."""
-        output = Path(self.params.output)
-        folder = output.with_name(output.name + ".part")
-        for path in (output, folder):
-            if path.exists():
-                raise InputError(f"parameter output: {path} exists already; remove it or choose another name")
-        writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
-        writer.open()
-        self.on_free(lambda: self.get_logger().info(f"wrote {output}"))
-        bag = Bag(output, folder, writer, get_typestore(Stores.ROS2_JAZZY))
-        self.on_free(bag.close)
-        return bag
+        try:
+            file = McapFile(Path(self.params.output))
+        except InputError as error:
+            raise InputError(f"parameter output: {error}") from error
+        if file.aside:
+            self.get_logger().warning(
+                f"an earlier recording was cut off; what there is of it is now {file.aside} and can be read"
+            )
+        self.on_free(lambda: self._close(file))
+        return Bag(file, get_typestore(Stores.ROS2_JAZZY))
+
+    def _close(self, file: McapFile) -> None:
+        try:
+            self.get_logger().info(f"wrote {file.close()}")
+        except OSError as error:
+            self._fail(file, error)
+
+    def _fail(self, file: McapFile, error: OSError) -> None:
+        """End with 1: a recording with holes must not look like a whole one."""
+        if not self._failed:
+            self._failed = True
+            self.report(
+                "output",
+                f"recording failed: {error.strerror or error}; what was written before is in "
+                f"{file.path}.part and can be read. Make room and start again",
+            )
+        self.finish(1)
+
+    def tick(self) -> None:
+        """Bring what was received onto the disk, so that nothing older than a second can get lost."""
+        super().tick()
+        if self._loaded is not None and not self._failed:
+            try:
+                self._loaded.file.flush()
+            except OSError as error:
+                self._fail(self._loaded.file, error)
 
     def start(self, loaded: Bag) -> None:
         """Subscribe what is published already, and the rest as it comes."""
@@ -81,7 +98,7 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
         self._subscribe_new(loaded, subscribed)
 
     def _subscribe_new(self, bag: Bag, subscribed: set[str]) -> None:
-        for topic in self.params.topics:
+        for topic in map(self._resolved, self.params.topics):
             if topic in subscribed:
                 continue
             publishers = self.get_publishers_info_by_topic(topic)
@@ -93,12 +110,22 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
             except Exception as error:  # one type that is not known here must not stop the others
                 self.report(topic, f"cannot record {topic} ({publishers[0].topic_type}): {error!r}")
 
+    def _resolved(self, topic: str) -> str:
+        """In the node's namespace; as in image_transport, a remapping of the image moves its JPEG, too."""
+        base = topic.removesuffix(COMPRESSED)
+        return str(self.resolve_topic_name(base)) + topic[len(base) :]
+
     def _record(self, bag: Bag, topic: str, publishers: list[Any]) -> None:
         kind = publishers[0].topic_type
-        connection = bag.writer.add_connection(topic, kind, typestore=with_type(bag.types, kind))
+        number = bag.file.add_topic(topic, kind, with_type(bag.types, kind))
 
         def take(data: bytes) -> None:
-            bag.writer.write(connection, self.get_clock().now().nanoseconds, data)
+            if self._failed:
+                return
+            try:
+                bag.file.write(number, self.get_clock().now().nanoseconds, data)
+            except OSError as error:
+                self._fail(bag.file, error)
             self.monitor.count(keys.RECEIVED)
 
         made = self.create_subscription(
@@ -125,12 +152,6 @@ def matching(publishers: list[Any]) -> QoSProfile:
     """The most reliable quality that all publishers offer."""
     offered = {p.qos_profile.reliability for p in publishers}
     return qos.newest(DEPTH) if ReliabilityPolicy.BEST_EFFORT in offered else qos.results(DEPTH)
-
-
-def message_class(kind: str) -> Any:
-    """The class of ``package/msg/Name``."""
-    package, _, name = kind.split("/")
-    return getattr(importlib.import_module(f"{package}.msg"), name)
 
 
 def with_type(types: Typestore, kind: str) -> Typestore:

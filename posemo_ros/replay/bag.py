@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from .. import topics
-from ..diagnostics import LOCKSTEP
+from ..diagnostics import LOCKSTEP, ORIGIN, PUBLISHED
 from ..errors import InputError
 from ..messages import (
     emotions_from_message,
@@ -131,6 +131,18 @@ class Recording:
     def in_lockstep(self) -> bool:
         """Whether the camera waited for results; its stamps then keep the source's time."""
         return self.camera.get(LOCKSTEP) == "true"
+
+    @property
+    def origin_ns(self) -> int | None:
+        """Stamp of the source's first moment, as this package's camera node states it."""
+        stated = self.camera.get(ORIGIN, "")
+        return int(stated) if stated.lstrip("-").isdecimal() else None
+
+    @property
+    def published(self) -> int:
+        """Images that this package's camera node says it has published; 0 for another camera."""
+        stated = self.camera.get(PUBLISHED, "")
+        return int(stated) if stated.isdecimal() else 0
 
     @property
     def latencies_ms(self) -> list[float]:

@@ -18,6 +18,8 @@ from ..types import Floats, People2D, Skeletons3D
 
 MATCH_IOU = 0.3
 PCK_SHARE = 0.05  # of the box height
+ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
+TRIED = 50  # images that are looked at to find where a recording begins
 # The torso ends and limbs, which mean the same point in every H36M-17 data set; spine, neck and
 # head differ by convention.
 LIMBS = (0, 1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)
@@ -29,6 +31,10 @@ class Comparison:
 
     Attributes:
         frames: With truth and a result.
+        coverage: The same as a share of the truth's frames.
+        offset_s: Stamp of the truth's first frame minus that of the first image, seconds: negative
+            when the recording begins later than the truth.
+        aligned_by: How that is known.
         persons: True persons in them, all frames added up.
         recall: Share of them that was found (box IoU of at least 0.3).
         false_persons: Reported persons that match nobody, all frames added up.
@@ -42,6 +48,9 @@ class Comparison:
     """
 
     frames: int
+    coverage: float
+    offset_s: float
+    aligned_by: str
     persons: int
     recall: float
     false_persons: int
@@ -53,9 +62,15 @@ class Comparison:
     distance_error_m: float
     distance_error_share: float
 
-    def as_dict(self) -> dict[str, float | None]:
+    def as_dict(self) -> dict[str, float | str | None]:
         """Values rounded for people; None instead of NaN."""
-        return {k: None if np.isnan(v) else round(v, 4) for k, v in asdict(self).items()}
+        return {k: _rounded(v) for k, v in asdict(self).items()}
+
+
+def _rounded(value: float | str) -> float | str | None:
+    if isinstance(value, str):
+        return value
+    return None if np.isnan(value) else round(value, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +81,13 @@ class Truth:
         keypoints: (F, P, 17, 3) COCO-17: x px, y px, 2 visible or 1 hidden.
         boxes: (F, P, 4) xyxy px.
         joints: (F, P, 17, 3) H36M-17, metres, camera frame.
+        fps: Frames per second; 0 when the file does not say.
     """
 
     keypoints: Floats
     boxes: Floats
     joints: Floats
+    fps: float = 0.0
 
 
 def read_truth(path: Path) -> Truth:
@@ -83,7 +100,8 @@ def read_truth(path: Path) -> Truth:
     missing = [name for name in ("keypoints", "boxes", "joints3d") if name not in arrays]
     if missing:
         raise InputError(f"{path}: cannot read the ground truth (no array {', '.join(missing)})")
-    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"])
+    fps = float(arrays["fps"]) if "fps" in arrays and arrays["fps"].size == 1 else 0.0
+    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"], fps)
     shape = truth.boxes.shape[:2]
     if truth.keypoints.shape != (*shape, 17, 3) or truth.joints.shape != (*shape, 17, 3):
         raise InputError(
@@ -98,24 +116,93 @@ def compare(
     stamps: Sequence[int],
     people: Mapping[int, People2D],
     skeletons: Mapping[int, Skeletons3D],
+    origin_ns: int | None = None,
 ) -> Comparison:
-    """Compare frame i of the truth with the results of the i-th image.
+    """Compare every frame of the truth with the results of the image that shows it.
+
+    They belong together by time: frame i is shown by the image whose stamp is nearest to
+    ``origin + i / fps``, by half a frame at most.
 
     Args:
         truth: Of the clip.
-        stamps: Of the images, in order.
+        stamps: Of the images.
         people, skeletons: Results by stamp.
+        origin_ns: Stamp of the truth's first frame, if somebody knows.
+
+    Raises:
+        InputError: Less than half of the truth's frames have a result.
     """
+    period_ns = 1e9 / truth.fps if truth.fps > 0 else _usual_gap(stamps)
+    origin, aligned_by = _origin(truth, period_ns, stamps, people, origin_ns)
     tally = _Tally()
-    for index, stamp in enumerate(stamps[: len(truth.boxes)]):
+    for index, stamp in sorted(_shown(len(truth.boxes), period_ns, stamps, origin).items()):
         if stamp in people:
             tally.add(truth, index, people[stamp], skeletons.get(stamp))
-    return tally.result()
+    coverage = tally.frames / max(len(truth.boxes), 1)
+    if coverage < ENOUGH:
+        raise InputError(
+            f"not compared with the truth: only {tally.frames} of its {len(truth.boxes)} frames have a "
+            f"result in the recording ({coverage:.0%}; at least {ENOUGH:.0%} are needed). Record the whole "
+            "clip, at its own rate"
+        )
+    return tally.result(coverage, (origin - min(stamps)) * 1e-9, aligned_by)
+
+
+def _usual_gap(stamps: Sequence[int]) -> float:
+    gaps = np.diff(sorted(stamps))
+    return float(np.median(gaps)) if len(gaps) and np.median(gaps) > 0 else 4e7
+
+
+def _origin(
+    truth: Truth,
+    period_ns: float,
+    stamps: Sequence[int],
+    people: Mapping[int, People2D],
+    origin_ns: int | None,
+) -> tuple[int, str]:
+    """The stamp of the truth's first frame, and how it is known."""
+    if origin_ns is not None:
+        return origin_ns, "the camera node"
+    if min(stamps) >= 0 and max(stamps) < (len(truth.boxes) + 1) * period_ns:
+        return 0, "stamps that count from the beginning of the clip"
+    return _best_origin(truth, period_ns, sorted(stamps), people), "the boxes that fit best"
+
+
+def _best_origin(
+    truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D]
+) -> int:
+    """Try every frame of the truth as the first image; the one whose boxes overlap most is it."""
+    chosen = stamps[:: max(1, len(stamps) // TRIED)]
+    origins = [round(stamps[0] - first * period_ns) for first in range(len(truth.boxes))]
+    return max(origins, key=lambda origin: _overlap(truth, period_ns, chosen, people, origin))
+
+
+def _overlap(
+    truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D], origin: int
+) -> float:
+    total = 0.0
+    for index, stamp in _shown(len(truth.boxes), period_ns, stamps, origin).items():
+        found = people[stamp].boxes if stamp in people else np.zeros((0, 4), np.float32)
+        true = truth.boxes[index][np.isfinite(truth.boxes[index, :, 0])]
+        if len(found) and len(true):
+            total += float(iou(true.astype(np.float32), found).max(axis=1).sum())
+    return total
+
+
+def _shown(frames: int, period_ns: float, stamps: Sequence[int], origin: int) -> dict[int, int]:
+    """Index of the truth's frame -> stamp of the image that shows it."""
+    nearest: dict[int, tuple[float, int]] = {}
+    for stamp in stamps:
+        position = (stamp - origin) / period_ns
+        index = round(position)
+        if 0 <= index < frames:
+            nearest[index] = min(nearest.get(index, (1.0, stamp)), (abs(position - index), stamp))
+    return {index: stamp for index, (_, stamp) in nearest.items()}
 
 
 class _Tally:
     def __init__(self) -> None:
-        self._frames = self._persons = self._found = self._false = self._switches = 0
+        self.frames = self._persons = self._found = self._false = self._switches = 0
         self._names: dict[int, str] = {}
         self._pixels: list[NDArray[np.float64]] = []
         self._shares: list[NDArray[np.float64]] = []
@@ -125,7 +212,7 @@ class _Tally:
     def add(self, truth: Truth, index: int, people: People2D, skeletons: Skeletons3D | None) -> None:
         seen = np.flatnonzero(np.isfinite(truth.boxes[index, :, 0]))
         pairs = _match(truth.boxes[index, seen], people.boxes)
-        self._frames += 1
+        self.frames += 1
         self._persons += len(seen)
         self._found += len(pairs)
         self._false += len(people) - len(pairs)
@@ -153,7 +240,7 @@ class _Tally:
         if np.isfinite(root).all():
             self._distances.append((float(np.linalg.norm(root)), float(np.linalg.norm(true[0]))))
 
-    def result(self) -> Comparison:
+    def result(self, coverage: float, offset_s: float, aligned_by: str) -> Comparison:
         nan = float("nan")
         pixels = np.concatenate(self._pixels) if self._pixels else np.zeros(0)
         shares = np.concatenate(self._shares) if self._shares else np.zeros(0)
@@ -161,7 +248,10 @@ class _Tally:
         gap = np.abs(far[:, 0] - far[:, 1])
         poses = np.array(self._poses or np.full((1, 2, len(LIMBS), 3), nan))  # (n, found and true, joints, 3)
         return Comparison(
-            frames=self._frames,
+            frames=self.frames,
+            coverage=coverage,
+            offset_s=offset_s,
+            aligned_by=aligned_by,
             persons=self._persons,
             recall=self._found / self._persons if self._persons else nan,
             false_persons=self._false,

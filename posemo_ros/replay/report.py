@@ -16,7 +16,7 @@ from ..losses import Losses, words_of_losses
 from ..machine import machine
 from .bag import Recording, read_results
 from .charts import Moment, overview
-from .compare import Comparison, compare, read_truth
+from .compare import Comparison, Truth, compare, read_truth
 from .films import Films, draw_films
 from .page import write_page
 from .people_table import worst_images
@@ -85,14 +85,14 @@ def write_report(
     no_table = _write_table(recording, out / "results.parquet")
     small = out / "overlay-small.mp4"
     films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording), progress)
-    compared = None
-    if expected is not None:
-        compared = compare(expected, films.stamps, recording.people, recording.skeletons)
+    compared, refusal = _compared(recording, films.stamps, expected)
     summary = _summary(recording, figures, films.stamps, compared)
-    summary["notes"] += [*films.problems, *no_table]
+    summary["notes"] += [*films.problems, *no_table, *([refusal] if refusal else [])]
     _illustrate(out, recording, figures, summary, films)
     small.unlink(missing_ok=True)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    if refusal:
+        raise InputError(f"{refusal}. The rest of the report is in {out}")
     return _words(summary, out), summary
 
 
@@ -103,6 +103,16 @@ def _write_table(recording: Recording, path: Path) -> list[str]:
     except MissingExtraError as error:
         return [str(error)]
     return []
+
+
+def _compared(recording: Recording, stamps: list[int], truth: Truth | None) -> tuple[Comparison | None, str]:
+    """The comparison with the truth, or why there is none."""
+    if truth is None:
+        return None, ""
+    try:
+        return compare(truth, stamps, recording.people, recording.skeletons, recording.origin_ns), ""
+    except InputError as error:
+        return None, str(error)
 
 
 # Pictures -----------------------------------------------------------------------------------
@@ -170,6 +180,7 @@ def _summary(
     recording: Recording, figures: RunFigures, stamps: list[int], compared: Comparison | None
 ) -> dict[str, Any]:
     counts = [len(p) for p in recording.people.values()]
+    shown = max(len(stamps), recording.published)
     ids = sorted({i for p in recording.people.values() for i in p.ids}, key=lambda i: (len(i), i))
     latencies = figures.latencies_ms
     valid = [s.value == "valid" for e in recording.emotions.values() for s in e.status]
@@ -179,9 +190,9 @@ def _summary(
         "notes": list(figures.input.get("notes", ())),
         "losses": figures.losses,
         "frames": {
-            "in": len(stamps),
+            "in": shown,
             "out": len(recording.people),
-            "dropped": max(figures.dropped, len(stamps) - len(recording.people)),
+            "dropped": max(figures.dropped, shown - len(recording.people)),
         },
         "persons": {
             "mean": _round(np.mean(counts)),
@@ -226,9 +237,13 @@ def _words(summary: dict[str, Any], out: Path) -> str:
         lines.append("stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()))
     truth = summary["truth"]
     if truth:
+        lines.append(
+            f"truth     {truth['frames']} of its frames compared ({_percent(truth['coverage'])}), its first "
+            f"{_from_first_image(truth['offset_s'])}, known by {truth['aligned_by']}"
+        )
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])
         lines.append(
-            f"truth     {recall} of the people found, {truth['id_switches']} id switches, keypoints "
+            f"          {recall} of the people found, {truth['id_switches']} id switches, keypoints "
             f"{truth['keypoint_px']} px off (median), {near} within 5 % of the height,"
         )
         lines.append(
@@ -246,6 +261,12 @@ def _words_of_input(summary: dict[str, Any]) -> list[str]:
     lines = [f"{key:<9} {source[key]}" for key in ("time", "camera") if source.get(key)]
     lines += [f"note      {note}" for note in summary["notes"]]
     return lines + words_of_losses(losses)
+
+
+def _from_first_image(offset_s: float) -> str:
+    if abs(offset_s) < 0.0005:
+        return "is the first image"
+    return f"{abs(offset_s):.3f} s {'before' if offset_s < 0 else 'after'} the first image"
 
 
 def _percent(share: float | None) -> str:

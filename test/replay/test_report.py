@@ -223,3 +223,48 @@ def test_truth_of_the_wrong_shape_is_explained(tmp_path: Path) -> None:
         read_truth(tmp_path / "t.npz")
     with pytest.raises(InputError, match="cannot read the ground truth"):
         read_truth(tmp_path / "nothing.npz")
+
+
+def shifted(first: int, start_ns: int) -> tuple[list[int], dict[int, People2D]]:
+    """Stamps and people of a recording that lacks the first images and has another clock."""
+    stamps = [image(i).stamp_ns + start_ns for i in range(first, FRAMES)]
+    found = [result(i).people for i in range(first, FRAMES)]
+    return stamps, dict(zip(stamps, found, strict=True))
+
+
+def moving(truth: Truth) -> Truth:
+    """The same as ``truth_of_clip``, with its rate: people move, so every frame is another."""
+    return replace(truth, fps=float(RATE))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["camera says", "found"])
+def test_a_recording_that_lacks_the_beginning_scores_the_same(known: bool) -> None:
+    truth = moving(truth_of_clip())
+    start_ns = 1_700_000_000_000_000_000
+    whole = compare(truth, *shifted(0, start_ns), {}, origin_ns=start_ns + 10**9)
+    part = compare(truth, *shifted(3, start_ns), {}, origin_ns=start_ns + 10**9 if known else None)
+    assert whole.recall == part.recall == 1.0
+    assert part.keypoint_px == pytest.approx(whole.keypoint_px, abs=1e-3)
+    assert part.coverage == pytest.approx((FRAMES - 3) / FRAMES)
+    assert part.offset_s == pytest.approx(-3 / RATE, abs=1e-6)
+    assert part.aligned_by == ("the camera node" if known else "the boxes that fit best")
+
+
+def test_half_a_recording_is_not_compared() -> None:
+    truth = moving(truth_of_clip())
+    stamps, people = shifted(FRAMES // 2 + 1, 0)
+    with pytest.raises(InputError, match=f"only {len(stamps)} of its {FRAMES} frames have a result"):
+        compare(truth, stamps, people, {})
+
+
+def test_a_report_that_is_not_compared_is_written_all_the_same(tmp_path: Path) -> None:
+    truth = truth_of_clip()
+    more = {k: np.concatenate([getattr(truth, k)] * 3) for k in ("keypoints", "boxes", "joints")}
+    np.savez(
+        tmp_path / "truth.npz", keypoints=more["keypoints"], boxes=more["boxes"], joints3d=more["joints"]
+    )
+    with pytest.raises(InputError, match="not compared with the truth"):
+        run_offline(Clip(), KnowsAll(), tmp_path / "out", tmp_path / "truth.npz")  # type: ignore[arg-type]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["truth"] is None
+    assert any("not compared" in note for note in summary["notes"])
