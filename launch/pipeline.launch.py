@@ -2,28 +2,33 @@
 
 ros2 launch posemo_ros pipeline.launch.py image:=/camera/color/image_raw
 ros2 launch posemo_ros pipeline.launch.py source:=clip.mp4 rviz:=true
+ros2 launch posemo_ros pipeline.launch.py source:=clip.mp4 lockstep:=true record:=results.mcap
 ros2 launch posemo_ros pipeline.launch.py --show-args
 """
 
 import os
 from pathlib import Path
 
-from ament_index_python.packages import (
-    PackageNotFoundError,
-    get_package_prefix,
-    get_package_share_directory,
-)
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
+    EmitEvent,
     LogInfo,
     OpaqueFunction,
+    RegisterEventHandler,
     SetEnvironmentVariable,
+    TimerAction,
 )
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
+from posemo_ros.nodes.parameters import NODES
+from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
@@ -86,7 +91,9 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "markers", default_value="true", choices=YES_NO, description="Publish markers and overlay for RViz."
     ),
-    DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
+    DeclareLaunchArgument(
+        "rviz", default_value="false", choices=YES_NO, description="Start RViz, where it is installed."
+    ),
     DeclareLaunchArgument(
         "fixed_frame",
         default_value="camera_optical_frame",
@@ -102,7 +109,32 @@ ARGUMENTS = [
         "source",
         default_value="",
         description="Start a camera that plays this: video, image folder, rosbag2 or camera number. "
-        "It publishes image and camera_info. Empty: there is a camera already.",
+        "It publishes image and camera_info; at its end everything ends. Empty: there is a camera already.",
+    ),
+    DeclareLaunchArgument("topic", default_value="", description="Image topic of a bag as source."),
+    DeclareLaunchArgument("rate", default_value="0.0", description="Images per second; 0: the source's own."),
+    DeclareLaunchArgument(
+        "lockstep",
+        default_value="false",
+        choices=YES_NO,
+        description="The source waits for the results of each image: none is lost on a slow machine.",
+    ),
+    DeclareLaunchArgument(
+        "record", default_value="", description="Write images and results into this .mcap file. Empty: no."
+    ),
+    DeclareLaunchArgument(
+        "manifests",
+        default_value="",
+        description="More model manifests, separated by commas. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="true",
+        choices=YES_NO,
+        description="Start a node again that was killed or crashed.",
+    ),
+    DeclareLaunchArgument(
+        "respawn_delay", default_value="1.0", description="Seconds until a killed node is started again."
     ),
     DeclareLaunchArgument(
         "loop", default_value="false", choices=YES_NO, description="Play the source again and again."
@@ -122,12 +154,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
-    entities: list[LaunchDescriptionEntity] = [node(name, given) for name in names]
-    if given["source"]:
-        entities.append(node("camera", given))
-    if given["rviz"] == "true":
-        entities += rviz(given)
-    return entities
+    names += ["recorder"] if given["record"] else []
+    names += ["camera"] if given["source"] else []
+    entities: list[LaunchDescriptionEntity] = []
+    for name in names:
+        entities += watched(name, given, names)
+    return entities + (rviz(given) if given["rviz"] == "true" else [])
 
 
 def stations(given: dict[str, str]) -> list[str]:
@@ -137,7 +169,29 @@ def stations(given: dict[str, str]) -> list[str]:
     return ["keypoints", "lifter", *(["context"] if given["context"] else []), "emotion"]
 
 
-def node(name: str, given: dict[str, str]) -> LifecycleNode:
+def watched(name: str, given: dict[str, str], names: list[str]) -> list[LaunchDescriptionEntity]:
+    """A node, and what happens when its process ends.
+
+    Killed by a signal, it is started again. When it ended by itself, it could not start or, the
+    camera, has played its source: then everything ends, for a chain that lacks a link helps nobody.
+    """
+    action = node(name, given, names)
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if context.is_shutdown:
+            return []
+        if event.returncode < 0 and given["respawn"] == "true":
+            again = watched(name, given, names)
+            delay = float(given["respawn_delay"])
+            said = LogInfo(msg=f"{name} was ended by signal {-event.returncode}; starting it again")
+            return [said, TimerAction(period=delay, actions=again)]
+        reason = f"{name} has ended with {event.returncode}"
+        return [LogInfo(msg=f"{reason}: ending everything"), EmitEvent(event=Shutdown(reason=reason))]
+
+    return [RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit)), action]
+
+
+def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     """A lifecycle node of this package.
 
     It brings itself up: requests to change state that launch sends at start get lost on a busy
@@ -147,9 +201,15 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
     parameters: dict[str, object] = {
         key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]
     }
+    if given["manifests"]:
+        parameters["manifests"] = given["manifests"].split(",")
+    known = {parameter.name for parameter in NODES[name]}
+    parameters = {key: value for key, value in parameters.items() if key in known}
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}
     if name == "camera":
-        parameters |= {"source": given["source"], "loop": given["loop"] == "true", "wait_for": 2}
+        parameters |= camera_parameters(given, names)
+    if name == "recorder":
+        parameters["output"] = given["record"]
     return LifecycleNode(
         package="posemo_ros",
         executable=name,
@@ -160,6 +220,24 @@ def node(name: str, given: dict[str, str]) -> LifecycleNode:
         ros_arguments=["--log-level", given["log_level"]],
         output="screen",
     )
+
+
+def camera_parameters(given: dict[str, str], names: list[str]) -> dict[str, object]:
+    """The source, and who has to be ready before it plays."""
+    looking = [name for name in names if name in ("pipeline", "keypoints", "context", "recorder")]
+    results = [PEOPLE, SKELETONS, EMOTIONS]
+    if given["record"] and "markers" in names:
+        looking.append("markers")
+        results += [MARKERS, OVERLAY + COMPRESSED]
+    return {
+        "source": given["source"],
+        "topic": given["topic"],
+        "rate": float(given["rate"]),
+        "loop": given["loop"] == "true",
+        "lockstep": given["lockstep"] == "true",
+        "wait_for": looking,
+        "lockstep_topics": results,
+    }
 
 
 def rviz(given: dict[str, str]) -> list[LaunchDescriptionEntity]:

@@ -94,7 +94,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def played(given: dict[str, str], bag: Path) -> dict[str, object]:
-    """Parameters of the camera node; the recorder listens to one of its topics, the others to two each."""
+    """Parameters of the camera node, which waits for all others."""
     return {
         "source": str(bag),
         "topic": given["topic"],
@@ -103,7 +103,7 @@ def played(given: dict[str, str], bag: Path) -> dict[str, object]:
         "loop": given["loop"] == "true",
         "lockstep": True,
         "clock": True,
-        "wait_for": 5,
+        "wait_for": ["pipeline", "markers", "recorder"],
         "use_sim_time": False,
     }
 

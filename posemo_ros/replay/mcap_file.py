@@ -62,7 +62,7 @@ class McapFile:
 
     def flush(self) -> None:
         """Everything so far is on the disk and readable."""
-        self._writer.flush()
+        self._writer.flush()  # type: ignore[no-untyped-call]
 
     def close(self) -> Path:
         """Finish; the file gets its name, which is returned.
@@ -71,7 +71,7 @@ class McapFile:
             OSError: It cannot be finished and stays under its ``.part`` name, readable up to its end.
         """
         try:
-            self._writer.finish()
+            self._writer.finish()  # type: ignore[no-untyped-call]
             self._part.replace(self.path)
         finally:
             self._stream.close()

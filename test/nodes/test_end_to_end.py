@@ -119,8 +119,8 @@ def play(nodes: Nodes, clip: Path, stations: tuple[str, ...], bag: Path, **camer
         nodes.start(name, **(reliable if name in ("pipeline", "keypoints", "context") else {}))
     for name in RESULTS:
         nodes.wait_for_line("recorder", f"recording /posemo/{name}")
-    looking = sum(name in ("pipeline", "keypoints", "context") for name in stations)
-    nodes.start("camera", source=str(clip), lockstep=True, wait_for=2 * (looking + 1), **camera)
+    looking = [name for name in stations if name in ("pipeline", "keypoints", "context")]
+    nodes.start("camera", source=str(clip), lockstep=True, **camera, wait_for=[*looking, "recorder"])
     codes = {"camera": nodes.end("camera", None)}
     codes |= {name: nodes.end(name) for name in (*stations, "recorder")}
     assert codes == dict.fromkeys(codes, 0), {name: nodes.said(name) for name in codes}
@@ -246,8 +246,8 @@ def test_a_value_out_of_range_says_so(nodes: Nodes):
 
 
 def test_termination_is_a_clean_exit_too(nodes: Nodes, clip: Path):
-    nodes.start("camera", source=str(clip), wait_for=3)
-    nodes.wait_for_line("camera", "3 subscriptions")
+    nodes.start("camera", source=str(clip), wait_for=["pipeline", "recorder"])
+    nodes.wait_for_line("camera", "waiting for the nodes pipeline, recorder")
     assert nodes.end("camera", signal.SIGTERM) == 0, nodes.said("camera")
 
 
@@ -267,7 +267,7 @@ def test_large_images_arrive_between_processes(nodes: Nodes, tmp_path: Path, ros
     world = Node("world")
     seen: list[int] = []
     world.create_subscription(Image, "/camera/image_raw", lambda m: seen.append(m.data[0]), qos.newest(20))
-    nodes.start("camera", source=str(folder), rate=20.0, wait_for=1)
+    nodes.start("camera", source=str(folder), rate=20.0, wait_for=["world"])
     while nodes.running["camera"].poll() is None:
         rclpy.spin_once(world, timeout_sec=0.1)
     for _ in range(20):
@@ -275,3 +275,28 @@ def test_large_images_arrive_between_processes(nodes: Nodes, tmp_path: Path, ros
     world.destroy_node()
     assert nodes.end("camera", None) == 0
     assert seen == list(range(20))
+
+
+def test_the_camera_waits_for_the_node_that_is_named_not_for_another(
+    nodes: Nodes, clip: Path, tmp_path: Path, ros: None
+):
+    """A recorder that looks at the images is not the pipeline that has to be ready for them."""
+    bag = tmp_path / "results.mcap"
+    nodes.start("recorder", output=str(bag), topics=["/camera/image_raw", "/posemo/people"])
+    nodes.start("camera", source=str(clip), lockstep=True, wait_for=["pipeline", "recorder"])
+    nodes.wait_for_line("camera", "waiting for the node")
+    nodes.wait_for_line("recorder", "recording /camera/image_raw")
+    assert nodes.running["camera"].poll() is None
+    reliable = {"qos_overrides": {"/camera/image_raw": {"subscription": {"reliability": "reliable"}}}}
+    nodes.start("pipeline", **reliable)
+    codes = {name: nodes.end(name, how) for name, how in (("camera", None), ("recorder", signal.SIGINT))}
+    assert codes == {"camera": 0, "recorder": 0}, {name: nodes.said(name) for name in codes}
+    messages = read(bag)
+    assert len(messages["/camera/image_raw"]) == FRAMES
+    assert len(messages["/posemo/people"]) == FRAMES
+
+
+def test_a_recording_that_finds_no_room_ends_with_1(nodes: Nodes, tmp_path: Path):
+    nodes.start("recorder", output=str(tmp_path / "nowhere" / "results.mcap"))
+    assert nodes.end("recorder", None) == 1
+    assert "cannot be written" in nodes.said("recorder")

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from posemo_ros import topics
 from posemo_ros.errors import InputError
 from posemo_ros.nodes.parameters import (
     NODES,
     CameraParameters,
     KeypointsParameters,
     PipelineParameters,
+    RecorderParameters,
     checked,
     models_of,
     parameter_table,
@@ -123,3 +125,8 @@ def test_readme_has_the_table_and_the_topics():
     assert parameter_table() in text, "make the table anew: python -m posemo_ros.nodes.parameters"
     for name in (topics.PEOPLE, topics.SKELETONS, topics.EMOTIONS, topics.CONTEXT, topics.MARKERS):
         assert f"`{name}`" in text
+
+
+def test_recorded_topics_follow_the_namespace():
+    absolute = [name for name in RecorderParameters().topics if name.startswith("/")]
+    assert absolute == [topics.DIAGNOSTICS]

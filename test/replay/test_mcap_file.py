@@ -29,7 +29,8 @@ from posemo_ros.settings import Models
 from posemo_ros.types import People2D, View
 
 def message(stamp):
-    people = MAKE.people(People2D(view=View(stamp, "cam", Camera.from_fov(160, 120, 60.0))), Models())
+    view = View.through(Camera.from_fov(160, 120, 60.0), stamp, "cam")
+    people = MAKE.people(People2D(view=view), Models())
     return bytes(typestore().serialize_cdr(people, "posemo_msgs/msg/Person2DArray"))
 
 file = McapFile(Path(sys.argv[1]))
@@ -40,7 +41,9 @@ number = file.add_topic("/people", "posemo_msgs/msg/Person2DArray", typestore())
 def write(file: McapFile, stamps: range) -> None:
     number = file.add_topic("/people", KIND, typestore())
     for stamp in stamps:
-        people = MAKE.people(People2D(view=View(stamp, "cam", Camera.from_fov(160, 120, 60.0))), Models())
+        people = MAKE.people(
+            People2D(view=View(stamp, "cam", Camera.from_fov(160, 120, 60.0), 160, 120)), Models()
+        )
         file.write(number, stamp, bytes(typestore().serialize_cdr(people, KIND)))
 
 

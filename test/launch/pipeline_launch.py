@@ -1,6 +1,6 @@
 """The launch file brings the chain up, frames give results, and everything ends with exit code 0.
 
-Runs where launch is installed: ``launch_test test/launch/test_pipeline_launch.py`` or ``colcon test``.
+Runs where launch is installed: ``launch_test test/launch/pipeline_launch.py`` or ``colcon test``.
 """
 
 from __future__ import annotations
