@@ -36,7 +36,7 @@ class McapFile:
         self._part = path.with_name(path.name + ".part")
         try:
             self.aside = set_aside(self._part)
-            self._stream: BinaryIO = self._part.open("xb", buffering=0)
+            self._stream: BinaryIO = self._part.open("xb")
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"{self._part} cannot be written ({error.strerror})") from error
@@ -63,6 +63,7 @@ class McapFile:
     def flush(self) -> None:
         """Everything so far is on the disk and readable."""
         self._writer.flush()  # type: ignore[no-untyped-call]
+        self._stream.flush()
 
     def close(self) -> Path:
         """Finish; the file gets its name, which is returned.
@@ -72,10 +73,9 @@ class McapFile:
         """
         try:
             self._writer.finish()  # type: ignore[no-untyped-call]
-            self._part.replace(self.path)
         finally:
             self._stream.close()
-        return self.path
+        return self._part.replace(self.path)
 
 
 def set_aside(part: Path) -> Path | None:

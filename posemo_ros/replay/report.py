@@ -11,7 +11,7 @@ import numpy as np
 
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
 from ..draw import fit_view
-from ..errors import MissingExtraError
+from ..errors import InputError, MissingExtraError
 from ..losses import Losses, words_of_losses
 from ..machine import machine
 from .bag import Recording, read_results
