@@ -74,7 +74,7 @@ class Report:
         lines = [
             f"evaluation: {self.what}",
             f"samples:    {_words(self.samples)}",
-            f"networks:   {', '.join(networks)}",
+            *([f"networks:   {', '.join(networks)}"] if networks else []),
             f"machine:    {machine_text()}",
             *(f"{name.replace('_', ' ')}: {value}" for name, value in self.protocol.items()),
         ]

@@ -1,0 +1,33 @@
+"""``posemo evaluate latency``."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...evaluate.report import Report
+from ..command import Command
+from ..options import add_json_option
+from ..values import as_path
+from .shared import printed
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bags", type=as_path, nargs="+", metavar="BAG", help="recordings of the nodes")
+    add_json_option(parser)
+
+
+def _measure(args: argparse.Namespace) -> Report:
+    from ...evaluate.latency import evaluate_latency
+
+    return evaluate_latency(args.bags)
+
+
+COMMAND = Command(
+    help="how long results took, from the stamps in a recording of the nodes",
+    examples=(
+        ("posemo evaluate latency out/demo/results.mcap", "of `make demo`"),
+        ("posemo evaluate latency monday.mcap tuesday.mcap --json", "two recordings"),
+    ),
+    run=printed(_measure),
+    add_options=_options,
+)

@@ -1,0 +1,174 @@
+"""Which differences between two runs are more than chance: bootstrap over clips.
+
+The same clips in both runs are pairs. Clips are drawn with replacement; the 95 % interval of the mean
+difference says where it lies (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993; computed by
+scipy.stats.bootstrap). Frames of one clip are alike, so they are no sample of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ..errors import InputError
+from .report import Report, Table
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+FEWEST = 5  # clips for an interval
+LESS_IS_BETTER = ("_mm", "_px", "_m", "_share", "_ms", "_switches", "_persons", "fragmentations")
+Figures = dict[str, dict[str, float]]  # clip -> name -> value
+
+
+def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
+    """Differences of two runs over the clips that both have.
+
+    Args:
+        one, other: Folders of `posemo run --truth` (of one source or many), or reports of
+            `posemo evaluate … --json` with figures by recording or clip.
+        seed: Of the drawing.
+
+    Returns:
+        ``results``: by figure the means, the difference (other minus one), its interval, and whether it
+        is significant; None with fewer than five clips.
+
+    Raises:
+        InputError: A run cannot be read, or they have no clip or no figure in common.
+    """
+    first, second = read_run(one), read_run(other)
+    clips = [clip for clip in first if clip in second]
+    if not clips:
+        raise InputError(
+            f"{one} ({', '.join(list(first)[:5])}) and {other} ({', '.join(list(second)[:5])}) "
+            "have no clip in common"
+        )
+    names = list(dict.fromkeys(name for clip in clips for name in first[clip] if name in second[clip]))
+    results = {}
+    for name in names:
+        pairs = [(first[c].get(name), second[c].get(name)) for c in clips]
+        whole = np.array([p for p in pairs if None not in p], np.float64).reshape(-1, 2)
+        if len(whole):
+            results[name] = _compared(name, whole, seed)
+    if not results:
+        raise InputError(f"{one} and {other} have no figure in common; were they run with --truth?")
+    missing = sorted(set(first) ^ set(second))
+    return Report(
+        what="compare",
+        samples={"clips": len(clips)},
+        models={},
+        runtime={},
+        protocol={
+            "a": str(one),
+            "b": str(other),
+            "interval": f"{CONFIDENCE:.0%} of the mean difference b - a, bootstrap over clips, "
+            f"{RESAMPLES} draws, seed {seed}; no correction for looking at several figures",
+        },
+        results=results,
+        tables=[_table(results)],
+        notes=[f"left out, because only one run has them: {', '.join(missing)}"] if missing else [],
+    )
+
+
+def _compared(name: str, values: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    difference = values[:, 1] - values[:, 0]
+    low, high = interval(difference, seed)
+    certain = None if low is None or high is None else bool(low > 0 or high < 0)
+    less = name.endswith(LESS_IS_BETTER)
+    better = ("b" if (difference.mean() < 0) == less else "a") if certain else None
+    return {
+        "clips": len(values),
+        "a": round(float(values[:, 0].mean()), 4),
+        "b": round(float(values[:, 1].mean()), 4),
+        "difference": round(float(difference.mean()), 4),
+        "low": low,
+        "high": high,
+        "significant": certain,
+        "better": better,
+    }
+
+
+def interval(difference: NDArray[np.float64], seed: int = 0) -> tuple[float | None, float | None]:
+    """Of the mean difference.
+
+    Args:
+        difference: (N,) by clip.
+        seed: Of the drawing.
+
+    Returns:
+        Low and high end; None, None with fewer than ``FEWEST`` clips.
+    """
+    if len(difference) < FEWEST:
+        return None, None
+    if np.ptp(difference) == 0:
+        return round(float(difference[0]), 4), round(float(difference[0]), 4)
+    found = stats.bootstrap(
+        (difference,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    ).confidence_interval
+    return round(float(found.low), 4), round(float(found.high), 4)
+
+
+def read_run(path: Path) -> Figures:
+    """Figures by clip.
+
+    Raises:
+        InputError: There are none.
+    """
+    if path.is_dir() and (path / "batch.json").is_file():
+        items = _json(path / "batch.json").get("items", [])
+        folders = [Path(item["folder"]).name for item in items if not item.get("error")]
+        found = {name: _truth(path / name) for name in folders}
+    elif path.is_dir():
+        summary = _json(path / "summary.json")
+        found = {str(summary.get("source", path.name)): _numbers(summary.get("truth"))}
+    else:
+        results = _json(path).get("results", {})
+        clips = results.get("recordings", results.get("clips", {})) if isinstance(results, Mapping) else {}
+        found = {n: _numbers(f) for n, f in clips.items()} if isinstance(clips, Mapping) else {}
+    found = {name: figures for name, figures in found.items() if figures}
+    if not found:
+        raise InputError(
+            f"{path} has no figures by clip; expected a folder of `posemo run … --truth` or a report of "
+            "`posemo evaluate tracking --json`"
+        )
+    return found
+
+
+def _truth(folder: Path) -> dict[str, float]:
+    return _numbers(_json(folder / "summary.json").get("truth"))
+
+
+def _numbers(figures: object) -> dict[str, float]:
+    if not isinstance(figures, Mapping):
+        return {}
+    numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {str(k): float(v) for k, v in numbers.items() if k not in ("frames", "persons")}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    return content
+
+
+def _table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for name, r in results.items():
+        ends = "too few clips" if r["low"] is None else f"{r['low']:g} to {r['high']:g}"
+        verdict = {None: "-", True: f"yes, {r['better']} is better", False: "no"}[r["significant"]]
+        rows.append((name, r["clips"], r["a"], r["b"], r["difference"], ends, verdict))
+    return Table("b - a", ("figure", "clips", "a", "b", "difference", "interval", "significant"), rows)

@@ -1,0 +1,57 @@
+"""How long results took, from the stamps in a recorded bag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..replay.bag import read_results
+from .report import Report, Table, rounded
+
+PERCENTILES = (50, 90, 95, 99, 100)
+
+
+def evaluate_latency(bags: Sequence[Path]) -> Report:
+    """From an image to the last message about it, at the recorder.
+
+    Args:
+        bags: Recordings of the nodes' topics, each with the images' stamps and the time of arrival.
+
+    Returns:
+        ``results`` by bag: milliseconds (percentiles and jitter, the standard deviation), images with
+        results, images per second.
+
+    Raises:
+        InputError: A bag cannot be read, or knows no times of arrival (``posemo run`` writes none).
+    """
+    results = {}
+    for bag in bags:
+        recording = read_results(bag)
+        ms = recording.latencies_ms
+        if not ms:
+            raise InputError(
+                f"{bag} knows no times of arrival; expected a recording of the nodes "
+                "(`posemo run` writes its results at the times of the images)"
+            )
+        stamps = np.sort(np.fromiter(recording.people, np.int64))
+        span_s = float(stamps[-1] - stamps[0]) * 1e-9
+        figures = {f"p{p}" if p != 100 else "max": float(np.percentile(ms, p)) for p in PERCENTILES}
+        results[str(bag)] = {
+            "images": len(stamps),
+            "images_per_s": round((len(stamps) - 1) / span_s, 2) if span_s > 0 else float("nan"),
+            **rounded({**figures, "jitter": float(np.std(ms))}, 2),
+            "from": "image (its CameraInfo)" if recording.in_lockstep else "image stamp",
+        }
+    columns = list(next(iter(results.values())))
+    return Report(
+        what="latency",
+        samples={"bags": len(results), "images": sum(r["images"] for r in results.values())},
+        models={},
+        runtime={},
+        protocol={"latency": "milliseconds from the image to the arrival of the last message about it"},
+        results=results,
+        tables=[Table("latency, ms", ("bag", *columns), [(n, *r.values()) for n, r in results.items()])],
+    )
