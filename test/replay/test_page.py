@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from posemo_ros.losses import Losses
 from posemo_ros.replay.bag import Recording
+from posemo_ros.replay.page import card_of
 from posemo_ros.replay.people_table import STATES, people_of, timeline_of, worst_images
 from posemo_ros.types import FrameResult, People2D
 
@@ -77,7 +79,9 @@ def test_words_losses_and_warnings(page: Path) -> None:
     assert f"{FRAMES - 1} images" in text
     assert "1 could not be used" in text
     assert "<td>cannot be decoded</td><td>1</td><td>image &lt;5&gt;</td>" in text
-    assert "has not been validated on people" in text  # from the emotion model's card
+    warning = re.search(r"^\*\*(.+?)\*\*", card_of("posemo-emotion"), re.S | re.M)
+    assert warning
+    assert escape(" ".join(warning[1].split())) in text
     assert "Limits, from its card" in text
 
 
@@ -175,18 +179,19 @@ def test_in_a_browser(page: Path, browser: Any, look: dict[str, Any]) -> None:
     tab.wait_for_function("document.body && document.body.dataset.ready === 'yes'")
     seconds = data_of(page)["seconds"]
 
+    shows = """([image, second]) => {
+        const film = document.getElementById('film'), shown = document.body.dataset;
+        return !film.seeking && Number(shown.image) === image && Number(shown.skeletonImage) === image
+            && Math.abs(Number(shown.cursor) - second) < 1e-3
+            && Number(document.getElementById('seek').value) === image
+            && film.currentTime > second - 1e-3 && film.currentTime < second + 0.11;
+    }"""
+
     def is_at(image: int) -> None:
-        """Everything shows this image: film, skeletons, slider, cursor of the timeline."""
-        tab.wait_for_function(
-            """([image, second]) => {
-                const film = document.getElementById('film'), shown = document.body.dataset;
-                return !film.seeking && Number(shown.image) === image && Number(shown.skeletonImage) === image
-                    && Math.abs(Number(shown.cursor) - second) < 1e-3
-                    && Number(document.getElementById('seek').value) === image
-                    && Math.abs(film.currentTime - second - 0.05) < 0.11;
-            }""",
-            arg=[image, seconds[image]],
-        )
+        """Everything shows this image and stays there: film, skeletons, slider, cursor of the timeline."""
+        tab.wait_for_function(shows, arg=[image, seconds[image]])
+        tab.wait_for_timeout(700)
+        assert tab.evaluate(shows, [image, seconds[image]]), tab.evaluate("({...document.body.dataset})")
 
     tab.keyboard.press("Home")
     is_at(0)

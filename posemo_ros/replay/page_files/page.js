@@ -16,7 +16,7 @@
     let low = 0, high = last;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (D.times[middle] <= time + 2e-6) low = middle; else high = middle - 1;
+      if (D.times[middle] <= time + 1e-4) low = middle; else high = middle - 1; // browsers round a film's times
     }
     return low;
   }
