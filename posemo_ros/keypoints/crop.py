@@ -44,10 +44,6 @@ class Placement:
         out[:, :, 2] = self.crop_centre - self.scales * self.centres
         return out
 
-    def to_crop(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N, K, 2) image px as crop px."""
-        return (points - self.centres[:, None]) * self.scales[:, None] + self.crop_centre
-
     def to_image(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """(N, K, 2) crop px as image px."""
         return (points - self.crop_centre) / self.scales[:, None] + self.centres[:, None]

@@ -78,12 +78,6 @@ def encode_screen(pixels: NDArray[np.floating], width: int, height: int) -> Floa
     return np.asarray(points * (2.0 / width) - np.array([1.0, height / width]), np.float32)
 
 
-def decode_screen(points: NDArray[np.floating], width: int, height: int) -> Floats:
-    """The inverse of ``encode_screen``."""
-    shifted = np.asarray(points, np.float64) + np.array([1.0, height / width])
-    return np.asarray(shifted * (width / 2.0), np.float32)
-
-
 def _aim(xy: Reals, trusted: Reals, torso: tuple[int, ...]) -> Reals:
     """(..., 2) where to look: mean of the trusted torso keypoints, of all keypoints if there are none."""
     on_torso = np.zeros_like(trusted)
