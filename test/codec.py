@@ -76,8 +76,9 @@ class Filler:
         of, length = what
         count = length if shape is Nodetype.ARRAY else 2
         if of[0] is Nodetype.BASE:
-            numbers = {"float32": np.float32, "float64": np.float64}[of[1][0]]
-            return np.array([self._scalar(of[1][0]) for _ in range(count)], numbers)
+            numbers = {"float32": np.float32, "float64": np.float64}
+            values = [self._scalar(of[1][0]) for _ in range(count)]
+            return np.array(values, numbers[of[1][0]]) if of[1][0] in numbers else values
         return [self.message(of[1]) for _ in range(count)]
 
     def _scalar(self, kind: str) -> Any:
@@ -118,6 +119,7 @@ def values() -> list[Any]:
         floats(n, 3),
         floats(n),
     )
+    signs = tuple((f"sign {i}",) * i for i in range(n))
     keypoints[0, 5] = (np.nan, np.nan, 0)
     keypoints[1, :, 2] = 0.01
     relative[1, 3], roots[0], ages[0] = np.nan, np.nan, np.nan
@@ -126,7 +128,7 @@ def values() -> list[Any]:
         People2D(view=view),
         Skeletons3D(ids, relative, roots, floats(n, 17), view=view),
         Skeletons3D(view=view),
-        Emotions(ids, floats(n, len(EMOTIONS)), tuple(EmotionStatus), floats(n), ages, view=view),
+        Emotions(ids, floats(n, len(EMOTIONS)), tuple(EmotionStatus), floats(n), ages, signs, view=view),
         Emotions(view=view),
         Context(floats(5, 7)[:, ::-1], "clip", view=view),
     ]
