@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
+
 import onnx
 import yaml
 from onnx import TensorProto, helper, numpy_helper
