@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
@@ -213,6 +214,14 @@ def _moves(path: Path) -> bool:
             return bool(getattr(picture, "is_animated", False))
     except Exception:  # told better by whoever reads it
         return False
+
+
+def without_password(text: str) -> str:
+    """A path or address as it may be shown, without user, password and query: logs are passed on."""
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 class CameraSource(Source):

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ..errors import InputError
 from ..types import Frame
 from .choice import Choice
 from .intrinsics import CameraOfSize, named
-from .sources import ACCEPTED, DEFAULT_FRAME_ID, Source
+from .sources import ACCEPTED, DEFAULT_FRAME_ID, Source, without_password
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp", "rtp")
 TIMEOUT_S = 5.0
@@ -121,9 +121,3 @@ class StreamSource(Source):
 def _options(address: str) -> dict[str, Any]:
     options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
     return {"timeout": (TIMEOUT_S, TIMEOUT_S), "options": options}
-
-
-def without_password(address: str) -> str:
-    """The address as it may be shown: logs and reports are passed on."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

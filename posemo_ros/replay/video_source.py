@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
-from .sources import ACCEPTED, Source
+from .sources import ACCEPTED, Source, without_password
 
 FALLBACK_RATE_HZ = 25.0
 _PATIENCE = 200  # errors in a row after which a file is given up
@@ -40,7 +40,7 @@ class VideoSource(Source):
     def __init__(self, path: str | Path, choice: Choice | None = None) -> None:
         choice = choice or Choice()
         self._path, self._choice = str(path), choice
-        self.name = Path(self._path).name
+        self.name = Path(without_password(self._path)).name
         self._camera_of = intrinsics.of_file(Path(self._path), choice.camera_info, self.note)
         with open_video(self._path) as container:
             stream = video_stream(container, self._path)
@@ -194,7 +194,7 @@ def open_video(path: str, **options: Any) -> Any:
     except (FFmpegError, OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"tried {path!r} as a video: FFmpeg cannot open it ({said}){_help_for(path)}; "
+            f"tried {without_password(path)!r} as a video: FFmpeg cannot open it ({said}){_help_for(path)}; "
             f"accepted are {ACCEPTED}"
         ) from error
 

@@ -1,0 +1,96 @@
+"""A network camera: its images come, a break is survived and counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from posemo_ros.errors import InputError
+from posemo_ros.replay import stream_source
+from posemo_ros.replay.choice import Choice
+from posemo_ros.replay.sources import open_source, without_password
+from posemo_ros.replay.stream_source import StreamSource
+from posemo_ros.replay.video_source import VideoSource
+
+from .makers import film, jpeg, picture
+
+IMAGES = 12
+
+
+class Camera(BaseHTTPRequestHandler):
+    """MJPEG as network cameras send it; hangs up after some images. Also a film, for download."""
+
+    film: bytes = b""
+
+    def do_GET(self) -> None:
+        if self.path.endswith(".mp4"):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4")
+            self.send_header("Content-Length", str(len(self.film)))
+            self.end_headers()
+            self.wfile.write(self.film)
+            return
+        if self.path != "/live":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+        self.end_headers()
+        for number in range(IMAGES):
+            data = bytes(jpeg(picture(number)))
+            self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\n")
+            self.wfile.write(f"Content-Length: {len(data)}\r\n\r\n".encode() + data + b"\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    pictures = [picture(n) for n in range(5)]
+    start_first = {"movflags": "faststart"}
+    path = film(tmp_path / "a.mp4", pictures, range(0, 200, 40), container=start_first)
+    Camera.film = path.read_bytes()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_live_images_and_a_break(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_source, "FIRST_WAIT_S", 0.05)
+    with open_source(f"{address}/live") as source:
+        assert isinstance(source, StreamSource)
+        assert source.live
+        frames = iter(source)
+        stamps = []
+        while len(source.losses) < 2:  # it broke off twice, and images came again
+            frame = next(frames)
+            assert frame.image.shape == (48, 64, 3)
+            stamps.append(frame.stamp_ns)
+        assert stamps == sorted(stamps)
+        assert stamps
+        assert source.losses.as_dict()["by_reason"]["the connection broke"]["images"] >= 2
+
+
+def test_a_film_on_a_web_server_has_an_end(address: str) -> None:
+    source = open_source(f"{address}/a.mp4", Choice())
+    assert isinstance(source, VideoSource)
+    assert [f.stamp_ns for f in source] == [n * 40_000_000 for n in range(5)]
+
+
+def test_nothing_there(address: str) -> None:
+    with pytest.raises(InputError, match="cannot open"):
+        open_source(f"{address}/nothing")
+
+
+def test_passwords_are_not_shown() -> None:
+    assert without_password("rtsp://me:secret@10.0.0.7:554/1?token=secret") == "rtsp://10.0.0.7:554/1"
+    with pytest.raises(InputError) as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/1")
+    assert "secret" not in str(caught.value)
