@@ -18,7 +18,7 @@ from ..types import Frame
 from .base import SwitchedOff
 from .conversion import MAKE
 from .image_input import ImageStation
-from .models import announce, store_of
+from .models import report_networks, store_of
 from .parameters import ContextParameters, models_of, settings_of
 from .run import run
 
@@ -43,7 +43,7 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         encoder = build_context(models, store_of(self.params), settings_of(self.params))
         if encoder is None:
             raise SwitchedOff("parameter context is empty")
-        announce(self, models, {"context": encoder.session})
+        report_networks(self, models, {"context": encoder.session})
         return Loaded(encoder, self.publisher(ContextFeatures, CONTEXT))
 
     def start(self, loaded: Loaded) -> None:

@@ -18,7 +18,7 @@ from ..timeline import Timeline
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
 from .base import SwitchedOff
 from .conversion import MAKE
-from .models import announce, store_of
+from .models import report_networks, store_of
 from .parameters import EmotionParameters, models_of, settings_of
 from .result_input import ResultStation
 from .run import run
@@ -45,7 +45,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
         estimator = build_emotion(models, store_of(self.params), settings_of(self.params))
         if estimator is None:
             raise SwitchedOff("parameter emotion is empty")
-        announce(self, models, {"emotion": estimator.session})
+        report_networks(self, models, {"emotion": estimator.session})
         return Loaded(models, estimator, self.publisher(EmotionArray, EMOTIONS))
 
     def apply(self, loaded: Loaded, params: EmotionParameters) -> None:

@@ -16,7 +16,7 @@ from ..topics import PEOPLE
 from ..types import Frame
 from .conversion import MAKE
 from .image_input import ImageStation
-from .models import announce, store_of
+from .models import report_networks, store_of
 from .parameters import KeypointsParameters, models_of, settings_of
 from .run import run
 
@@ -41,7 +41,7 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         models = models_of(self.params)
         finder = build_people(models, store_of(self.params), settings_of(self.params))
         sessions = {"detector": finder.detector.session, "keypoints": finder.keypoints.session}
-        announce(self, models, sessions)
+        report_networks(self, models, sessions)
         return Loaded(models, finder, self.publisher(Person2DArray, PEOPLE))
 
     def start(self, loaded: Loaded) -> None:

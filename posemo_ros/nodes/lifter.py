@@ -17,7 +17,7 @@ from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
 from .base import SwitchedOff
 from .conversion import MAKE
-from .models import announce, store_of
+from .models import report_networks, store_of
 from .parameters import LifterParameters, models_of, settings_of
 from .result_input import ResultStation
 from .run import run
@@ -44,7 +44,7 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
         lifter = build_lifter(models, store_of(self.params), settings_of(self.params))
         if lifter is None:
             raise SwitchedOff("parameter lifter is empty")
-        announce(self, models, {"lifter": lifter.session})
+        report_networks(self, models, {"lifter": lifter.session})
         return Loaded(models, lifter, self.publisher(Skeleton3DArray, SKELETONS))
 
     def apply(self, loaded: Loaded, params: LifterParameters) -> None:

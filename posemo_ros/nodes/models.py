@@ -34,8 +34,8 @@ def warm_up(sessions: Mapping[str, Session]) -> None:
             )
 
 
-def announce(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, Session]) -> None:
-    """Run each network once; say in log and diagnostics which model runs on what.
+def report_networks(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, Session]) -> None:
+    """Run each network once; put into log and diagnostics which model runs on what.
 
     Args:
         node: The node.

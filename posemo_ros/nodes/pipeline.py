@@ -14,7 +14,7 @@ from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
 from .conversion import MAKE
 from .image_input import ImageStation
-from .models import announce, store_of
+from .models import report_networks, store_of
 from .parameters import PipelineParameters, models_of, settings_of
 from .run import run
 
@@ -38,7 +38,7 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
         """Load all models and run them once."""
         models = models_of(self.params)
         pipeline = Pipeline(models, settings_of(self.params), store_of(self.params))
-        announce(self, models, pipeline.sessions)
+        report_networks(self, models, pipeline.sessions)
         return Loaded(
             pipeline,
             self.publisher(Person2DArray, PEOPLE),
