@@ -16,6 +16,7 @@ from .monitor import ERROR, OK, WARN
 SLOW_TOPIC = 3.0  # times the distance of messages that may pass before a topic counts as silent
 ALIVE_S = 2.0
 MEET_S = 1.0
+NOTICE_S = 0.6  # until a neighbour has noticed what we have, and says so
 REPEAT_S = 10.0
 
 Hint = Callable[[], str]
@@ -23,10 +24,11 @@ Hint = Callable[[], str]
 
 @dataclass(frozen=True)
 class Silence:
-    """Why nothing comes."""
+    """Why nothing comes; ``of_well``: from a node that has nothing to complain of."""
 
     level: bytes
     text: str
+    of_well: bool = False
 
 
 class TopicWatch:
@@ -109,7 +111,7 @@ class TopicWatch:
             return None
         return self._explain(f"no message on {self.topic} for {limit_s:.3g} s", limit_s)
 
-    def _explain(self, text: str, limit_s: float) -> Silence:
+    def _explain(self, text: str, limit_s: float) -> Silence | None:
         publishers = qos.describe_publishers(self._node, self.topic)
         if not publishers:
             if self._last is not None and not self._failed:
@@ -117,7 +119,9 @@ class TopicWatch:
             return Silence(ERROR, f"{text}: nobody publishes it {self._others()}")
         for upstream in self._upstream.values():
             if cause := upstream.cause((self._last or self._began) + limit_s):
-                return Silence(cause.level, f"{text}: {cause.text}")
+                # A scene may be encoded once in minutes: its encoder knows whether that is right.
+                well = not self._required and cause.of_well
+                return None if well else Silence(cause.level, f"{text}: {cause.text}")
         wanted = qos.describe(qos.newest())
         hint = self._hint()
         return Silence(
@@ -173,8 +177,8 @@ class _Upstream:
         now = self._clock()
         if now - at > ALIVE_S:
             return Silence(ERROR, f"{self._name} does not answer any more; has its process ended?")
-        if status.level == OK[0] and at < silent_since:
-            return Silence(WARN, f"waiting for {self._name} to say why")
+        if status.level == OK[0] and at < silent_since + NOTICE_S:
+            return Silence(WARN, f"waiting for {self._name} to say why", of_well=True)
         if status.level == OK[0]:
-            return Silence(ERROR, f"{self._name} is well but publishes nothing")
+            return Silence(ERROR, f"{self._name} is well but publishes nothing", of_well=True)
         return Silence(bytes([status.level]), f"{self._name} says: {status.message}")
