@@ -111,6 +111,27 @@ def compare(path: Path, inputs: Arrays, expected: Sequence[Tensor]) -> float:
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
 
+def store_half(path: Path) -> None:
+    """Keep the weights in half precision, cast to float32 when the file is loaded: half the size.
+
+    The arithmetic stays float32; runtimes fold the casts into constants.
+    """
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        half = onnx.numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}.half")
+        casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+        tensor.CopyFrom(half)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
 def to_fp16(source: Path, path: Path) -> None:
     """Half precision weights and arithmetic; inputs and outputs stay float32."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -193,7 +214,14 @@ def manifest_entry(entry: Entry, path: Path, *, licence: str, source: str) -> di
 
 
 def export(
-    entry: Entry, path: Path, *, licence: str, source: str, fp16: bool = False, samples: Arrays | None = None
+    entry: Entry,
+    path: Path,
+    *,
+    licence: str,
+    source: str,
+    fp16: bool = False,
+    samples: Arrays | None = None,
+    small: bool = False,
 ) -> dict[Path, float]:
     """Write ``path``, where asked its fp16 and int8 versions beside it, and the manifest of all.
 
@@ -204,6 +232,7 @@ def export(
         licence, source: For the manifest.
         fp16: Also write half precision.
         samples: Calibration samples; also write int8.
+        small: Store the weights in half precision (``store_half``).
 
     Returns:
         Largest relative difference from PyTorch by file; for int8 on the calibration samples.
@@ -217,14 +246,17 @@ def export(
     parse_entry(path.stem, manifest_entry(entry, path, licence=licence, source=source), manifest)
     network = Deployed(entry)
     differences = {path: to_onnx(network, entry.inputs, entry.outputs, path)}
+    if small:
+        store_half(path)
+        differences[path] = _difference(network, path, _numpy(entry.inputs))
     if fp16:
         half = path.with_name(f"{path.stem}-fp16.onnx")
         to_fp16(path, half)
         differences[half] = _difference(network, half, _numpy(entry.inputs))
     if samples is not None:
-        small = path.with_name(f"{path.stem}-int8.onnx")
-        to_int8(path, small, samples)
-        differences[small] = _difference(network, small, {k: v[:8] for k, v in samples.items()})
+        quantised = path.with_name(f"{path.stem}-int8.onnx")
+        to_int8(path, quantised, samples)
+        differences[quantised] = _difference(network, quantised, {k: v[:8] for k, v in samples.items()})
     entries = {p.stem: manifest_entry(entry, p, licence=licence, source=source) for p in differences}
     manifest.write_text(
         yaml.safe_dump({"models": entries}, sort_keys=False, default_flow_style=None), encoding="utf-8"

@@ -12,10 +12,10 @@ from ..metrics import COCO_SIGMAS
 from ..types import Floats
 from .boxes import iou
 
-ENTER, STAY = -0.5, -1.0  # least evidence for a new person, and for somebody who was there just now
+ENTER, STAY = -0.2, -0.7  # least evidence for a new person, and for somebody who was there just now
 BODY = 0.5  # weight of the body beside the box
 SAME_PLACE = 0.3  # IoU with a person of the frame before: that person may still be there
-SAME_BODY = 0.6  # object keypoint similarity of two answers that are one person's
+SAME_BODY = 0.8  # object keypoint similarity of two answers that are one person's
 SEEN, FEWEST = 0.3, 4  # score of a joint that counts, and how many both must have, to compare bodies
 BEST = 8  # joints that say how sure a body is: half of one may be hidden
 

@@ -17,15 +17,17 @@ from ..errors import ModelError
 
 _GRAPH = 7  # ModelProto
 _NODE, _INITIALIZER = 1, 5  # GraphProto
-_OP_TYPE, _ATTRIBUTE = 4, 5  # NodeProto
+_INPUT, _OP_TYPE, _ATTRIBUTE = 1, 4, 5  # NodeProto
 _ATTRIBUTE_TENSOR = 5  # AttributeProto
-_DIMS, _DATA_TYPE = 1, 2  # TensorProto
+_DIMS, _DATA_TYPE, _NAME = 1, 2, 8  # TensorProto
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
 _QUANTISED_OPS = {b"QuantizeLinear", b"DequantizeLinear", b"QLinearConv", b"QLinearMatMul", b"ConvInteger"}
 
 
 def precision_of(path: Path) -> str:
     """``int8`` when the network is quantised, else the type of most of its floats: ``fp16`` or ``fp32``.
+
+    Weights that are only stored in half precision, and cast when the file is loaded, are ``fp32``.
 
     Raises:
         ModelError: The file is missing, unreadable or not an ONNX model.
@@ -44,34 +46,48 @@ def _precision(data: mmap.mmap) -> str:
     if len(graphs) != 1 or not isinstance(graphs[0], tuple):
         raise ValueError("no graph in it")
     weights: Counter[int] = Counter()
+    stored: dict[bytes, dict[int, int]] = {}
+    cast: set[bytes] = set()
     for number, span in _fields(data, *graphs[0]):
         if not isinstance(span, tuple):
             continue
         if number == _INITIALIZER:
-            weights.update(_tensor(data, span))
+            stored[_named(data, span)] = _tensor(data, span)
         elif number == _NODE:
-            op_type, tensors = _node(data, span)
+            op_type, inputs, tensors = _node(data, span)
+            cast.update(inputs if op_type == b"Cast" else ())
             if op_type in _QUANTISED_OPS:
                 return "int8"
             for tensor in tensors:
                 weights.update(_tensor(data, tensor))
+    for name, size in stored.items():
+        weights.update({_FLOAT: sum(size.values())} if name in cast else size)
     half = weights[_FLOAT16] + weights[_BFLOAT16]
     return "fp16" if half > weights[_FLOAT] + weights[_DOUBLE] else "fp32"
 
 
-def _node(data: mmap.mmap, span: tuple[int, int]) -> tuple[bytes, list[tuple[int, int]]]:
-    """Operator of a node and the tensors among its attributes (``Constant`` holds weights)."""
-    op_type, tensors = b"", []
+def _node(data: mmap.mmap, span: tuple[int, int]) -> tuple[bytes, list[bytes], list[tuple[int, int]]]:
+    """Operator of a node, its inputs, and the tensors among its attributes (``Constant`` holds weights)."""
+    op_type, inputs, tensors = b"", [], []
     for number, value in _fields(data, *span):
         if not isinstance(value, tuple):
             continue
         if number == _OP_TYPE:
             op_type = data[value[0] : value[1]]
+        elif number == _INPUT:
+            inputs.append(data[value[0] : value[1]])
         elif number == _ATTRIBUTE:
             tensors += [
                 v for n, v in _fields(data, *value) if n == _ATTRIBUTE_TENSOR and isinstance(v, tuple)
             ]
-    return op_type, tensors
+    return op_type, inputs, tensors
+
+
+def _named(data: mmap.mmap, span: tuple[int, int]) -> bytes:
+    """Name of a tensor."""
+    spans = (v for n, v in _fields(data, *span) if n == _NAME and isinstance(v, tuple))
+    start, end = next(spans, (0, 0))
+    return data[start:end]
 
 
 def _tensor(data: mmap.mmap, span: tuple[int, int]) -> dict[int, int]:

@@ -26,7 +26,7 @@ def body(x: float = 0, score: float = 0.8) -> np.ndarray:
         (0.6, 0.05, False, True),  # a sure box is believed
         (0.4, 0.8, False, True),
         (0.4, 0.2, False, False),
-        (0.25, 0.8, False, True),
+        (0.25, 0.9, False, True),
         (0.25, 0.4, False, False),
         (0.25, 0.7, False, False),
         (0.25, 0.7, True, True),  # who was there needs less
@@ -40,7 +40,7 @@ def test_strict_to_enter_lenient_to_stay(score: float, joints: float, known: boo
 
 
 def test_a_higher_threshold_asks_for_more() -> None:
-    scores, points = np.array([0.4], np.float32), body(score=0.6)
+    scores, points = np.array([0.45], np.float32), body(score=0.6)
     assert evidence(scores, points, 0.5)[0] > evidence(scores, points, 0.7)[0]
     assert confirmed(box(), scores, points, 0.5, NOBODY)[0]
     assert not confirmed(box(), scores, points, 0.7, NOBODY)[0]

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from posemo_ros.inference.onnxfile import precision_of
+from posemo_ros.inference.sessions import open_session
 
 from .conftest import affine_model, quantised_model
 
@@ -34,3 +35,28 @@ def test_most_weights_decide(tmp_path: Path, half: int, single: int, expected: s
     path = tmp_path / "mixed.onnx"
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], [output], weights)), path)
     assert precision_of(path) == expected
+
+
+def test_weights_that_are_only_stored_in_half_precision_are_single(tmp_path: Path) -> None:
+    store_half = pytest.importorskip("train.export").store_half
+
+    weights = np.random.default_rng(0).normal(size=(1, 3, 1, 64)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "w"], ["y"])],
+        "scaled",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 1, 64])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    path = tmp_path / "small.onnx"
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    before = path.stat().st_size
+    store_half(path)
+    assert path.stat().st_size < 0.7 * before
+    assert precision_of(path) == "fp32"
+    session = open_session(path, runtime="onnxruntime", threads=1)
+    ones = np.ones((1, 3, 1, 64), np.float32)
+    found = session.run({"x": ones})["y"]
+    np.testing.assert_array_equal(found, weights.astype(np.float16).astype(np.float32))

@@ -32,6 +32,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--card", type=as_path, help="gets the figures of the run's test; default: OUT as .md"
     )
+    parser.add_argument("--small", action="store_true", help="store the weights in half precision")
     parser.add_argument("--fp16", action="store_true", help="also write half precision")
     parser.add_argument(
         "--int8", type=as_path, metavar="NPZ", help="also write int8, calibrated on these inputs"
@@ -69,7 +70,8 @@ def _export(args: argparse.Namespace) -> None:
     entry.settings.update(_settings("--entry", args.entry))
     source = args.source or (args.weights.name if args.weights else "random weights")
     samples = load_samples(args.int8, entry.inputs) if args.int8 else None
-    files = export(entry, args.out, licence=args.licence, source=source, fp16=args.fp16, samples=samples)
+    options = {"licence": args.licence, "source": source, "fp16": args.fp16, "small": args.small}
+    files = export(entry, args.out, samples=samples, **options)
     parameters, macs = count_parameters(entry.network), count_macs(entry.network, *entry.inputs.values())
     per_sample = (macs.layers + macs.products) / len(next(iter(entry.inputs.values()))) / 1e6
     print(f"{parameters / 1e6:.2f} M parameters, {per_sample:.1f} M multiply-accumulates per sample")

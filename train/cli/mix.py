@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from fnmatch import fnmatch
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
@@ -13,6 +14,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, help="checkpoint, such as the one a run started from")
     parser.add_argument("second", type=Path, help="checkpoint of the same network, such as the run's last")
     parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
+    parser.add_argument(
+        "--whole", nargs="*", default=[], metavar="PATTERN", help="parameters taken from the second alone"
+    )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
 
 
@@ -28,7 +32,10 @@ def _run(args: argparse.Namespace) -> None:
     if odd:
         raise InputError(f"{args.first} and {args.second} are not of one network: only one has {odd[0]}")
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({k: torch.lerp(first[k], second[k], args.share) for k in first}, args.out)
+    whole = {k for k in first if any(fnmatch(k, pattern) for pattern in args.whole)}
+    torch.save(
+        {k: torch.lerp(first[k], second[k], 1.0 if k in whole else args.share) for k in first}, args.out
+    )
     print(f"{args.out}: {1 - args.share:g} of {args.first}, {args.share:g} of {args.second}")
 
 
@@ -37,8 +44,8 @@ COMMAND = Command(
     examples=(
         (
             "python -m train mix runs/starter/thunder.pt runs/starter/keypoints/checkpoints/last.ckpt "
-            "--out runs/starter/keypoints/mixed.pt",
-            "half-way from the start to the end of a training",
+            "--whole 'score*' 'whole.*' --out runs/starter/keypoints/mixed.pt",
+            "half-way from the start to the end of a training, the layers that were new as trained",
         ),
         ("python -m train mix a.pt b.pt --share 0.7 --out c.pt", "more of the second"),
     ),

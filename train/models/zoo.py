@@ -100,8 +100,8 @@ def _hrnet(
 
 def _crops_of_people(network: nn.Module, codec: str, output: str, width: int, height: int) -> Entry:
     """Starter keypoint networks: R, G, B from -1 to 1, grey outside the photo, as MoveNet wants them."""
-    scale = [127.5, 127.5, 127.5]
-    size = {"width": width, "height": height, "order": "rgb", "mean": scale, "std": scale, "pad_value": 114}
+    scale = {"mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5]}
+    size = {"width": width, "height": height, "order": "rgb", **scale, "pad_value": 114}
     image = torch.randn(2, 3, height, width).clamp(-1, 1)
     return Entry(network, {"image": image}, (output,), "keypoints", {"input": size, "codec": codec})
 

@@ -1,0 +1,190 @@
+"""Detector and keypoint network, as shipped, on the people and photos kept apart.
+
+One half (``choose``) fits the calibration and is what constants are chosen on; the other (``report``)
+says how good the result is. The fixtures and the demo clip choose nothing.
+
+Symbols: N persons, K = 17 keypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from posemo_ros.detect.boxes import iou
+from posemo_ros.keypoints.estimator import KeypointEstimator
+from posemo_ros.metrics import keypoint_similarity
+from posemo_ros.people import PeopleFinder
+from posemo_ros.types import Frame
+from train.data import lspet
+from train.data.demo_people import read_demo
+from train.data.keypoint_protocol import GROUPS, by_group, similarities
+from train.data.people import Person, Photo, by_photo
+from train.data.starter_people import HALVES, half, read_coco, read_empty, read_fixtures
+
+LSPET_EVERY = 8
+TALL = 60  # px; smaller labelled people do not count in the recall
+FOUND = 0.5  # IoU
+RIGHT = 0.5  # object keypoint similarity
+BINS = 10
+LEGS = [13, 14, 15, 16]
+NAMES = dict(zip(HALVES, ("choose", "report"), strict=True))
+
+
+def measure(finder: PeopleFinder, data: Path, demo: Path) -> dict[str, Any]:
+    """All figures, and the calibration that the choosing half asks for.
+
+    Args:
+        finder: Detector and keypoint network.
+        data: The development data.
+        demo: Folder of the demo clip.
+    """
+    out: dict[str, Any] = {}
+    sport = lspet.read_people(data / "lspet", "val")[::LSPET_EVERY]
+    for part, name in NAMES.items():
+        people = read_coco(data, part)
+        answers = estimate(finder.keypoints, people)
+        scores, right = judged(people, answers)
+        absent = missing_legs(finder.keypoints, people)
+        out[name] = {
+            "coco": figures(people, answers),
+            "lspet": figures(half(sport, part), estimate(finder.keypoints, half(sport, part))),
+            "reliability": reliability(scores, right),
+            "missing_legs": {"joints": len(absent), "share_over_0.2": share(absent > 0.2)},
+            "found": found(finder, people, read_empty(data, part)),
+        }
+        if name == "choose":
+            everything = (
+                np.concatenate([scores, absent]),
+                np.concatenate([right, np.zeros(len(absent), bool)]),
+            )
+            out["calibration"] = calibration(*everything, finder.keypoints.spec.calibration)
+    fixtures, clip = read_fixtures(data), read_demo(demo)
+    out["val2017_fixtures"] = figures(fixtures, estimate(finder.keypoints, fixtures))
+    out["demo_clip"] = figures(clip, estimate(finder.keypoints, clip))
+    return out
+
+
+def estimate(station: KeypointEstimator, people: Sequence[Person]) -> NDArray[np.float32]:
+    """(N, K, 3) through the station, in the label boxes."""
+    return np.concatenate([station.estimate(Frame(p.photo.pixels()), p.box[None]) for p in people])
+
+
+def figures(people: Sequence[Person], answers: NDArray[np.float32]) -> dict[str, Any]:
+    """COCO's figures over all joints, AP by group of joints, mean similarity."""
+    groups = by_group(people, answers)
+    whole = {k: round(groups["all"][k], 3) for k in ("AP", "AP50", "AP75", "AR")}
+    parts = {name: round(groups[name]["AP"], 3) for name in GROUPS if name != "all"}
+    oks = round(float(np.nanmean(similarities(people, answers))), 3)
+    return {"persons": len(people), **whole, "oks": oks, "AP_by_joints": parts}
+
+
+def judged(people: Sequence[Person], answers: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Scores (M,) of all labelled joints and whether each is right (similarity over 0.5)."""
+    labels = np.stack([p.keypoints for p in people])
+    alike = keypoint_similarity(answers, labels, np.array([p.area for p in people]))
+    labelled = labels[..., 2] > 0
+    return answers[labelled][:, 2], np.nan_to_num(alike[labelled]) > RIGHT
+
+
+def reliability(scores: NDArray[Any], right: NDArray[Any]) -> dict[str, Any]:
+    """How often joints of a score are right, in ten bins; the expected calibration error."""
+    index = np.minimum((scores * BINS).astype(int), BINS - 1)
+    counts = np.bincount(index, minlength=BINS)
+    said = np.bincount(index, scores, BINS) / np.maximum(counts, 1)
+    true = np.bincount(index, right, BINS) / np.maximum(counts, 1)
+    error = float((counts * np.abs(said - true)).sum() / counts.sum())
+    rows = [
+        [round(float(a), 2), round(float(b), 2), int(n)] for a, b, n in zip(said, true, counts, strict=True)
+    ]
+    return {"joints": int(counts.sum()), "ece": round(error, 3), "said_true_count": rows}
+
+
+def calibration(
+    scores: NDArray[Any], right: NDArray[Any], already: tuple[float, float] = (1.0, 0.0)
+) -> list[float]:
+    """a, b of ``KeypointSpec.calibration`` by maximum likelihood (Platt, 1999).
+
+    Args:
+        scores: (M,) as the station gives them.
+        right: (M,) bool.
+        already: The calibration in them.
+    """
+    cut = np.clip(scores.astype(np.float64), 1e-4, 1 - 1e-4)
+    logits = (np.log(cut / (1 - cut)) - already[1]) / already[0]
+
+    def loss(ab: NDArray[np.float64]) -> float:
+        odds = ab[0] * logits + ab[1]
+        return float((np.logaddexp(0, odds) - right * odds).mean())
+
+    a, b = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    return [round(float(a), 3), round(float(b), 3)]
+
+
+def missing_legs(station: KeypointEstimator, people: Sequence[Person]) -> NDArray[np.float32]:
+    """Scores (M,) of knees and ankles that are cut off, where the photo ends at the hips."""
+    scores = []
+    for person in people:
+        points = person.keypoints
+        torso = points[[5, 6, 11, 12]]
+        if not (torso[:, 2] > 0).all() or torso[2:, 1].min() - torso[:2, 1].max() < 20:
+            continue
+        bottom = int(torso[2:, 1].max())
+        box = np.array([*person.box[:3], bottom], np.float32)
+        cut = np.ascontiguousarray(person.photo.pixels()[:bottom])
+        below = [j for j in LEGS if points[j, 2] > 0 and points[j, 1] > bottom]
+        scores.append(station.estimate(Frame(cut), box[None])[0, below, 2])
+    return np.concatenate(scores)
+
+
+def share(hits: NDArray[np.bool_]) -> float:
+    """Of a condition, rounded."""
+    return round(float(hits.mean()), 3)
+
+
+def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]) -> dict[str, Any]:
+    """Recall of tall and of small people, and empty photos that show somebody; every photo by itself."""
+    tall, small = [], []
+    for photo, boxes in by_photo(people):
+        seen = _alone(finder, photo)
+        for box, hit in zip(boxes, (iou(boxes, seen) >= FOUND).any(axis=1), strict=True):
+            (tall if box[3] - box[1] >= TALL else small).append(bool(hit))
+    wrong = sum(len(_alone(finder, photo)) > 0 for photo in empty)
+    return {
+        "tall": [sum(tall), len(tall)],
+        "recall": round(float(np.mean(tall)), 3),
+        "small": [sum(small), len(small)],
+        "empty_photos_with_somebody": [int(wrong), len(empty)],
+    }
+
+
+def _alone(finder: PeopleFinder, photo: Photo) -> NDArray[np.float32]:
+    finder.reset()
+    return finder.find(Frame(photo.pixels())).boxes
+
+
+def with_calibration(station: KeypointEstimator, values: Sequence[float]) -> KeypointEstimator:
+    """The station with another calibration."""
+    return KeypointEstimator(station.session, replace(station.spec, calibration=(values[0], values[1])))
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """One line a set."""
+    sets = {
+        "coco, choose": report["choose"]["coco"],
+        "coco, report": report["report"]["coco"],
+        "lspet, report": report["report"]["lspet"],
+        "val2017 fixtures": report["val2017_fixtures"],
+        "demo clip": report["demo_clip"],
+    }
+    lines = [
+        f"{n:18} {v['persons']:4} people  AP {v['AP']:.3f}  similarity {v['oks']:.3f}"
+        for n, v in sets.items()
+    ]
+    return "\n".join([*lines, f"calibration that the choosing half asks for: {report['calibration']}"])
