@@ -129,7 +129,7 @@ def test_colcon_orders_messages_before_the_package():
 def test_the_two_manifests_of_the_package_differ_in_the_messages_alone():
     """The one at the top is read by rosdep and release tools, the one in resource/ by colcon."""
     top, inner = dependencies(ROOT / "package.xml"), dependencies(ROOT / "resource" / "package.xml")
-    assert sorted([*top, ("depend", "posemo_msgs")]) == inner
+    assert sorted([*top, ("depend", "posemo_msgs")]) == inner, "bring the change into both package.xml"
     first, second = (ElementTree.parse(ROOT / p / "package.xml").getroot() for p in (".", "resource"))
     for tag in ("name", "version", "description", "license"):
         assert first.findtext(tag) == second.findtext(tag)
