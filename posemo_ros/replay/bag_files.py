@@ -26,6 +26,7 @@ from ..errors import InputError
 from .sources import ACCEPTED, BAG_SUFFIXES
 from .typestore import typestore
 
+_REPAIR = "mcap recover FILE -o OUT.mcap"
 _MCAP, _SQLITE, _ZSTD, _ROS1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"\x28\xb5\x2f\xfd", b"#ROSBAG V"
 _DEFINED_HERE = {  # types of images that a bag may lack the definitions of
     "foxglove_msgs/msg/CompressedImage": (
@@ -69,6 +70,7 @@ class _File(Protocol):
 
     topics: list[Topic]
     span_ns: tuple[int, int]  # first and last time of recording; (0, 0) when there is nothing
+    cut_off: str  # file and reason where it ends in the middle, or ""; complete after reading
 
     def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
         """(topic, time of recording in ns, serialised message), in the order of time."""
@@ -93,15 +95,20 @@ class Bag:
         self.duration_s = (max(e for _, e in spans) - min(s for s, _ in spans)) * 1e-9 if spans else 0.0
         self.cut_off: list[str] = []
 
+    @property
+    def damage(self) -> str:
+        """What is wrong with files whose index could not be read, and what may help; "" when nothing."""
+        said = [file.cut_off for file in self._files if file.cut_off]
+        return f"damaged or cut off: {', '.join(said)}; `{_REPAIR}` may save more" if said else ""
+
     def messages(self, names: Sequence[str] | None = None) -> Iterator[tuple[Topic, int, bytes]]:
         """(topic, time of recording in ns, serialised message) of some topics, or of all."""
         wanted = set(self.topics) if names is None else set(names)
         for file in self._files:
             for name, time_ns, raw in file.messages(wanted):
                 yield self.topics[name], time_ns, _plain(raw)
-            said = getattr(file, "cut_off", "")
-            if said and said not in self.cut_off:
-                self.cut_off.append(said)
+            if file.cut_off and file.cut_off not in self.cut_off:
+                self.cut_off.append(file.cut_off)
 
     def read(self, topic: Topic, raw: bytes) -> Any:
         """The message itself.

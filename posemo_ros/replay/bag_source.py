@@ -49,7 +49,7 @@ class BagSource(Source):
         self.name = path.name
         self._path, self._choice = path, choice
         with open_bag(path) as bag:
-            self.topic = choose_topic(_looked_at(bag), choice.topic, path)
+            self.topic = _chosen(bag, choice.topic, path)
             count = bag.topics[self.topic].count
             self._stated = max(bag.stated.get(self.topic, 0), count)
             self.length = self._stated
@@ -170,6 +170,13 @@ def _lower_case(info: Any) -> Any:
         frame_id=getattr(info, "frame_id", ""),
         **({"header": info.header} if hasattr(info, "header") else {}),
     )
+
+
+def _chosen(bag: Bag, wanted: str, path: Path) -> str:
+    try:
+        return choose_topic(_looked_at(bag), wanted, path)
+    except InputError as error:
+        raise InputError(f"{error}; {bag.damage}" if bag.damage else str(error)) from error
 
 
 class _Candidate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -440,6 +441,49 @@ class TestBags:
         (tmp_path / "cut.bag").write_bytes((tmp_path / "a.bag").read_bytes()[:5000])
         with pytest.raises(InputError, match="rosbag reindex"):
             open_source(tmp_path / "cut.bag")
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_damaged_anywhere_is_an_error_or_a_loss(tmp_path: Path, storage: str) -> None:
+    """Random bytes in random places: never another exception, never more images than there were."""
+    bag = write_bag(tmp_path / "bag", images_at(STAMPS[:8]), storage)
+    (file,) = (p for p in bag.iterdir() if p.suffix != ".yaml")
+    whole, rng, opened = file.read_bytes(), np.random.default_rng(0), 0
+    for damage in (1, 20, 2000) * 6:
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(0, len(data), damage)] = rng.integers(0, 256, damage)
+        file.write_bytes(data.tobytes())
+        with contextlib.suppress(InputError):
+            source = open_source(bag)
+            opened += 1
+            assert len(list(source)) <= 8
+    assert opened
+
+
+def test_a_bag_cut_off_before_its_first_image_names_the_repair(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", images_at(STAMPS[:3]))
+    (file,) = bag.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match="damaged or cut off.*mcap recover"):
+        open_source(bag)
+
+
+def test_an_upright_film(tmp_path: Path) -> None:
+    """Phones store the film lying and say how to turn it."""
+    path = film(tmp_path / "a.mp4", [picture(n) for n in range(3)], [0, 40, 80])
+    data = path.read_bytes()
+    one, none = "00010000", "00000000"
+    last = none * 3 + "40000000"
+    straight = bytes.fromhex(one + none * 3 + one + last)
+    turned = bytes.fromhex(none + one + none + "ffff0000" + none + last)
+    track = data.index(b"tkhd")
+    at = data.index(straight, track)
+    path.write_bytes(data[:at] + turned + data[at + len(straight) :])
+    frame = next(iter(open_source(path)))
+    assert (frame.width, frame.height) == (48, 64)
+    # Turned clockwise by 90 degrees: the white square at the top left goes to the top right.
+    assert frame.image[15, 48 - 16].min() > 200
+    assert frame.image[15, 15].min() < 200
 
 
 @pytest.mark.parametrize(
