@@ -16,10 +16,12 @@ from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .keypoints.estimator import KeypointEstimator
+from .lift.smooth import OneEuroFilter
 from .types import Detections, Floats, Frame, People2D, View
 
 _log = logging.getLogger(__name__)
 
+PERSON_M = 1.7  # height that a box stands for, to tell slow from fast
 Clock = Callable[[str], AbstractContextManager[None]]
 
 
@@ -30,6 +32,7 @@ class PeopleFinder:
         detector, schedule, tracker, keypoints: The stations.
         max_people: Only that many of the best boxes are kept.
         hfov_deg: Horizontal field of view assumed for a frame without camera, degrees.
+        smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none. May change at any time.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class PeopleFinder:
         self.keypoints = keypoints
         self.max_people = max_people
         self.hfov_deg = hfov_deg
+        self.smoothing_hz = 0.0
+        self._smoother = OneEuroFilter(0.0)
         self._people = People2D()
 
     def reset(self) -> None:
@@ -55,6 +60,7 @@ class PeopleFinder:
         self._people = People2D()
         self.schedule.reset()
         self.tracker.reset()
+        self._smoother.reset()
 
     def find(self, frame: Frame, clock: Clock | None = None) -> People2D:
         """The people of the next frame; stamps never go back (see ``Timeline``).
@@ -78,8 +84,19 @@ class PeopleFinder:
             kept = self._people_among(boxes, keypoints)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
             ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
+            keypoints = self._calm(ids, boxes.boxes, keypoints, frame.stamp_ns)
         self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=view)
         return self._people
+
+    def _calm(self, ids: tuple[str, ...], boxes: Floats, keypoints: Floats, stamp_ns: int) -> Floats:
+        """Filtered where that is asked for; a box is taken to be as high as a person."""
+        if not self.smoothing_hz:
+            return keypoints
+        self._smoother.min_cutoff_hz = self.smoothing_hz
+        metres = PERSON_M / np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1)
+        out: Floats = keypoints.copy()
+        out[..., :2] = self._smoother.smooth(stamp_ns * 1e-9, ids, keypoints[..., :2], metres)
+        return out
 
     def _people_among(self, boxes: Detections, keypoints: Floats) -> NDArray[np.int64]:
         """Indices of the boxes that show a person, each person once."""

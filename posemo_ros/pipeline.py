@@ -69,6 +69,7 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     finder.schedule.detect_every = settings.detect_every
     finder.schedule.min_score = settings.keypoint_threshold
     finder.max_people = settings.max_people
+    finder.smoothing_hz = settings.keypoint_smoothing_hz
     finder.hfov_deg = settings.hfov_deg
 
 

@@ -45,6 +45,7 @@ class Settings:
             them, skeletons are not made from them. They are reported all the same.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
         max_people: The best boxes are kept.
+        keypoint_smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none.
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
             trained with, ``CONTEXT_RATE_HZ`` where it does not say.
         context_max_age_s: An encoding of the scene older than this is not used.
@@ -56,6 +57,7 @@ class Settings:
     keypoint_threshold: float = KEYPOINT_THRESHOLD
     detect_every: int = 5
     max_people: int = 8
+    keypoint_smoothing_hz: float = 0.0
     context_rate_hz: float = 0.0
     context_max_age_s: float = 5.0
     late_s: float = LATE_S

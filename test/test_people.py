@@ -143,3 +143,34 @@ def test_boxes_beyond_the_image_are_nobody() -> None:
     station = finder(world)
     counts = [len(station.find(frame(i))) for i in range(9)]
     assert counts == [1, 1, 1, 1, 1, 1, 0, 0, 0]  # it stands at 40, 140, ... 540, 640 px of 640
+
+
+class Shaky(World):
+    """Its keypoints tremble by a pixel or two."""
+
+    def __init__(self, people: int, speed: float) -> None:
+        super().__init__(people, speed)
+        self.rng = np.random.default_rng(0)
+
+    def estimate(self, frame: Frame, boxes: np.ndarray) -> np.ndarray:
+        found = super().estimate(frame, boxes)
+        found[..., :2] += self.rng.normal(0, 1, found[..., :2].shape)
+        return found
+
+
+def track_of(speed: float, smoothing_hz: float) -> np.ndarray:
+    """(F, 17, 2) keypoints of one person; ``speed`` in px per 0.1 s."""
+    station = finder(Shaky(1, speed))
+    station.smoothing_hz = smoothing_hz
+    return np.stack([station.find(frame(i)).keypoints[0, :, :2] for i in range(40)])[10:]
+
+
+def test_the_filter_calms_somebody_who_stands() -> None:
+    shaky, calm = (track_of(0.0, hz).std(axis=0).mean() for hz in (0.0, 0.5))
+    assert calm < 0.6 * shaky
+
+
+def test_the_filter_hardly_lags_behind_somebody_who_walks() -> None:
+    """Three quarters of a body height per second; less than one frame behind."""
+    behind = (track_of(15.0, 0.0) - track_of(15.0, 3.0))[..., 0].mean()
+    assert 0 <= behind < 15

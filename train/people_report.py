@@ -19,8 +19,9 @@ from scipy.optimize import minimize
 
 from posemo_ros.detect.boxes import iou
 from posemo_ros.keypoints.estimator import KeypointEstimator
+from posemo_ros.lift.smooth import OneEuroFilter
 from posemo_ros.metrics import keypoint_similarity
-from posemo_ros.people import PeopleFinder
+from posemo_ros.people import PERSON_M, PeopleFinder
 from posemo_ros.types import Frame
 from train.data import lspet
 from train.data.demo_people import read_demo
@@ -33,6 +34,7 @@ TALL = 60  # px; smaller labelled people do not count in the recall
 FOUND = 0.5  # IoU
 RIGHT = 0.5  # object keypoint similarity
 BINS = 10
+SMOOTHING_HZ = (0.0, 1.0, 3.0)
 LEGS = [13, 14, 15, 16]
 NAMES = dict(zip(HALVES, ("choose", "report"), strict=True))
 
@@ -67,6 +69,7 @@ def measure(finder: PeopleFinder, data: Path, demo: Path) -> dict[str, Any]:
             out["calibration"] = calibration(*everything, finder.keypoints.spec.calibration)
     fixtures, clip = read_fixtures(data), read_demo(demo)
     out["val2017_fixtures"] = figures(fixtures, estimate(finder.keypoints, fixtures))
+    out["still"] = {f"{hz:g} Hz": still(finder, read_coco(data, "test"), hz) for hz in SMOOTHING_HZ}
     out["demo_clip"] = figures(clip, estimate(finder.keypoints, clip))
     return out
 
@@ -162,6 +165,59 @@ def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]
         "small": [sum(small), len(small)],
         "empty_photos_with_somebody": [int(wrong), len(empty)],
     }
+
+
+def still(finder: PeopleFinder, people: Sequence[Person], smoothing_hz: float) -> dict[str, float]:
+    """How keypoints of people on a still photo tremble with a camera's noise, and lag when it moves.
+
+    Args:
+        finder: The stations.
+        people: Of whom the first six who are alone on their photo and tall are looked at.
+        smoothing_hz: Of the filter over the keypoints.
+
+    Returns:
+        ``jitter``: median over sure joints of the standard deviation over 2 s, as a share of the body
+        height; ``lag_frames``: how far the filtered joints are behind in a photo that moves by half a
+        body height per second, in frames of 1/30 s.
+    """
+    finder.smoothing_hz = smoothing_hz
+    alone = [p for p in people if sum(q.image_id == p.image_id for q in people) == 1]
+    tall = [p for p in alone if p.box[3] - p.box[1] > 100][:6]
+    trembling = [_trembling(finder, p) for p in tall]
+    finder.smoothing_hz = 0.0
+    lags = [_lag(p, smoothing_hz) for p in tall] if smoothing_hz else [0.0]
+    return {
+        "jitter": round(float(np.median(np.concatenate(trembling))), 5),
+        "lag_frames": round(float(np.mean(lags)), 3),
+    }
+
+
+def _trembling(finder: PeopleFinder, person: Person) -> NDArray[np.float64]:
+    rng, photo = np.random.default_rng(0), person.photo.pixels().astype(np.float32)
+    finder.reset()
+    rows = []
+    for number in range(60):
+        noisy = np.clip(photo + rng.normal(0, 4, photo.shape), 0, 255).astype(np.uint8)
+        found = finder.find(Frame(noisy, stamp_ns=number * 33_333_333))
+        if len(found) == 1:
+            rows.append(found.keypoints[0])
+    if len(rows) < 30:
+        return np.zeros(0)
+    track = np.stack(rows)[10:]
+    sure = (track[..., 2] > 0.5).all(axis=0)
+    spread = np.linalg.norm(track[:, sure, :2].std(axis=0), axis=-1)
+    return np.asarray(spread / (person.box[3] - person.box[1]), np.float64)
+
+
+def _lag(person: Person, smoothing_hz: float) -> float:
+    """Of the filter alone, on labelled joints that move evenly."""
+    filter_, height = OneEuroFilter(smoothing_hz), float(person.box[3] - person.box[1])
+    points, step = person.keypoints[None, :, :2], height / 2 / 30
+    scale = np.array([PERSON_M / height], np.float32)
+    for number in range(60):
+        moved = points + np.float32(step * number) * np.array([1, 0], np.float32)
+        calm = filter_.smooth(number / 30, ("p",), moved, scale)
+    return float((moved - calm)[..., 0].mean() / step)
 
 
 def _alone(finder: PeopleFinder, photo: Photo) -> NDArray[np.float32]:

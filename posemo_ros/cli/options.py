@@ -63,6 +63,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--max-people", type=integer(1, 100), default=settings.max_people, help="the best boxes stay"
     )
     parser.add_argument(
+        "--keypoint-smoothing-hz",
+        type=number(0, 100),
+        default=settings.keypoint_smoothing_hz,
+        help="lowest cut-off of the filter over the keypoints; 0: none",
+    )
+    parser.add_argument(
         "--hfov", type=number(1, 179), default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
     )
 
@@ -111,6 +117,7 @@ def pipeline_from(args: argparse.Namespace) -> Pipeline:
         detect_every=args.detect_every,
         max_people=args.max_people,
         hfov_deg=args.hfov,
+        keypoint_smoothing_hz=args.keypoint_smoothing_hz,
         context_rate_hz=args.context_rate_hz,
     )
     return Pipeline(models_from(args), settings, ModelStore())

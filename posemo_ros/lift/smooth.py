@@ -28,38 +28,43 @@ class _State:
 
 
 class OneEuroFilter:
-    """One filter per person and point; a point's three axes share the speed.
+    """One filter per person and point; a point's axes share the speed.
 
-    Args:
+    Attributes:
         min_cutoff_hz: Cut-off for a point at rest. It rises by 4 Hz for every metre per second.
     """
 
     def __init__(self, min_cutoff_hz: float) -> None:
-        self._min_cutoff_hz = min_cutoff_hz
+        self.min_cutoff_hz = min_cutoff_hz
         self._states: dict[str, _State] = {}
 
     def reset(self) -> None:
         """Forget everybody."""
         self._states.clear()
 
-    def smooth(self, time: float, ids: tuple[str, ...], points: Floats) -> Floats:
+    def smooth(
+        self, time: float, ids: tuple[str, ...], points: Floats, metres: Floats | None = None
+    ) -> Floats:
         """Smoothed points of one moment.
 
         Args:
             time: Seconds, never less than in the call before.
             ids: N persons; those who are missing for half a second are forgotten.
-            points: (N, J, 3) metres, NaN where unknown.
+            points: (N, J, D), NaN where unknown; metres, or another unit.
+            metres: (N,) metres per unit of each person's points; 1 when None.
 
         Returns:
-            (N, J, 3) float32; NaN where ``points`` is.
+            (N, J, D) float32; NaN where ``points`` is.
         """
+        scales = np.ones(len(ids)) if metres is None else metres
         self._states = {k: s for k, s in self._states.items() if time - s.time <= MAX_GAP_S}
-        for person, row in zip(ids, points, strict=True):
-            self._states[person] = self._next(self._states.get(person), time, row.astype(np.float64))
+        for person, row, scale in zip(ids, points, scales, strict=True):
+            last = self._states.get(person)
+            self._states[person] = self._next(last, time, row.astype(np.float64), float(scale))
         smoothed = [self._states[person].points for person in ids]
         return np.asarray(smoothed, np.float32).reshape(points.shape)
 
-    def _next(self, last: _State | None, time: float, points: Doubles) -> _State:
+    def _next(self, last: _State | None, time: float, points: Doubles, scale: float) -> _State:
         if last is None:
             return _State(time, points, np.zeros_like(points))
         if time == last.time:  # two images of one moment: nothing to learn about the speed
@@ -67,8 +72,8 @@ class OneEuroFilter:
         gap = time - last.time
         moved = np.nan_to_num((points - last.points) / gap)
         velocity = last.velocity + _share(SPEED_CUTOFF_HZ, gap) * (moved - last.velocity)
-        speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-        share = _share(self._min_cutoff_hz + CUTOFF_HZ_PER_MPS * speed, gap)
+        speed = scale * np.linalg.norm(velocity, axis=-1, keepdims=True)
+        share = _share(self.min_cutoff_hz + CUTOFF_HZ_PER_MPS * speed, gap)
         old = np.where(np.isfinite(last.points), last.points, points)
         return _State(time, old + share * (points - old), velocity)
 

@@ -162,6 +162,13 @@ class PeopleParameters(SeenParameters, StationParameters):
     max_people: int = declared(
         Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
     )
+    keypoint_smoothing_hz: float = declared(
+        Settings.keypoint_smoothing_hz,
+        "Lowest cut-off of the 1€ filter over the keypoints: lower is calmer and lags more; 0: no filter.",
+        0.0,
+        100.0,
+        live=True,
+    )
     hfov_deg: float = declared(
         DEFAULT_HFOV_DEG,
         "Horizontal field of view in degrees assumed for a camera without calibration.",
