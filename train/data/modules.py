@@ -26,7 +26,7 @@ from .files import need
 from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
 from .lifting import training_batch
 from .people import Person
-from .sampling import Batch, Draws, EpochSampler, StepSampler
+from .sampling import Batch, Draws, EpochSampler, ResumableLoader, StepSampler
 from .sequences import COCO_TO_H36M, H36M, H36M_NO_NOSE, Layout, PersonWindows, Video, Windows
 
 
@@ -74,7 +74,7 @@ class Data(lightning.LightningDataModule):
 
     def loader(self, part: str) -> DataLoader[Any]:
         """Batches of this process."""
-        return DataLoader(
+        return ResumableLoader(
             self.datasets[part],
             sampler=self._sampler(part),
             batch_size=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
 Batch = dict[str, "np.ndarray[Any, Any]"]
 
@@ -41,7 +41,7 @@ class EpochSampler(Sampler["list[int | tuple[int, int]]"]):
     ) -> None:
         self.length, self.batch, self.shuffle, self.seed = length, batch, shuffle, seed
         self.rank, self.world, self.with_epoch = rank, world, with_epoch
-        self.epoch = 0
+        self.epoch, self.skip = 0, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
@@ -57,7 +57,8 @@ class EpochSampler(Sampler["list[int | tuple[int, int]]"]):
         order = np.arange(self.length)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        for start in range(0, len(self) * self.batch * self.world, self.batch * self.world):
+        for number in range(self.skip, len(self)):
+            start = number * self.batch * self.world
             together = order[start : start + self.batch * self.world]
             own = np.array_split(together, self.world)[self.rank]
             if not len(own):  # results are put together by index, so once more does no harm
@@ -116,7 +117,7 @@ class StepSampler(Sampler[int]):
     """
 
     def __init__(self, steps: int, *, rank: int = 0, world: int = 1) -> None:
-        self.steps, self.rank, self.world, self.epoch = steps, rank, world, 0
+        self.steps, self.rank, self.world, self.epoch, self.skip = steps, rank, world, 0, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
@@ -127,5 +128,29 @@ class StepSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         # Asked at each step: the trainer makes the iterator before it tells a resumed run's epoch.
-        for step in range(self.steps):
+        for step in range(self.skip, self.steps):
             yield (self.epoch * self.steps + step) * self.world + self.rank
+
+
+class ResumableLoader(DataLoader[Any]):
+    """A loader whose place in an epoch goes into the checkpoints, so that a run stopped there goes on.
+
+    Its sampler leaves out the first ``skip`` batches of the next epoch.
+    """
+
+    given = 0  # batches of this epoch
+
+    def __iter__(self) -> Any:
+        self.given = self.sampler.skip  # type: ignore[attr-defined]
+        for batch in super().__iter__():
+            self.sampler.skip = 0  # type: ignore[attr-defined]
+            self.given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """What Lightning keeps in a checkpoint."""
+        return {"given": self.given % max(1, len(self))}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The same, back."""
+        self.sampler.skip = state["given"]  # type: ignore[attr-defined]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,12 @@ class State:
     """What is known about a row.
 
     Attributes:
-        result: Content of ``test.json`` and the parameters.
+        results: Content of ``test.json`` and the parameters, of one run or of one per seed.
         conditions: On what it was measured, or what is missing.
         measured: Whether there is a result.
     """
 
-    result: dict[str, Any] = field(default_factory=dict)
+    results: tuple[dict[str, Any], ...] = ()
     conditions: str = ""
     measured: bool = False
 
@@ -105,18 +106,24 @@ def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | No
 def state(name: str, root: Path, *, count: bool = False) -> State:
     """What is known about a configuration's row; ``count``: its parameters too."""
     config = load_config(name)
-    result: dict[str, Any] = {"parameters": parameters(config)} if count else {}
-    path = root / config["out"] / "test.json"
-    if path.exists():
-        measured = json.loads(path.read_text(encoding="utf-8"))
-        samples, device = measured["samples"], measured["device"]
-        text = f"{samples:,} samples, {measured['data']}, {device}, {measured['precision']}"
-        return State({**measured, **result}, f"measured here: {text}", True)
+    counted: dict[str, Any] = {"parameters": parameters(config)} if count else {}
+    measured = [json.loads(path.read_text(encoding="utf-8")) for path in result_files(root / config["out"])]
+    if measured:
+        first = measured[0]
+        text = f"{first['samples']:,} samples, {first['data']}, {first['device']}, {first['precision']}"
+        seeds = f", {len(measured)} seeds" if len(measured) > 1 else ""
+        return State(tuple({**m, **counted} for m in measured), f"measured here: {text}{seeds}", True)
     missing = needed_data(config, root)
     _, weights = checkpoint(name, config, root)
     folders = dict.fromkeys("/".join(Path(m).parts[:2]) for m in missing)
     wanted = ([f"data in {', '.join(folders)}"] if missing else []) + ([weights] if weights else [])
-    return State(result, f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
+    return State((counted,), f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
+
+
+def result_files(out: Path) -> list[Path]:
+    """``test.json`` of a row's run, and of the same with other seeds in ``OUT-seed1``, ``OUT-seed2``, ..."""
+    folders = [out, *sorted(out.parent.glob(f"{out.name}-seed*"))]
+    return [f / "test.json" for f in folders if (f / "test.json").exists()]
 
 
 def parameters(config: dict[str, Any]) -> int:
@@ -172,23 +179,37 @@ def _row_lines(row: Row, columns: tuple[Column, ...], root: Path) -> list[str]:
     if not row.config:
         return lines
     known = state(row.config, root, count=any(c.key == "parameters" for c in columns))
-    values = [_value(known.result, c) for c in columns]
+    spreads = [_values(known.results, c) for c in columns]
     label, note = ("", known.conditions) if row.paper else (row.label, _join(row.note, known.conditions))
-    lines.append(_line([label, "ours", *(_number(v, c) for v, c in zip(values, columns, strict=True)), note]))
+    cells = [_cell(values, c) for values, c in zip(spreads, columns, strict=True)]
+    lines.append(_line([label, "ours", *cells, note]))
     if row.paper and known.measured:
         gaps = [
-            "" if a is None or b is None else f"{a - b:+.{c.digits}f}"
-            for a, b, c in zip(values, row.paper, columns, strict=True)
+            "" if not a or b is None else f"{statistics.mean(a) - b:+.{c.digits}f}"
+            for a, b, c in zip(spreads, row.paper, columns, strict=True)
         ]
         lines.append(_line(["", "gap", *gaps, ""]))
     return lines
 
 
-def _value(result: dict[str, Any], column: Column) -> float | None:
-    found: Any = result
-    for key in column.key.split("/"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return None if found is None else float(found) * column.scale
+def _values(results: Sequence[dict[str, Any]], column: Column) -> list[float]:
+    """The column's number in each result that has it."""
+    values = []
+    for found in results:
+        value: Any = found
+        for key in column.key.split("/"):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            values.append(float(value) * column.scale)
+    return values
+
+
+def _cell(values: Sequence[float], column: Column) -> str:
+    """The mean, and with several seeds their standard deviation."""
+    if not values:
+        return ""
+    spread = f" ± {statistics.stdev(values):.{column.digits}f}" if len(set(values)) > 1 else ""
+    return _number(statistics.mean(values), column) + spread
 
 
 def _number(value: float | None, column: Column) -> str:
@@ -216,7 +237,9 @@ the lines `gap`.
   this package; [training.md](training.md) tells how to get them. With the files in place,
   `python -m train table II --evaluate` tests without training.
 - `training (table_2/ours)` stands for `python -m train fit --config train/configs/table_2/ours.yaml`,
-  which was not run here. Rows that would train the same network share a configuration.
+  which was not run here. Rows that would train the same network share a configuration. Runs with other
+  seeds lie beside it (`--out runs/table_2/ours-seed1 --seed_everything 1 --data.init_args.seed 1`); the
+  row then shows mean and standard deviation.
 - The papers contradict themselves in places; their numbers stand as printed, with a note.
 """
 

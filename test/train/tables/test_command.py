@@ -57,6 +57,17 @@ def test_measured_rows_show_gap_and_conditions(tmp_path: Path) -> None:
     assert ours[4] == "measured here: 543,344 samples, Human36M, cuda:0, 32-true"
 
 
+def test_seeds_give_mean_and_spread(tmp_path: Path) -> None:
+    for folder, error in (("ours_27", 44.0), ("ours_27-seed1", 45.0), ("ours_27-seed2", 46.0)):
+        measured = {"metrics": {}, "samples": 5, "device": "cpu", "data": "Human36M", "precision": "32-true"}
+        measured["per_action"] = {"average": {"mpjpe_mm": error}}
+        (tmp_path / "runs/table_9" / folder).mkdir(parents=True)
+        (tmp_path / "runs/table_9" / folder / "test.json").write_text(json.dumps(measured))
+    _, ours, gap = _lines(command.render(TABLES["IX"], tmp_path), "Ours, f = 27")
+    assert ours[2:5] == ["9.86", "45.0 ± 1.0", "measured here: 5 samples, Human36M, cpu, 32-true, 3 seeds"]
+    assert gap[3] == "+1.4"
+
+
 def test_unknown_table() -> None:
     with pytest.raises(InputError, match=r"no table XI \(known: I, II, II-P2, III"):
         command.run(["XI"], Path())
@@ -88,8 +99,8 @@ def test_released_weights_and_data_in_place_are_evaluated(
     assert command.evaluate_row(name, tmp_path)
     known = command.state(name, tmp_path)
     assert known.measured
-    assert known.result["samples"] == 2 * 2 * 4 * 4
-    assert known.result["per_action"]["Walking"]["mpjpe_mm"] > 0
+    assert known.results[0]["samples"] == 2 * 2 * 4 * 4
+    assert known.results[0]["per_action"]["Walking"]["mpjpe_mm"] > 0
     assert not command.evaluate_row(name, tmp_path)  # once is enough
 
 

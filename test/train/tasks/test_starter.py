@@ -151,6 +151,19 @@ def test_a_stopped_run_goes_on_from_its_last_checkpoint(data: Path, tmp_path: Pa
     assert [s for s, _ in read_logs(tmp_path / "parts")["train/loss_step"]] == list(range(STEPS))
 
 
+def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on(data: Path, tmp_path: Path) -> None:
+    """As a preempted job is: its checkpoint holds the place in the epoch."""
+    often = {"monitor": None, "save_top_k": 1, "every_n_train_steps": 4, "save_last": True}
+    whole = small("lifter", data, tmp_path / "whole", width=16) | {"checkpoint": often}
+    expected = command(whole, tmp_path / "w.yaml").model.network.state_dict()
+    parts = small("lifter", data, tmp_path / "parts", width=16) | {"checkpoint": often}
+    command(parts, tmp_path / "p.yaml", "--trainer.max_steps=8")  # two steps into the second epoch
+    found = command(parts, tmp_path / "p.yaml", "--ckpt_path=last").model.network.state_dict()
+    logs = [read_logs(tmp_path / name)["train/loss_step"] for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
 def test_a_run_is_tested_and_exported(data: Path, tmp_path: Path) -> None:
     """Manifest entry and card say what the run was."""
     config, path = small("lifter", data, tmp_path / "run", width=16), tmp_path / "c.yaml"
