@@ -8,7 +8,7 @@ import math
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import lightning
 import numpy as np
@@ -91,8 +91,8 @@ def read_logs(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: sorted(points.items()) for name, points in values.items()}
 
 
-def draw_curves(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
-    """One small plot per quantity; losses on a log scale."""
+def draw_curves(curves: dict[str, list[tuple[int, float]]], path: Path | BinaryIO) -> None:
+    """One small plot per quantity, as PNG; losses on a log scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -110,7 +110,7 @@ def draw_curves(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
         axes.grid(alpha=0.3)
         if "loss" in name and min(values) > 0:
             axes.set_yscale("log")
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, format="png")
 
 
 class Results(Callback):

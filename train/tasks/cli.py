@@ -8,10 +8,12 @@ Everything of a run lies in one folder, ``--out``: ``checkpoints/`` (the best on
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -24,6 +26,9 @@ from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
 from .task import Task
 
 COMMANDS = ("fit", "validate", "test", "predict")
+
+
+OF_COMMANDS = ("ckpt_path", "verbose", "weights_only", "return_predictions")  # in the files beside logs
 
 
 class Cli(LightningCLI):
@@ -114,14 +119,34 @@ def read_run(config: Path) -> tuple[Entry, Path]:
     Raises:
         InputError: The file is no configuration of a run.
     """
-    # Neither the machine of the training nor the weights it began with are needed here.
-    here = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
-    here += ["--trainer.num_nodes=1", "--trainer.precision=32-true", "--trainer.logger=false"]
-    try:
-        cli = run(["--config", str(config), *here, "--model.init_args.weights=null"], start=False)
-    except (OSError, ValueError, SystemExit) as error:
-        raise InputError(f"{config}: expected the configuration of a run ({error})") from error
+    cli = prepare(config)
     return cli.model.describe(cli.datamodule.facts), Path(cli.config.out)
+
+
+def prepare(config: Path, *options: str) -> Cli:
+    """Trainer, model and data of a run, on a CPU and without the weights it began with.
+
+    Args:
+        config: Of ``train/configs``, or the one that stands beside a log.
+        options: What differs.
+
+    Raises:
+        InputError: The file is no configuration of a run.
+    """
+    here = {"accelerator": "cpu", "devices": 1, "strategy": "auto", "num_nodes": 1, "logger": "false"}
+    words = [f"--trainer.{name}={value}" for name, value in here.items()]
+    words += ["--trainer.precision=32-true", "--model.init_args.weights=null", *options]
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        plain = {name: value for name, value in content.items() if name not in OF_COMMANDS}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / config.name
+            path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+            return run(["--config", str(path), *words], start=False)
+    except PosemoError:
+        raise
+    except (OSError, ValueError, AttributeError, yaml.YAMLError, SystemExit) as error:
+        raise InputError(f"{config}: expected the configuration of a run ({error})") from error
 
 
 def _plain(error: BaseException) -> BaseException:
