@@ -211,7 +211,7 @@ class _Tally:
 
     def add(self, truth: Truth, index: int, people: People2D, skeletons: Skeletons3D | None) -> None:
         seen = np.flatnonzero(np.isfinite(truth.boxes[index, :, 0]))
-        pairs = _match(truth.boxes[index, seen], people.boxes)
+        pairs = match(truth.boxes[index, seen], people.boxes)
         self.frames += 1
         self._persons += len(seen)
         self._found += len(pairs)
@@ -266,7 +266,8 @@ class _Tally:
         )
 
 
-def _match(true: Floats, found: Floats) -> list[tuple[int, int]]:
+def match(true: Floats, found: Floats) -> list[tuple[int, int]]:
+    """Pairs of true and found boxes, (N, 4) and (M, 4) xyxy px, with an IoU of at least 0.3."""
     if not len(true) or not len(found):
         return []
     overlap = iou(true.astype(np.float32), found)

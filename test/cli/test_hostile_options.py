@@ -99,6 +99,7 @@ def base(command: str, bag: Path) -> list[str]:
         "posemo evaluate emotion": ["--clips", "clips.npz", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo evaluate tracking": ["--results", str(bag), "--truth", "clips.npz"],
         "posemo evaluate latency": [str(bag)],
+        "posemo evaluate skeleton": ["--results", str(bag)],
         "posemo evaluate compare": ["kept", "kept"],
         "python -m train cmu": ["--data", "nowhere"],
         "python -m train detections": [

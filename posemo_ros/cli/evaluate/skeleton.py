@@ -1,0 +1,40 @@
+"""``posemo evaluate skeleton``."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...evaluate.report import Report
+from ..command import Command
+from ..options import add_json_option
+from ..values import as_path
+from .shared import printed
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=as_path, nargs="+", required=True, help="bags with results")
+    parser.add_argument("--truth", type=as_path, nargs="+", default=[], help="their truth (.npz), if any")
+    add_json_option(parser)
+
+
+def _measure(args: argparse.Namespace) -> Report:
+    from ...evaluate.skeleton import evaluate_skeleton
+
+    return evaluate_skeleton(args.results, args.truth)
+
+
+COMMAND = Command(
+    help="recorded 3D skeletons: errors where there is truth, steadiness where there is none",
+    examples=(
+        (
+            "posemo evaluate skeleton --results out/run/results.mcap --truth demo/people_truth.npz",
+            "MPJPE and the others",
+        ),
+        (
+            "posemo evaluate skeleton --results monday.mcap tuesday.mcap --json",
+            "bones, jitter and sliding feet of two recordings",
+        ),
+    ),
+    run=printed(_measure),
+    add_options=_options,
+)
