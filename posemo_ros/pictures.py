@@ -24,6 +24,7 @@ SUFFIXES = (
 )
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 RAW_HELP = "camera raw files are not read; convert them, e.g. with `darktable-cli IN.dng OUT.jpg`"
+MAX_PIXELS = 80_000_000  # of a picture that is decoded: 240 MB as BGR; more is no camera's
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
@@ -80,11 +81,13 @@ def decode(data: Any, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
         flags: Of ``cv2.imdecode``.
 
     Raises:
-        InputError: No bytes, an unknown format, or a picture that was cut off.
+        InputError: No bytes, an unknown format, a picture that was cut off, or one of more than
+            ``MAX_PIXELS``, which is not decoded: a few kilobytes can claim a size that fills the memory.
     """
     buffer = np.frombuffer(data, np.uint8)
     if not buffer.size:
         raise InputError("empty, 0 bytes")
+    _refuse_too_large(buffer)
     _refuse_cut_off(buffer)
     try:
         with _opencv_quiet():
@@ -107,6 +110,22 @@ def _opencv_quiet() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(level)
+
+
+def _refuse_too_large(buffer: NDArray[np.uint8]) -> None:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(buffer)) as picture:  # reads the header alone
+            width, height = picture.size
+    except Image.DecompressionBombError as error:
+        raise InputError(f"claims more than {MAX_PIXELS / 1e6:.0f} million pixels ({error})") from error
+    except Exception:
+        return  # what the decoder says about it is better
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"claims {width} x {height} pixels; more than {MAX_PIXELS / 1e6:.0f} million are not decoded"
+        )
 
 
 def _refuse_cut_off(buffer: NDArray[np.uint8]) -> None:
