@@ -116,7 +116,7 @@ def _refuse_too_large(buffer: NDArray[np.uint8]) -> None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(buffer)) as picture:  # reads the header alone
+        with Image.open(io.BytesIO(buffer.tobytes())) as picture:  # reads the header alone
             width, height = picture.size
     except Image.DecompressionBombError as error:
         raise InputError(f"claims more than {MAX_PIXELS / 1e6:.0f} million pixels ({error})") from error

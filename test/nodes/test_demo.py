@@ -11,13 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
 from rosbags.highlevel import AnyReader
 
-from .tiny_models import write_chain
+from .tiny_models import write_chain, write_mover
 
 DEMO = Path(__file__).resolve().parent.parent.parent / "tools" / "demo.py"
 FRAMES = 15
@@ -25,6 +26,10 @@ FRAMES = 15
 
 def demo(tmp_path: Path, source: str) -> subprocess.CompletedProcess[str]:
     manifest = write_chain(tmp_path / "models", prefix="posemo")
+    write_mover(manifest)  # the demo has no context
+    models = yaml.safe_load(manifest.read_text())["models"]
+    models["posemo-emotion"] = models.pop("tiny-mover")
+    manifest.write_text(yaml.safe_dump({"models": models}))
     return subprocess.run(
         [sys.executable, str(DEMO), "--source", source, "--out", "out"],
         cwd=tmp_path,
