@@ -7,6 +7,7 @@ MINUTES ?= 5
 TOPIC ?=
 CAMERA_INFO ?=
 RATE ?=
+PRESET ?=
 PYTEST_ARGS ?= -n 2
 
 VENV := .venv
@@ -18,9 +19,10 @@ ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=
+demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=, PRESET=
 	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)") \
-		$(if $(TOPIC),--topic "$(TOPIC)") $(if $(CAMERA_INFO),--camera-info "$(CAMERA_INFO)") $(if $(RATE),--rate "$(RATE)")
+		$(if $(TOPIC),--topic "$(TOPIC)") $(if $(CAMERA_INFO),--camera-info "$(CAMERA_INFO)") $(if $(RATE),--rate "$(RATE)") \
+		$(if $(PRESET),--preset "$(PRESET)")
 
 build:  ## Make .venv and install/ (at once when nothing changed)
 	@$(PYTHON) tools/bootstrap.py

@@ -28,6 +28,7 @@ from launch_ros.actions import LifecycleNode, Node
 
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.nodes.parameters import NODES
+from posemo_ros.presets import load_preset, preset_files
 from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
@@ -58,6 +59,12 @@ ARGUMENTS = [
         "params_file",
         default_value=str(SHARE / "config" / "pipeline.yaml"),
         description="Parameters of all nodes.",
+    ),
+    DeclareLaunchArgument(
+        "preset",
+        default_value="",
+        description=f"Networks and settings of a whole chain: {', '.join(preset_files())}, or a file. "
+        "It goes before params_file; a network named here singly goes before it.",
     ),
     DeclareLaunchArgument(
         "use_sim_time", default_value="false", choices=YES_NO, description="Time from /clock, for bags."
@@ -166,7 +173,8 @@ def stations(given: dict[str, str]) -> list[str]:
     """Names of the nodes of the chain."""
     if given["composition"] == "single":
         return ["pipeline"]
-    return ["keypoints", "lifter", *(["context"] if given["context"] else []), "emotion"]
+    context = given["context"] or load_preset(given["preset"]).models.get("context")
+    return ["keypoints", "lifter", *(["context"] if context else []), "emotion"]
 
 
 def watched(name: str, given: dict[str, str], names: list[str]) -> list[LaunchDescriptionEntity]:
@@ -197,10 +205,9 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     It brings itself up: requests to change state that launch sends at start get lost on a busy
     machine (their responses time out), and a chain of which one link sleeps helps nobody.
     """
-    # What the command line says wins over the file.
-    parameters: dict[str, object] = {
-        key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]
-    }
+    # What the command line says wins over the file, and single networks over the preset.
+    parameters = preset_parameters(given)
+    parameters |= {key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]}
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
     known = {parameter.name for parameter in NODES[name]}
@@ -238,6 +245,17 @@ def camera_parameters(given: dict[str, str], names: list[str]) -> dict[str, obje
         "wait_for": looking,
         "lockstep_topics": results,
     }
+
+
+def preset_parameters(given: dict[str, str]) -> dict[str, object]:
+    """What the preset says, of all nodes."""
+    chosen = load_preset(given["preset"])
+    parameters: dict[str, object] = {**chosen.models, **chosen.settings}
+    if chosen.manifests:
+        parameters["manifests"] = [str(path) for path in chosen.manifests]
+    if given["preset"] and not any(given[model] for model in MODELS):
+        parameters["preset"] = given["preset"]  # its words about models that are not here
+    return parameters
 
 
 def rviz(given: dict[str, str]) -> list[LaunchDescriptionEntity]:

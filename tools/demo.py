@@ -34,6 +34,7 @@ def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default=str(CLIP), help="video, pictures, bag, camera number or stream")
+    parser.add_argument("--preset", default="", help="name in config/presets, or a file")
     parser.add_argument("--topic", default="", help="image topic of a bag with several")
     parser.add_argument("--camera-info", default="", help="intrinsics: topic of the bag, or a file")
     parser.add_argument("--rate", type=float, default=0.0, help="images per second; 0: the source's own")
@@ -43,6 +44,8 @@ def main() -> int:
     args.out = args.out.resolve()  # the nodes run in another folder
     if Path(args.source).exists():
         args.source = str(Path(args.source).resolve())
+    if Path(args.preset).is_file():
+        args.preset = str(Path(args.preset).resolve())
     prepare(args.out)
     try:
         with Processes(args.out / "logs", environment()) as processes:
@@ -83,7 +86,8 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
     reliable = ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
     stations = ["-r", "__ns:=/posemo", *camera]
     processes.start("recorder", *stations, "-p", f"output:={args.out / 'results.mcap'}")
-    processes.start("pipeline", *stations, *reliable)
+    preset = ["-p", f"preset:='{args.preset}'"] if args.preset else []
+    processes.start("pipeline", *stations, *reliable, *preset)
     processes.start("markers", *stations, *reliable)
     for name in RECORDED:
         processes.wait_for_line("recorder", f"recording /posemo/{name}")

@@ -4,41 +4,49 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 from ..inference.manifest import STATIONS
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
+from ..presets import CHAIN_SETTINGS, load_preset, preset_files
 from ..replay.choice import Choice
 from .values import integer, number
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
-    """``--<station> NAME`` for these stations, ``--runtime``, ``--threads``."""
+    """``--preset NAME``, ``--<station> NAME`` for these stations, ``--runtime``, ``--threads``.
+
+    None stands for "not given": then the preset decides, and the default where it says nothing.
+    """
     models = Models()
+    parser.add_argument(
+        "--preset",
+        default="",
+        metavar="NAME",
+        help=f"networks and settings of a whole chain: {', '.join(preset_files())}, or a file",
+    )
     for station in stations:
-        parser.add_argument(f"--{station}", default=getattr(models, station), help="model name, '' for none")
-    parser.add_argument(
-        "--runtime", default=models.runtime, choices=(AUTO, *RUNTIMES), help="what runs the networks"
-    )
-    parser.add_argument(
-        "--threads", type=integer(0, 256), default=models.threads, help="CPU threads, 0: one per core"
-    )
+        default = getattr(models, station) or "none"
+        parser.add_argument(f"--{station}", help=f"model name, '' for none (default: preset's, or {default})")
+    parser.add_argument("--runtime", choices=(AUTO, *RUNTIMES), help="what runs the networks (default: auto)")
+    parser.add_argument("--threads", type=integer(0, 256), help="CPU threads, 0: one per core (default: 0)")
 
 
 def add_lift_options(parser: argparse.ArgumentParser) -> None:
     """``--delay-frames N``, ``--smoothing-hz F``."""
+    models = Models()
     parser.add_argument(
         "--delay-frames",
         type=integer(0, 121),
-        default=Models().delay_frames,
-        help="frames the lifter waits for",
+        help=f"frames the lifter waits for (default: preset's, or {models.delay_frames})",
     )
     parser.add_argument(
         "--smoothing-hz",
         type=number(0, 100),
-        default=Models().smoothing_hz,
-        help="lowest cut-off of the filter over the skeletons; 0: none",
+        help=f"lowest cut-off of the filter over the skeletons; 0: none (default: {models.smoothing_hz})",
     )
 
 
@@ -50,26 +58,28 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detect-every",
         type=integer(1, 1000),
-        default=settings.detect_every,
-        help="run the detector on every k-th frame",
+        help=f"run the detector on every k-th frame (default: preset's, or {settings.detect_every})",
     )
     parser.add_argument(
         "--context-rate-hz",
         type=number(0, 100),
-        default=settings.context_rate_hz,
-        help="encodings of the scene per second; 0: as the emotion network was trained with, or 2",
+        help="encodings of the scene per second (default: as the emotion network was trained with, or 2)",
     )
     parser.add_argument(
-        "--max-people", type=integer(1, 100), default=settings.max_people, help="the best boxes stay"
+        "--max-people", type=integer(1, 100), help=f"the best boxes stay (default: {settings.max_people})"
     )
     parser.add_argument(
         "--keypoint-smoothing-hz",
         type=number(0, 100),
-        default=settings.keypoint_smoothing_hz,
-        help="lowest cut-off of the filter over the keypoints; 0: none",
+        help="lowest cut-off of the filter over the keypoints; 0: none "
+        f"(default: preset's, or {settings.keypoint_smoothing_hz})",
     )
     parser.add_argument(
-        "--hfov", type=number(1, 179), default=settings.hfov_deg, help="degrees, for an uncalibrated camera"
+        "--hfov",
+        type=number(1, 179),
+        dest="hfov_deg",
+        metavar="DEGREES",
+        help=f"for an uncalibrated camera (default: {settings.hfov_deg})",
     )
 
 
@@ -106,18 +116,33 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def models_from(args: argparse.Namespace) -> Models:
-    """The networks that the options describe; defaults for options the command does not have."""
-    names = [*STATIONS, "runtime", "threads", "delay_frames", "smoothing_hz"]
-    return Models(**{name: getattr(args, name) for name in names if hasattr(args, name)})
+    """The networks that the options describe; what neither option nor preset names stays at its default.
+
+    Raises:
+        InputError: There is no such preset.
+        ModelError: A network that only the preset names is not on this machine.
+    """
+    preset = load_preset(args.preset)
+    models = preset.choose(_given(args, [*STATIONS, *CHAIN_SETTINGS]))
+    used = replace(preset, models={s: n for s, n in preset.models.items() if hasattr(args, s)})
+    used.check(store_for(args), models)
+    return models
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """The settings that the options describe."""
+    return load_preset(args.preset).set(_given(args, [f.name for f in fields(Settings)]))
+
+
+def store_for(args: argparse.Namespace) -> ModelStore:
+    """The models of the package, of the environment and of the preset."""
+    return ModelStore(load_preset(args.preset).manifests)
+
+
+def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {n: value for n in names if (value := getattr(args, n, None)) is not None}
 
 
 def pipeline_from(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the options of ``add_model_options`` describe."""
-    settings = Settings(
-        detect_every=args.detect_every,
-        max_people=args.max_people,
-        hfov_deg=args.hfov,
-        keypoint_smoothing_hz=args.keypoint_smoothing_hz,
-        context_rate_hz=args.context_rate_hz,
-    )
-    return Pipeline(models_from(args), settings, ModelStore())
+    return Pipeline(models_from(args), settings_from(args), store_for(args))

@@ -69,8 +69,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
 
 
 def _estimator(models: Models, store: ModelStore) -> EmotionEstimator:
-    estimator = build_emotion(models, store)
-    if estimator is None:
+    if not models.emotion:
         raise InputError("--emotion: no model named; see `posemo models list`")
     spec = store.spec(models.emotion).spec
     if isinstance(spec, EmotionSpec) and spec.context_frames:
@@ -78,6 +77,8 @@ def _estimator(models: Models, store: ModelStore) -> EmotionEstimator:
             f"model {models.emotion!r} looks at the scene too, and clips show none; choose one that reads "
             "movement alone"
         )
+    estimator = build_emotion(models, store)
+    assert estimator is not None
     return estimator
 
 

@@ -55,7 +55,7 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
     def apply(self, loaded: Loaded, params: ContextParameters) -> None:
         """Hand changed settings on."""
         loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
-        loaded.encoder.rate_hz = params.context_rate_hz or CONTEXT_RATE_HZ
+        loaded.encoder.rate_hz = settings_of(params).context_rate_hz or CONTEXT_RATE_HZ
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""

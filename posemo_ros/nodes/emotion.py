@@ -51,7 +51,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
     def apply(self, loaded: Loaded, params: EmotionParameters) -> None:
         """Hand changed settings on."""
         loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
-        loaded.estimator.max_context_age_s = params.context_max_age_s
+        loaded.estimator.max_context_age_s = settings_of(params).context_max_age_s
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; the context only where one is wanted."""

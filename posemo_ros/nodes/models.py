@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,21 @@ from ..inference.session import Session
 from ..inference.store import ModelStore
 from ..pipeline import Models, networks_of
 from .base import PosemoNode
-from .parameters import RuntimeParameters
+from .parameters import RuntimeParameters, models_of, preset_of
 
 
 def store_of(params: RuntimeParameters) -> ModelStore:
-    """The model store with the manifests that the parameters add."""
-    return ModelStore([Path(name).expanduser() for name in params.manifests if name])
+    """The model store with the manifests that preset and parameters add.
+
+    Raises:
+        ModelError: A manifest cannot be read, or a network that the preset names is not here.
+    """
+    preset = preset_of(params)
+    own = [Path(name).expanduser() for name in params.manifests if name]
+    store = ModelStore([*preset.manifests, *own])
+    used = {s: n for s, n in preset.models.items() if hasattr(params, s)}
+    replace(preset, models=used).check(store, models_of(params))
+    return store
 
 
 def warm_up(sessions: Mapping[str, Session]) -> None:

@@ -16,6 +16,7 @@ from ..camera import DEFAULT_HFOV_DEG
 from ..errors import InputError
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..pipeline import Models, Settings
+from ..presets import Preset, load_preset
 
 Value = Union[bool, int, float, str, tuple[str, ...]]
 
@@ -90,6 +91,11 @@ class StationParameters(Parameters):
 class RuntimeParameters(StationParameters):
     """Of nodes that run networks."""
 
+    preset: str = declared(
+        "",
+        "Networks and settings of a whole chain: fast, accurate, papers, papers-small, or a file; a "
+        "parameter that is not at its default goes before it.",
+    )
     runtime: str = declared(
         "auto",
         "What runs the networks; auto measures once per machine and takes the fastest with right answers.",
@@ -410,20 +416,37 @@ def allowed(parameter: Parameter) -> str:
 
 
 def models_of(parameters: Parameters) -> Models:
-    """The parameters that choose networks; what a node does not have stays at its default."""
-    return Models(**_shared(parameters, Models))
+    """The parameters that choose networks, and the preset behind them.
+
+    What a node does not have stays at the default.
+    """
+    return preset_of(parameters).choose(_shared(parameters, Models))
 
 
 def settings_of(parameters: Parameters) -> Settings:
-    """The parameters that may change at run time."""
+    """The parameters that may change at run time, and the preset behind them."""
     shared = _shared(parameters, Settings)
-    shared["detector_threshold"] = shared.get("detector_threshold") or None
-    return Settings(**shared)
+    if not shared.get("detector_threshold"):
+        shared.pop("detector_threshold", None)
+    return preset_of(parameters).set(shared)
+
+
+def preset_of(parameters: Parameters) -> Preset:
+    """What the parameter ``preset`` names.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    return load_preset(getattr(parameters, "preset", ""))
 
 
 def _shared(parameters: Parameters, kind: type) -> dict[str, Any]:
-    names = {f.name for f in fields(parameters)}
-    return {f.name: getattr(parameters, f.name) for f in fields(kind) if f.name in names}
+    """What the parameters say; not those at their default, where a preset may say otherwise."""
+    preset = preset_of(parameters)
+    chosen = {**preset.models, **preset.settings}
+    defaults = parameters_of(type(parameters))
+    values = {f.name: getattr(parameters, f.name) for f in fields(kind) if f.name in defaults}
+    return {n: v for n, v in values.items() if n not in chosen or v != defaults[n].default}
 
 
 def parameter_table(nodes: Sequence[str] = tuple(NODES)) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ast
 from collections.abc import Sequence
 from typing import Any
 
 from posemo_ros.cli.command import Command
 from posemo_ros.cli.values import as_path
 from posemo_ros.errors import InputError, PosemoError
+from posemo_ros.inference.manifest import STATIONS
 
 from .card import put_report
 
@@ -19,7 +19,20 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=as_path, help="configuration of a run, in place of the network's name"
     )
-    parser.add_argument("--out", type=as_path, required=True, help="folder/name.onnx")
+    parser.add_argument(
+        "--out", type=as_path, required=True, help="folder/name.onnx; with --preset the folder of the chain"
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="export the networks of a whole chain, and write a preset file that runs them",
+    )
+    for station in STATIONS:
+        parser.add_argument(
+            f"--{station}",
+            metavar="SOURCE",
+            help="with --preset: folder of a run, NETWORK,OPTION=VALUE@WEIGHTS, or a name in the manifest",
+        )
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
     parser.add_argument("--weights", type=as_path, help="checkpoint; random weights without it")
     parser.add_argument("--may-miss", nargs="*", default=[], help="parameters the checkpoint may lack")
@@ -55,6 +68,12 @@ def _export(args: argparse.Namespace) -> None:
     from train.tasks.checkpoint import learned_settings, start_from
     from train.tasks.cli import read_run
 
+    sources = {station: text for station in STATIONS if (text := getattr(args, station)) is not None}
+    if args.preset:
+        _export_chain(args, sources)
+        return
+    if sources:
+        raise InputError(f"--{next(iter(sources))}: stations belong to a --preset")
     if (args.network is None) == (args.config is None):
         raise InputError("name a network or a --config")
     run = None
@@ -82,17 +101,31 @@ def _export(args: argparse.Namespace) -> None:
         put_report(args.card or args.out.with_suffix(".md"), "test", run / "test.json")
 
 
+def _export_chain(args: argparse.Namespace, sources: dict[str, str]) -> None:
+    from posemo_ros.inference.store import ModelStore
+    from posemo_ros.presets import load_preset
+    from train.chain import export_chain
+
+    if args.network or args.config or args.weights:
+        raise InputError("--preset takes its networks from the options of the stations alone")
+    path = export_chain(args.preset, args.out, sources, licence=args.licence)
+    preset = load_preset(str(path))
+    print(f"{path}: run it with --preset {path}")
+    if absent := preset.absent(ModelStore(preset.manifests)):
+        print(f"still missing: {', '.join(absent)}")
+
+
 def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:
     """``["frames=9"]`` as ``{"frames": 9}``."""
+    from train.chain import setting
+
     found: dict[str, Any] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"{option} {text}: expected OPTION=VALUE")
         try:
-            found[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            found[name] = value  # a word, such as sam=after_msa
+            name, value = setting(text)
+        except InputError as error:
+            raise InputError(f"{option} {error}") from error
+        found[name] = value
     return found
 
 

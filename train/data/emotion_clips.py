@@ -6,7 +6,8 @@ Symbols: B clips, T poses of a window, K context encodings, P tokens of one, C t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,32 @@ class EmotionClip:
     axes: str = "camera"
 
 
-def check_disjoint(train: Iterable[EmotionClip], test: Iterable[EmotionClip]) -> None:
+def flat(clip: EmotionClip) -> EmotionClip:
+    """The same as a camera's image shows it: every joint in the plane of the pelvis.
+
+    Raises:
+        InputError: The clip's poses are not in a camera's axes.
+    """
+    if clip.axes != "camera":
+        raise InputError(f"{clip.name}: {clip.axes} axes have no image plane; expected dimensions: 3")
+    return replace(clip, poses=clip.poses * np.float32([1, 1, 0]))
+
+
+class Acted(Protocol):
+    """What can be told apart by who moved and what was recorded."""
+
+    @property
+    def actor(self) -> str:
+        """Who moves."""
+        ...
+
+    @property
+    def motion(self) -> str:
+        """Which recording."""
+        ...
+
+
+def check_disjoint(train: Iterable[Acted], test: Iterable[Acted]) -> None:
     """Refuse splits that share an actor or a recording.
 
     Raises:

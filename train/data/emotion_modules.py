@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from posemo_ros.emotion.descriptors import describe
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import EmotionSpec
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.settings import Models
 from posemo_ros.types import NEUTRAL
 
-from . import bvh, cmu, video_emotion
+from . import bvh, cmu, moemo_files, video_emotion
 from .emotion import as_lifted, movements, soft_labels
-from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
+from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint, flat
 from .files import need
 from .modules import Data
 from .sampling import Batch, Drawn, Draws
 
 NOTHING = Occlusion()
+Labelled = TypeVar("Labelled", EmotionClip, video_emotion.LabelledVideo)
 
 
 class EmotionData(Data):
@@ -30,6 +33,7 @@ class EmotionData(Data):
         hidden, test_hidden: What is hidden in training, and in validation and test.
         shuffle_context: A control experiment, see ``EmotionWindows``.
         shared_actors: Allow actors and recordings in both train and test.
+        dimensions: 3; or 2: the depth of every joint is set to 0, as 2D poses have none (camera axes).
         others: See ``Data``.
     """
 
@@ -42,9 +46,13 @@ class EmotionData(Data):
         test_hidden: Occlusion = NOTHING,
         shuffle_context: bool = False,
         shared_actors: bool = False,
+        dimensions: int = 3,
         **others: Any,
     ) -> None:
         super().__init__(**others)
+        if dimensions not in (2, 3):
+            raise InputError(f"dimensions: {dimensions}; expected 2 or 3")
+        self.dimensions = dimensions
         self.train_hidden, self.test_hidden = hidden, test_hidden
         self.shuffle_context, self.shared_actors = shuffle_context, shared_actors
 
@@ -59,7 +67,7 @@ class EmotionData(Data):
             for other in ("val", "test"):
                 check_disjoint(clips, self.clips(other))
         return EmotionWindows(
-            clips,
+            [flat(clip) for clip in clips] if self.dimensions == 2 else clips,
             settings["frames"],
             settings["rate_hz"],
             axes=settings.get("axes", "camera"),
@@ -79,6 +87,9 @@ class EmotionVideos(EmotionData):
         val_actors: Actors of ``train`` kept for validation where there is no ``val`` folder.
         context: Name of the context encoder in the model manifest; empty: movement alone.
         context_rate_hz: Its encodings per second of video.
+        detector, keypoints, lifter: Networks the poses come from, names in the model manifest; the
+            lifter may be P-STMO, paper A's source of poses.
+        manifests: More model manifests.
         others: See ``EmotionData``.
     """
 
@@ -89,10 +100,16 @@ class EmotionVideos(EmotionData):
         val_actors: tuple[str, ...] = (),
         context: str = "",
         context_rate_hz: float = 7.5,
+        detector: str = Models.detector,
+        keypoints: str = Models.keypoints,
+        lifter: str = Models.lifter,
+        manifests: tuple[Path, ...] = (),
         **others: Any,
     ) -> None:
         super().__init__(**others)
         self.folder, self.val_actors = Path(folder), frozenset(val_actors)
+        self.networks = {"detector": detector, "keypoints": keypoints, "lifter": lifter}
+        self.manifests = [Path(m) for m in manifests]
         self.context, self.context_rate_hz = context, context_rate_hz
         self.extractor: video_emotion.Extractor | None = None
         self._read: dict[str, list[EmotionClip]] = {}
@@ -106,9 +123,13 @@ class EmotionVideos(EmotionData):
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
+        return self.choose(part, self._split)
+
+    def choose(self, part: str, read: Callable[[str], list[Labelled]]) -> list[Labelled]:
+        """What a part takes of the folders; without ``val`` some actors of ``train`` are for validation."""
         if part == "test" or (part == "val" and (self.folder / "val").exists()):
-            return self._split(part)
-        clips = self._split("train")
+            return read(part)
+        clips = read("train")
         if (self.folder / "val").exists():
             return clips
         chosen = [c for c in clips if (c.actor in self.val_actors) == (part == "val")]
@@ -123,10 +144,36 @@ class EmotionVideos(EmotionData):
         if split not in self._read:
             need(self.folder, "a folder with train, test and actors.csv", video_emotion.SECTION)
             self.extractor = self.extractor or video_emotion.chain_extractor(
-                context=self.context, context_rate_hz=self.context_rate_hz
+                **self.networks,
+                context=self.context,
+                context_rate_hz=self.context_rate_hz,
+                store=ModelStore(self.manifests),
             )
             self._read[split] = video_emotion.load_clips(self.folder, split, self.extractor)
         return self._read[split]
+
+
+class MoEmoFiles(EmotionData):
+    """MoEmo's own prepared files, see ``moemo_files``; without a split ``val`` it is validated on the test.
+
+    Args:
+        folder: With ``tensor`` and ``joints``.
+        others: See ``EmotionData``.
+    """
+
+    def __init__(self, folder: Path, **others: Any) -> None:
+        super().__init__(**others)
+        self.folder = Path(folder)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
+
+    def clips(self, part: str) -> list[EmotionClip]:
+        """See ``EmotionData``."""
+        has_val = (self.folder / "tensor" / "val").exists()
+        return moemo_files.load_clips(self.folder, "test" if part == "val" and not has_val else part)
 
 
 class EmotionBvh(EmotionData):

@@ -155,16 +155,31 @@ def _collect(skeletons: Skeletons3D | None, poses: dict[str, dict[float, NDArray
             poses.setdefault(person, {})[skeletons.stamp_ns * 1e-9] = pose
 
 
-def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
-    """All clips of a split; what is not in the cache is computed now.
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A clip before anything is computed from it.
+
+    Attributes:
+        path: The video.
+        emotion: Index into ``EMOTIONS``.
+        actor, motion: See ``EmotionClip``.
+    """
+
+    path: Path
+    emotion: int
+    actor: str
+    motion: str
+
+
+def list_videos(folder: Path, split: str) -> list[LabelledVideo]:
+    """All videos of a split.
 
     Raises:
         InputError: The folder, the table or an entry is missing or wrong.
     """
     root = need(folder / split, f"the split's folder, {split}/<emotion>/<clip>.mp4", SECTION)
     actors = read_actors(folder / "actors.csv")
-    cache = folder / ".cache" / extractor.key
-    clips = []
+    videos = []
     for emotion_folder in sorted(p for p in root.iterdir() if p.is_dir()):
         emotion = _emotion(emotion_folder)
         for path in sorted(p for p in emotion_folder.iterdir() if p.suffix.lower() in SUFFIXES):
@@ -172,16 +187,35 @@ def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionCl
                 raise malformed(
                     folder / "actors.csv", f"no row for clip {path.stem!r}", "one per clip", SECTION
                 )
-            actor, motion = actors[path.stem]
-            found = _cached(cache / path.relative_to(folder).with_suffix(".npz"), path, extractor)
-            name = str(path.relative_to(folder))
-            clips.append(
-                EmotionClip(
-                    name, emotion, actor, motion, found.times, found.poses, found.context_times, found.context
-                )
-            )
-    if not clips:
+            videos.append(LabelledVideo(path, emotion, *actors[path.stem]))
+    if not videos:
         raise malformed(root, f"no {'/'.join(SUFFIXES)} files", f"{split}/<emotion>/<clip>.mp4", SECTION)
+    return videos
+
+
+def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
+    """All clips of a split; what is not in the cache is computed now.
+
+    Raises:
+        InputError: The folder, the table or an entry is missing or wrong.
+    """
+    cache = folder / ".cache" / extractor.key
+    clips = []
+    for video in list_videos(folder, split):
+        inside = video.path.relative_to(folder)
+        found = _cached(cache / inside.with_suffix(".npz"), video.path, extractor)
+        clips.append(
+            EmotionClip(
+                str(inside),
+                video.emotion,
+                video.actor,
+                video.motion,
+                found.times,
+                found.poses,
+                found.context_times,
+                found.context,
+            )
+        )
     return clips
 
 

@@ -1,4 +1,4 @@
-"""Context encoder: CLIP's image tower (Radford et al., 2021) from open_clip.
+"""Context encoders: CLIP's image tower (Radford et al., 2021) from open_clip; a CNN from timm beside it.
 
 Paper A feeds MoEmo with the last hidden states of CLIP ViT-B/32. Symbols: B images, P tokens, C width.
 """
@@ -17,6 +17,8 @@ from .vision_libraries import import_vision_library
 
 # Name -> tokens P (class token and patches), width C, width of the pooled embedding.
 CLIP_SHAPES = {"ViT-B-32": (50, 768, 512), "ViT-B-16": (197, 768, 512), "ViT-L-14": (257, 1024, 768)}
+# The mean over the image and its 7 x 7 cells: as many tokens as CLIP ViT-B/32 has.
+CNN_SHAPES = {"resnet50": (50, 2048), "resnet18": (50, 512)}
 
 
 class ClipEncoder(nn.Module):
@@ -71,3 +73,39 @@ class ClipEncoder(nn.Module):
         )
         classes, patches = layers["image_intermediates_prefix"][-1], layers["image_intermediates"][-1]
         return torch.cat([classes, patches], dim=1), layers["image_features"]
+
+
+class CnnEncoder(nn.Module):
+    """A CNN of timm in CLIP's place: the mean over the image, then its cells, row by row.
+
+    Paper A claims that CLIP's features of the scene are better than a CNN's; this is what to compare.
+
+    Args:
+        name: One of ``CNN_SHAPES``.
+        pretrained: Let timm fetch its ImageNet weights.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+        ModelError: The weights cannot be fetched.
+    """
+
+    def __init__(self, name: str = "resnet50", *, pretrained: bool = False) -> None:
+        super().__init__()
+        choose("name", name, tuple(CNN_SHAPES))
+        timm = import_vision_library("timm", f"the context encoder {name}")
+        try:
+            self.backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+        except Exception as error:  # what fetches for timm raises many kinds
+            raise ModelError(f"{name}: no ImageNet weights to be had ({error})") from error
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Encode images.
+
+        Args:
+            image: (B, 3, 224, 224) RGB, ImageNet normalisation.
+
+        Returns:
+            (B, P, C).
+        """
+        cells = self.backbone(image).flatten(2).transpose(1, 2)  # (B, 49, C)
+        return torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)

@@ -31,6 +31,34 @@ def position_error(predicted: Tensor, target: Tensor) -> Tensor:
     return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
 
 
+def scaled_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """MPJPE after the best scale of every pose (N-MPJPE, Rhodin et al., 2018).
+
+    Args:
+        predicted, target: (B, F, J, 3).
+
+    Returns:
+        Scalar.
+    """
+    agreement = (predicted * target).sum(dim=(-1, -2), keepdim=True)
+    scale = agreement / predicted.square().sum(dim=(-1, -2), keepdim=True).clamp_min(1e-12)
+    return position_error(scale * predicted, target)
+
+
+def velocity_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean distance of the movements from frame to frame; 0 for a single frame.
+
+    Args:
+        predicted, target: (B, F, J, 3).
+
+    Returns:
+        Scalar, per frame.
+    """
+    if target.shape[1] < 2:
+        return predicted.new_zeros(())
+    return position_error(predicted.diff(dim=1), target.diff(dim=1))
+
+
 def lifting_loss(
     sequence: Tensor,
     centre: Tensor,

@@ -16,6 +16,7 @@ from .blocks import Attention, CrossAttention, Mlp, choose
 
 EMOTION_CLASSES = 6
 MOVEMENTS = {"pair": 6, "delta": 3, "both": 9}  # -> numbers per joint and step
+OFFICIAL_FUSIONS = ("cross", "concat", "pose", "context")
 FUSIONS = ("cross", "self", "concat", "pose", "context")
 CONTEXT_TOKENS = ("all", "patch", "cls")
 
@@ -96,19 +97,26 @@ class MoEmoOfficial(nn.Module):
     there is no residual around the attentions, and no activation between the convolutions.
     25,305 parameters; the released class has 231,891 more in an ``end_conv`` that nothing
     uses: they are dropped from a checkpoint when it is loaded.
+
+    Args:
+        fusion: ``cross`` as released. For the ablations of paper A, whose code has none: ``concat``:
+            both grids side by side through one linear layer in place of the cross-attention;
+            ``pose``: movement asks itself and the context is not read; ``context``: the other way
+            round, the movement is not read.
     """
 
     FRAMES, GRID = 16, (17, 24)
 
-    def __init__(self) -> None:
+    def __init__(self, fusion: str = "cross") -> None:
         super().__init__()
+        self.fusion = choose("fusion", fusion, OFFICIAL_FUSIONS)
         steps = self.FRAMES - 1
-        self.context_conv1 = nn.Conv2d(self.FRAMES, steps, (3, 5), padding=(1, 2), stride=(1, 2))
-        self.context_conv2 = nn.Conv2d(steps, steps, (3, 5), padding=(1, 2), stride=(1, 2))
-        self.context_conv3 = nn.Conv2d(steps, steps, 3, padding=1, stride=2)
-        self.context_conv4 = nn.Conv2d(steps, steps, 3, padding=1, stride=(1, 2))
-        self.context_conv5 = nn.Conv2d(steps, steps, 3, padding=(5, 1), stride=2)
-        self.contextTransformer = WindowAttention(steps, self.GRID, cross=True)
+        if fusion != "pose":
+            self._make_convolutions(steps)
+        if fusion == "concat":
+            self.join = nn.Linear(2 * steps, steps)
+        else:
+            self.contextTransformer = WindowAttention(steps, self.GRID, cross=True)
         self.norm, self.mlp = nn.LayerNorm(steps), Mlp(steps, steps)
         self.transformer1 = WindowAttention(steps, self.GRID)
         self.norm1, self.mlp1 = nn.LayerNorm(steps), Mlp(steps, steps)
@@ -119,27 +127,41 @@ class MoEmoOfficial(nn.Module):
         self.head = nn.Linear(steps, EMOTION_CLASSES)
         self.register_load_state_dict_pre_hook(_drop_end_conv)
 
-    def forward(self, poses: Tensor, context: Tensor) -> Tensor:
+    def forward(self, poses: Tensor, context: Tensor | None = None) -> Tensor:
         """Logits in the released order: angry, happy, sad, fear, surprise, disgust.
 
         Args:
             poses: (B, 16, 17, 3) metres, relative to the pelvis.
-            context: (B, 16, 50, 768) CLIP's last hidden states.
+            context: (B, 16, 50, 768) CLIP's last hidden states; not read by ``pose``.
 
         Returns:
             (B, 6).
         """
         movement = movement_vectors(poses, "pair").repeat(1, 1, 1, 4)  # (B, 15, 17, 24)
         asking = _cells_to_tokens(movement)  # (B, 408, 15)
-        scene = _cells_to_tokens(self._shrink(context))  # (B, 408, 15)
-        y = self.contextTransformer(scene, asking)
+        scene = asking if self.fusion == "pose" else _cells_to_tokens(self._shrink(context))  # (B, 408, 15)
+        if self.fusion == "context":
+            asking = scene
+        if self.fusion == "concat":
+            y = self.join(torch.cat([asking, scene], dim=-1))
+        else:
+            y = self.contextTransformer(scene, asking)
         y = y + self.mlp(self.norm(y))
         for i in (1, 2, 3):
             y = getattr(self, f"transformer{i}")(y)
             y = y + getattr(self, f"mlp{i}")(getattr(self, f"norm{i}")(y))
         return self.head((scene + y).mean(dim=1))
 
-    def _shrink(self, context: Tensor) -> Tensor:
+    def _make_convolutions(self, steps: int) -> None:
+        self.context_conv1 = nn.Conv2d(self.FRAMES, steps, (3, 5), padding=(1, 2), stride=(1, 2))
+        self.context_conv2 = nn.Conv2d(steps, steps, (3, 5), padding=(1, 2), stride=(1, 2))
+        self.context_conv3 = nn.Conv2d(steps, steps, 3, padding=1, stride=2)
+        self.context_conv4 = nn.Conv2d(steps, steps, 3, padding=1, stride=(1, 2))
+        self.context_conv5 = nn.Conv2d(steps, steps, 3, padding=(5, 1), stride=2)
+
+    def _shrink(self, context: Tensor | None) -> Tensor:
+        if context is None:
+            raise ValueError(f"fusion: {self.fusion!r} looks at the context, and none is given")
         x = self.context_conv1(context)  # (B, 15, 50, 384)
         x = self.context_conv2(x)  # (B, 15, 50, 192)
         x = self.context_conv3(x)  # (B, 15, 25, 96)

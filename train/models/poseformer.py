@@ -14,6 +14,7 @@ from .blocks import Attention, DropPath, Mlp, choose, drop_path_rates
 from .interaction import SpatialAttentionModule, TemporalAttentionModule
 
 POSITIONS = ("none", "before_msa", "after_msa", "after_mlp")
+IN_MLP = "in_mlp"  # paper B, equation 6; SAM alone
 HEADS = ("weighted", "sequence")
 
 
@@ -22,7 +23,8 @@ class Block(nn.Module):
 
     Args:
         interaction: SAM or TAM, or None.
-        position: Where it stands: one of ``POSITIONS``.
+        position: Where it stands: one of ``POSITIONS``; or ``IN_MLP``: in place of the MLP's
+            activation, so it is as wide as the MLP's hidden layer.
     """
 
     def __init__(
@@ -53,8 +55,14 @@ class Block(nn.Module):
         x = self._interact(x, "before_msa")
         x = x + self.drop_path(self.attn(self.norm1(x)))
         x = self._interact(x, "after_msa")
-        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        x = x + self.drop_path(self._mlp(self.norm2(x)))
         return self._interact(x, "after_mlp")
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        if self.interaction is None or self.position != IN_MLP:
+            return self.mlp(x)
+        hidden = self.interaction(self.mlp.fc1(x))  # (B, N, hidden)
+        return self.mlp.drop(self.mlp.fc2(self.mlp.drop(hidden)))
 
 
 class PoseFormer(nn.Module):
@@ -73,7 +81,8 @@ class PoseFormer(nn.Module):
         depth: Blocks of each of the two stacks.
         heads: Of each block.
         mlp_ratio: Hidden width of the MLPs over their width.
-        sam, tam: Position of the attention module across joints, across frames (``POSITIONS``).
+        sam, tam: Position of the attention module across joints, across frames (``POSITIONS``);
+            ``sam="in_mlp"``: MLP(x) = SAM(x W1 + a1) W2 + a2 (paper B, equation 6).
         head: ``weighted``: a learned mean over the frames gives the centre frame's pose
             (released). ``sequence``: one pose per frame (paper B, II.B.4).
         drop_path: Rate of the last block; the released training script uses 0.1.
@@ -99,7 +108,7 @@ class PoseFormer(nn.Module):
         tam_norm: str = "softmax",
     ) -> None:
         super().__init__()
-        choose("sam", sam, POSITIONS)
+        choose("sam", sam, (*POSITIONS, IN_MLP))
         choose("tam", tam, POSITIONS)
         self.frames, self.joints = frames, joints
         self.head_kind = choose("head", head, HEADS)
@@ -118,7 +127,9 @@ class PoseFormer(nn.Module):
             )
 
         def sam_module() -> nn.Module | None:
-            return None if sam == "none" else SpatialAttentionModule(width)
+            if sam == "none":
+                return None
+            return SpatialAttentionModule(int(width * mlp_ratio) if sam == IN_MLP else width)
 
         def tam_module() -> nn.Module | None:
             if tam == "none":

@@ -19,10 +19,11 @@ from posemo_ros.types import EMOTIONS, NEUTRAL
 
 from .attention import Placement
 from .blocks import choose
-from .context import CLIP_SHAPES, ClipEncoder
+from .context import CLIP_SHAPES, CNN_SHAPES, ClipEncoder, CnnEncoder
 from .crossformer import FRAMES as CROSSFORMER_FRAMES
 from .crossformer import CrossFormer
 from .hrnet import AttentionOptions, HRNet
+from .image_baselines import ImageBaseline
 from .keypoint_net import KeypointNet
 from .moemo import MoEmoOfficial, MoEmoX
 from .motionagformer import MotionAGFormer
@@ -38,6 +39,7 @@ H36M_RATE_HZ = 50.0
 PSTMO_RATE_HZ = 25.0  # the released weights were trained on every second frame
 # The released MoEmo takes every fourth frame of videos of about 30 frames per second.
 MOEMO_RATE_HZ = 7.5
+PIXELS_ALONE = "pixels alone"  # no task of the manifest
 MOEMO_LABELS = ["anger", "joy", "sadness", "fear", "surprise", "disgust"]
 
 
@@ -176,17 +178,14 @@ def _descriptor_emotion(frames: int = 27, **options: Any) -> Entry:
     return Entry(network, inputs, ("logits",), "emotion", settings)
 
 
-def _moemo_official() -> Entry:
-    inputs = {"poses": torch.randn(2, 16, 17, 3), "context": torch.randn(2, 16, 50, 768)}
-    settings = {
-        "frames": 16,
-        "rate_hz": MOEMO_RATE_HZ,
-        "context_frames": 16,
-        "context_model": "clip-vit-b32",
-        "context_rate_hz": MOEMO_RATE_HZ,
-        "labels": MOEMO_LABELS,
-    }
-    return Entry(MoEmoOfficial(), inputs, ("logits",), "emotion", settings)
+def _moemo_official(*, fusion: str = "cross") -> Entry:
+    inputs = {"poses": torch.randn(2, 16, 17, 3)}
+    settings: dict[str, Any] = {"frames": 16, "rate_hz": MOEMO_RATE_HZ, "labels": MOEMO_LABELS}
+    if fusion != "pose":
+        inputs["context"] = torch.randn(2, 16, 50, 768)
+        settings |= {"context_frames": 16, "context_model": "clip-vit-b32"}
+        settings["context_rate_hz"] = MOEMO_RATE_HZ
+    return Entry(MoEmoOfficial(fusion), inputs, ("logits",), "emotion", settings)
 
 
 def _moemo_x(
@@ -221,6 +220,22 @@ def _clip(name: str = "ViT-B-32", *, pretrained: str = "", quick_gelu: bool | No
     return Entry(ClipEncoder(name, pretrained, quick_gelu), inputs, ("tokens", "pooled"), "context", settings)
 
 
+def _cnn_context(name: str = "resnet50", *, pretrained: bool = False) -> Entry:
+    """Also for comparison with CLIP: what a network trained on ImageNet says of the scene."""
+    image = {"width": 224, "height": 224}
+    settings = {"input": image, "tokens": CNN_SHAPES[name][0], "width": CNN_SHAPES[name][1]}
+    inputs = {"image": torch.randn(2, 3, 224, 224)}
+    return Entry(CnnEncoder(name, pretrained=pretrained), inputs, ("tokens",), "context", settings)
+
+
+def _image_baseline(name: str = "resnet50", *, images: int = 16, pretrained: bool = False) -> Entry:
+    """Paper A's networks that see pixels alone; no station runs them, so they cannot be exported."""
+    inputs = {"images": torch.randn(2, images, 3, 224, 224)}
+    settings = {"images": images, "rate_hz": MOEMO_RATE_HZ, "labels": list(EMOTIONS)}
+    network = ImageBaseline(name, pretrained=pretrained)
+    return Entry(network, inputs, ("logits",), PIXELS_ALONE, settings)
+
+
 NETWORKS: dict[str, Callable[..., Entry]] = {
     "hrnet": _hrnet,
     "thunder": _thunder,
@@ -236,4 +251,6 @@ NETWORKS: dict[str, Callable[..., Entry]] = {
     "moemo_official": _moemo_official,
     "moemo_x": _moemo_x,
     "clip": _clip,
+    "cnn_context": _cnn_context,
+    "image_baseline": _image_baseline,
 }

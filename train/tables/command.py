@@ -35,6 +35,8 @@ _FILES = {  # data module -> files it tests on, from its arguments
     "Mpi3dhp": ("{folder}/data_test_3dhp.npz",),
     "Keypoints": ("{val_annotations}", "{val_images}", "{detections}"),
     "EmotionVideos": ("{folder}/test", "{folder}/actors.csv"),
+    "EmotionFrames": ("{folder}/test", "{folder}/actors.csv"),
+    "MoEmoFiles": ("{folder}/tensor/test", "{folder}/joints"),
 }
 
 

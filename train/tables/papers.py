@@ -183,7 +183,10 @@ TABLE_II = Table(
     (
         *_rows(CPN_P1),
         Row("CrossFormer, released", (), "table_2/crossformer_released"),
-        Row("P-STMO, f = 243", (), "table_2/pstmo"),
+        Row("Ours, a pose per frame", (), "table_2/ours_sequence", "II.B.4 and equations 10 to 12"),
+        Row("P-STMO-S, f = 243", (), "table_2/pstmo", "its paper: 43.0"),
+        Row("MotionAGFormer-XS, f = 27", (), "motionagformer/xs", "its paper, other keypoints: 45.1"),
+        Row("MotionAGFormer-S, f = 81", (), "motionagformer/s", "its paper, other keypoints: 42.5"),
     ),
     "The paper's own row means 48.60, not the printed 43.1. PoseFormer's code gives 44.3 for its weights, "
     "CrossFormer's checkpoint is named 44.4, P-STMO's paper has 42.8.",
@@ -199,7 +202,12 @@ TABLE_III = Table(
     "III",
     "Human3.6M, protocol 1, true 2D keypoints, f = 81, per action (paper B)",
     _per_action("mpjpe_mm"),
-    (*_rows(GT_P1), Row("CrossFormer, released", (), "table_3/crossformer_released")),
+    (
+        *_rows(GT_P1),
+        Row("CrossFormer, released", (), "table_3/crossformer_released"),
+        Row("Ours, a pose per frame", (), "table_3/ours_sequence", "II.B.4 and equations 10 to 12"),
+        Row("P-STMO-S, f = 243", (), "table_3/pstmo", "its paper: 29.3"),
+    ),
     "The paper's own row means 28.67, not the printed 31.0 (text: 28.3, Table V: 28.6). PoseFormer's "
     "code gives 31.3 for its weights, CrossFormer's checkpoint is named 28.5.",
 )
@@ -218,7 +226,9 @@ TABLE_IV = Table(
         _row("Chen", "87.9 54.0 78.8"),
         _row("PoseFormer (f = 9)", "88.6 56.4 75.5", "table_4/poseformer", "elsewhere published as 77.1"),
         _row("Ours (f = 9)", "89.1 57.5 76.3", "table_4/ours"),
-        Row("P-STMO (f = 81)", (), "table_4/pstmo", "its paper: 97.9, 75.8, 32.2"),
+        Row("Ours (f = 1)", (), "table_4/ours_1", "III.B names it, no table has it"),
+        Row("Ours (f = 27)", (), "table_4/ours_27", "III.B names it, no table has it"),
+        Row("P-STMO-S (f = 81)", (), "table_4/pstmo", "its paper: 97.9, 75.8, 32.2"),
     ),
     "PCK and AUC over the 14 joints of the official script, all over the frames of the six test sequences.",
 )
@@ -272,6 +282,7 @@ TABLE_VIII = Table(
         _row("SAM before attention", "45.2", "table_8/sam_before_msa"),
         _row("SAM after attention", "44.1", "table_8/sam_after_msa"),
         _row("SAM after MLP", "44.9", "table_8/sam_after_mlp"),
+        Row("SAM in the MLP", (), "table_8/sam_in_mlp", "equation 6"),
         _row("TAM before attention", "45.0", "table_8/tam_before_msa"),
         _row("TAM after attention", "44.9", "table_8/tam_after_msa"),
         _row("TAM after MLP", "46.2", "table_8/tam_after_mlp"),
@@ -289,6 +300,7 @@ TABLE_IX = Table(
         _row("Ours, f = 9", "9.85 44.3", "table_9/ours_9"),
         _row("Ours, f = 27", "9.86 43.6", "table_9/ours_27"),
         _row("Ours, f = 81", "9.86 43.3", "table_9/ours_81"),
+        Row("Ours, f = 243", (), "table_9/ours_243", "III.B names it, no table has it"),
     ),
     "f x 544 position embeddings add 29,376 parameters from f = 27 to 81, so 9.86 M cannot stand twice.",
 )
@@ -325,6 +337,13 @@ MOEMO = Table(
     EMOTION,
     (
         _row("MoEmo as released", "91.5 0.887 -", "moemo/official"),
+        Row("MoEmo, concatenation", (), "moemo_official/concat", "paper A: 2 to 3 points below"),
+        Row("MoEmo, movement alone", (), "moemo_official/pose"),
+        Row("MoEmo, context alone", (), "moemo_official/context"),
+        Row("MoEmo, poses of P-STMO-S", (), "moemo/official_pstmo", "paper A's source of poses"),
+        Row("MoEmo, its own prepared files", (), "moemo/official_files"),
+        Row("ResNet-50, 16 images", (), "moemo_baselines/resnet50"),
+        Row("ViT-B/16, 16 images", (), "moemo_baselines/vit"),
         Row("MoEmo X, cross-attention", (), "moemo/x_cross"),
         Row("MoEmo X, concatenation", (), "moemo/x_concat", "paper A: 2 to 3 points below cross-attention"),
         Row("MoEmo X, movement alone", (), "moemo/x_pose"),
@@ -373,6 +392,16 @@ QUESTIONS = (
         "moemo-background",
         "Does the background tell the label: every clip with another clip's scene",
         (("own scene", "moemo/x_cross"), ("another clip's scene", "moemo_background/shuffled")),
+    ),
+    _question(
+        "moemo-context",
+        "Paper A: does CLIP see the scene better than a CNN",
+        (("CLIP ViT-B/32", "moemo/x_cross"), ("ResNet-50", "moemo_context/cnn")),
+    ),
+    _question(
+        "moemo-poses",
+        "Paper A: do 3D poses tell more than 2D ones",
+        (("3D", "moemo/x_cross"), ("depth set to 0", "moemo_poses/flat")),
     ),
     _question(
         "moemo-split",

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,11 +15,14 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter, Callback, WeightAveraging
+from numpy.typing import NDArray
 from torch import Tensor
 
+from posemo_ros.types import EMOTIONS
 from train.models.counting import count_parameters
 
 SECONDS_BETWEEN_CURVES = 60.0
+DARK = 0.5  # shade on which white is easier to read
 
 
 class Ema(WeightAveraging):
@@ -113,8 +117,34 @@ def draw_curves(curves: dict[str, list[tuple[int, float]]], path: Path | BinaryI
     figure.savefig(path, dpi=90, format="png")
 
 
+def draw_confusion(counts: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Confusion matrix as a picture: a row per label, shares of the row as shades, counts as numbers.
+
+    Args:
+        counts: (K, K), rows labels, columns answers.
+        names: K.
+        path: PNG file.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="answer", ylabel="label", xticks=range(len(names)), yticks=range(len(names)))
+    axes.set_xticklabels(names, rotation=45, ha="right")
+    axes.set_yticklabels(names)
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > DARK else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    figure.colorbar(image, label="share of the label", shrink=0.8)
+    figure.savefig(path, dpi=110)
+
+
 class Results(Callback):
-    """Writes ``test.json``: results, per action or class, and under which conditions.
+    """Writes ``test.json``: results, per action or class, and under which conditions; ``confusion.png``.
 
     Args:
         folder: Of the run.
@@ -140,9 +170,10 @@ class Results(Callback):
         }
         if getattr(module, "per_action", None):
             result["per_action"] = module.per_action
+        self.folder.mkdir(parents=True, exist_ok=True)
         if hasattr(module, "confusion"):
             result["confusion"] = np.asarray(module.confusion).tolist()
-        self.folder.mkdir(parents=True, exist_ok=True)
+            draw_confusion(np.asarray(module.confusion), EMOTIONS, self.folder / "confusion.png")
         (self.folder / "test.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

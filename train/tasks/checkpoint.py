@@ -55,7 +55,12 @@ def network_state(path: Path) -> dict[str, Tensor]:
 
 
 def learned_settings(path: Path) -> dict[str, Any]:
-    """Settings of the manifest that a run of ours found out; none in released checkpoints."""
+    """Settings of the manifest that a run of ours found out; none in released checkpoints.
+
+    Args:
+        path: A checkpoint, or the folder of a run (then its best).
+    """
+    path = best_checkpoint(path) if path.is_dir() else path
     state = torch.load(path, map_location="cpu", weights_only=True)
     return dict(state.get(LEARNED, {})) if isinstance(state, dict) else {}
 

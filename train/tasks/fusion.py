@@ -66,6 +66,8 @@ class Fusion(Task):
 
     def logits(self, batch: dict[str, Tensor]) -> Tensor:
         """(B, K) in the order of ``EMOTIONS``, then neutral; whatever the network's own order is."""
+        if "images" in batch:  # of a baseline that sees pixels alone
+            return self.network(batch["images"])[:, self.order]
         inputs = [batch["movement"]] + ([batch["context"]] if "context" in batch else [])
         return self.network(*inputs)[:, self.order]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from posemo_ros import metrics
 from train.data.sequences import Windows
-from train.models.losses import lifting_loss, position_error
+from train.models.losses import lifting_loss, position_error, scaled_error, velocity_error
 from train.models.pstmo_pretraining import PSTMOPretraining, draw_masks
 
 from .task import Task
@@ -30,6 +30,8 @@ class Lifter(Task):
     Args:
         network, task options: See ``Task``.
         sequence_weight, centre_weight: Of the two sums of paper B's loss, where there are two.
+        scale_weight, velocity_weight: Of MotionAGFormer's further terms over all frames
+            (``losses.scaled_error``, ``losses.velocity_error``); 0.5 and 20 in its recipe.
         flip_test: Average with the answer for the mirror image, as the papers do.
     """
 
@@ -39,11 +41,14 @@ class Lifter(Task):
         *,
         sequence_weight: float = 1.0,
         centre_weight: float = 1.0,
+        scale_weight: float = 0.0,
+        velocity_weight: float = 0.0,
         flip_test: bool = True,
         **others: Any,
     ) -> None:
         super().__init__(network, **others)
         self.sequence_weight, self.centre_weight = sequence_weight, centre_weight
+        self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
         self.flip_test = flip_test
         self.per_action: dict[str, dict[str, float]] = {}
 
@@ -59,13 +64,18 @@ class Lifter(Task):
         centre, sequence = _parts(answer, truth.shape[1])
         if sequence is None:
             return position_error(centre, truth[:, middle : middle + 1])
-        return lifting_loss(
+        loss = lifting_loss(
             sequence,
             centre,
             truth,
             sequence_weight=self.sequence_weight,
             centre_weight=self.centre_weight,
         )
+        if self.scale_weight:
+            loss = loss + self.scale_weight * scaled_error(sequence, truth)
+        if self.velocity_weight:
+            loss = loss + self.velocity_weight * velocity_error(sequence, truth)
+        return loss
 
     def answer(self, keypoints: Tensor) -> Tensor:
         """(B, J, 3) the middle frame's pose for (B, F, J, C) keypoints, flip test included."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ...inference.store import ModelStore
 from ..command import Command
-from ..options import add_json_option, add_network_options, models_from
+from ..options import add_json_option, add_network_options, models_from, store_for
 from ..values import as_path
 from .shared import printed
 
@@ -33,7 +32,7 @@ def _measure(args: argparse.Namespace) -> Report:
     from ...evaluate.coco import evaluate_coco
 
     models = models_from(args)
-    return evaluate_coco(args.images, args.annotations, args.boxes, models, ModelStore(), args.category)
+    return evaluate_coco(args.images, args.annotations, args.boxes, models, store_for(args), args.category)
 
 
 COMMAND = Command(

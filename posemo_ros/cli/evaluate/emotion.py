@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ...inference.store import ModelStore
 from ..command import Command
-from ..options import add_json_option, add_network_options, models_from
+from ..options import add_json_option, add_network_options, models_from, store_for
 from .shared import add_clip_options, printed
 
 
@@ -20,7 +19,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _measure(args: argparse.Namespace) -> Report:
     from ...evaluate.emotion import evaluate_emotion
 
-    return evaluate_emotion(args.clips, models_from(args), ModelStore(), seed=args.seed)
+    return evaluate_emotion(args.clips, models_from(args), store_for(args), seed=args.seed)
 
 
 COMMAND = Command(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ...inference.store import ModelStore
 from ..command import Command
-from ..options import add_json_option, add_lift_options, add_network_options, models_from
+from ..options import add_json_option, add_lift_options, add_network_options, models_from, store_for
 from ..values import integer
 from .shared import add_clip_options, printed
 
@@ -23,7 +22,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _measure(args: argparse.Namespace) -> Report:
     from ...evaluate.lift import evaluate_lift
 
-    return evaluate_lift(args.clips, models_from(args), ModelStore(), views=args.views, seed=args.seed)
+    return evaluate_lift(args.clips, models_from(args), store_for(args), views=args.views, seed=args.seed)
 
 
 COMMAND = Command(
