@@ -153,10 +153,15 @@ def _joints(session: Session, spec: LiftSpec) -> Answers:
 
 
 def _probabilities(session: Session, spec: EmotionSpec) -> Answers:
-    estimator, clip = EmotionEstimator(session, spec, min_confidence=0.0), _clip()
+    """What the network believes, whether it is enough to be said or not."""
+    estimator, clip = EmotionEstimator(session, replace(spec, thresholds={}), min_confidence=0.0), _clip()
     if spec.context_frames:
         estimator.remember(_context(session))
-    return [estimator.judge(s).probabilities for s in clip.skeletons][-1:]
+    for skeletons in clip.skeletons:
+        said = estimator.judge(skeletons)
+    beliefs = [estimator.evidence(person) for person in said.ids]
+    known = [b for b in beliefs if b is not None]
+    return [np.stack(known)] if known else [said.probabilities]
 
 
 def _context(session: Session) -> Context:

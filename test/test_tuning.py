@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from posemo_ros import tuning
+from posemo_ros.cli.models.tune import describe
 from posemo_ros.errors import ModelError
 from posemo_ros.golden import golden_for
 from posemo_ros.inference import runtimes, trial
@@ -184,3 +185,17 @@ def test_auto_measures_for_real(cache: Path) -> None:
     choice = tuning.choose(ModelStore(), "posemo-emotion", threads=1)
     assert choice.runtime in runtimes.RUNTIMES
     assert all(v.ms is not None for v in choice.verdicts if not v.reason)
+
+
+def test_the_table_names_times_and_reasons() -> None:
+    verdicts = (
+        tuning.Verdict("onnxruntime", 10.0),
+        tuning.Verdict("openvino", 4.0, "boxes overlap by 0.5 only; expected 0.98"),
+        tuning.Verdict("tensorrt", None, "crashed (SIGSEGV)"),
+    )
+    lines = describe(tuning.Choice("onnxruntime", verdicts)).splitlines()
+    assert lines[0] == "onnxruntime"
+    assert [line.split()[0] for line in lines[1:]] == ["onnxruntime", "openvino", "tensorrt"]
+    assert "10.0 ms" in lines[1]
+    assert lines[2].endswith("expected 0.98")
+    assert "-  crashed (SIGSEGV)" in lines[3]

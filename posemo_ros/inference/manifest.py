@@ -234,7 +234,7 @@ def input_shapes(spec: TaskSpec) -> tuple[tuple[int, ...], ...]:
         return ((1, 3, spec.input.height, spec.input.width),)
     if isinstance(spec, LiftSpec):
         return ((-1, spec.frames, 17, spec.channels),)
-    movement = (-1, spec.frames, 17, 3) if spec.reads == "movement" else (-1, -1)
+    movement = (-1, spec.frames, 17, 3) if spec.reads == "movement" else (-1, len(spec.neutral) or -1)
     return (movement, (-1, spec.context_frames, -1, -1)) if spec.context_frames else (movement,)
 
 
