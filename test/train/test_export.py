@@ -112,7 +112,7 @@ def test_manifest_entry_is_complete_and_true(tmp_path):
     exporting.export(entry, path, licence="MIT", source="a test")
     spec = load_manifest(tmp_path / "net.yaml")["net"]
     assert spec.spec == LiftSpec(
-        frames=9, input_joints="h36m17", normalisation="screen", channels=2, rate_hz=50.0
+        frames=9, input_joints="h36m17", normalisation="screen", channels=2, rate_hz=25.0
     )
     assert (spec.file, spec.licence, spec.source) == ("net.onnx", "MIT", "a test")
     assert spec.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -177,7 +177,7 @@ def test_command(tmp_path, capsys):
         (["poseformer", "--set", "frames"], "--set frames: expected OPTION=VALUE"),
         (["poseformer", "--set", "depths=2"], "depths"),
         (["poseformer", "--weights", "absent.pth"], "cannot read the checkpoint absent.pth"),
-        (["poseformer", "--set", "frames=9", "width=8", "--entry", "joints=coco17"], "unknown key 'joints'"),
+        (["poseformer", "--set", "frames=9", "width=8", "--entry", "knees=2"], "unknown key 'knees'"),
     ],
 )
 def test_command_says_what_is_wrong(tmp_path, capsys, arguments, message):
