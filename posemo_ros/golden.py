@@ -24,7 +24,7 @@ from .inference.resources import share_dir
 from .inference.session import Feeds, Outputs, Session, TensorSpec
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
-from .types import Context, Frame, People2D, Skeletons3D, View
+from .types import EMOTIONS, NEUTRAL, Context, Frame, People2D, Skeletons3D, View
 
 IMAGES = (40, 160)  # of the demo clip
 MAX_PX, MAX_SCORE, MIN_IOU, MAX_M, MAX_PROBABILITY, MAX_FEATURE = 1.0, 0.02, 0.98, 0.002, 0.02, 0.02
@@ -153,8 +153,9 @@ def _joints(session: Session, spec: LiftSpec) -> Answers:
 
 
 def _probabilities(session: Session, spec: EmotionSpec) -> Answers:
-    """What the network believes, whether it is enough to be said or not."""
-    estimator, clip = EmotionEstimator(session, replace(spec, thresholds={}), min_confidence=0.0), _clip()
+    """What the network believes; nothing is ever said, since an explanation asks the network again."""
+    silent = replace(spec, thresholds=dict.fromkeys(EMOTIONS, 2.0)) if NEUTRAL in spec.labels else spec
+    estimator, clip = EmotionEstimator(session, silent, min_confidence=0.0), _clip()
     if spec.context_frames:
         estimator.remember(_context(session))
     for skeletons in clip.skeletons:
