@@ -8,6 +8,8 @@ results of the one before are there: nothing is lost, and the numbers are those 
 """
 
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,7 +127,8 @@ def node(name: str, given: dict[str, str], parameters: dict[str, object]) -> Lif
 
 def report_command(out: Path, truth: str) -> list[str]:
     """``posemo report`` on what was recorded."""
-    command = ["posemo", "report", str(out / "results.mcap"), "--out", str(out)]
+    # Not the command posemo: a colcon workspace does not put it onto the path.
+    command = [sys.executable, "-m", "posemo_ros.cli", "report", str(out / "results.mcap"), "--out", str(out)]
     return [*command, "--truth", truth] if truth else command
 
 
@@ -136,5 +139,5 @@ def after(ended: ExecuteProcess, then: Callable[[], list[LaunchDescriptionEntity
 
 def stop(process: LifecycleNode) -> Callable[[], list[LaunchDescriptionEntity]]:
     """Ask a node to end; it passes on what it still has first."""
-    signal = SignalProcess(signal_number="SIGINT", process_matcher=matches_action(process))
-    return lambda: [EmitEvent(event=signal)]
+    request = SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(process))
+    return lambda: [EmitEvent(event=request)]
