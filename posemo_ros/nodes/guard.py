@@ -47,7 +47,9 @@ class LockstepGuard:
     def _subscribe(self, topic: str, kind: str) -> None:
         def take(message: Any) -> None:
             with self._changed:
-                self._newest_ns[topic] = _stamp_of(message)
+                stamp = _stamp_of(message)
+                # An array of nothing has no stamp; only the newest image can have led to it.
+                self._newest_ns[topic] = self._expected_ns if stamp is None else stamp
                 self._changed.notify_all()
 
         def on_match(event: QoSSubscriptionMatchedInfo) -> None:
@@ -93,8 +95,8 @@ class LockstepGuard:
         return any(newest < self._expected_ns for newest in self._newest_ns.values())
 
 
-def _stamp_of(message: Any) -> int:
-    """The header's, or for an array without one that of its first element."""
+def _stamp_of(message: Any) -> int | None:
+    """The header's, or for an array without one that of its first element; None for an empty one."""
     if hasattr(message, "header"):
         return stamp_of(message)
-    return max((stamp_of(marker) for marker in getattr(message, "markers", ())[:1]), default=0)
+    return next((stamp_of(marker) for marker in getattr(message, "markers", ())), None)
