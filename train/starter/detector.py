@@ -46,7 +46,7 @@ from train.starter import detector_report
 PEER = Path("peers") / "rtmdet_nano_person.onnx"
 INPUT = ImageInput(320, 320, PixelOrder.BGR, (103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
 PEER_SPEC = DetectSpec(INPUT, "nms", score_threshold=0.4)
-SPEC = DetectSpec(INPUT, "rtmdet", score_threshold=0.45)
+SPEC = DetectSpec(INPUT, "rtmdet", score_threshold=0.5, weak_threshold=0.2)
 BATCH, RATE, AVERAGE, WARM_UP = 16, 3e-5, 0.99, 30
 SHARES = {"coco": 0.45, "lspet": 0.3, "background": 0.25}
 SMALLEST = 8.0  # pixels; people smaller than this in the input teach nothing
