@@ -57,7 +57,7 @@ class Settings:
     keypoint_threshold: float = KEYPOINT_THRESHOLD
     detect_every: int = 5
     max_people: int = 8
-    keypoint_smoothing_hz: float = 0.0
+    keypoint_smoothing_hz: float = 3.0
     context_rate_hz: float = 0.0
     context_max_age_s: float = 5.0
     late_s: float = LATE_S
