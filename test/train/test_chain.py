@@ -40,7 +40,7 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     words = ["export", "--preset", "papers", "--out", str(out), "--lifter", str(tmp_path / "run")]
     assert main(words) == 0
     assert (
-        "still missing: keypoints papers-keypoints, emotion papers-emotion, context"
+        "still missing: keypoints papers-keypoints, context papers-context, emotion"
         in capsys.readouterr().out
     )
     assert main([*words[:5], "--emotion", _zoo(tmp_path, "moemo_x", **MOEMO)]) == 0
