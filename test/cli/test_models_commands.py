@@ -40,12 +40,13 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_list(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*manifest, "list") == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
     assert lines["NAME"].split() == ["NAME", "TASK", "STATE", "SIZE", "LICENCE"]
     assert "lifter" in lines["good"]
     assert "here" in lines["good"]
     assert "to pull" in lines["remote"]
     assert "rtmdet-nano-person" in lines
+    assert "missing: keypoints papers-keypoints" in lines["papers"]
 
 
 def test_check_good(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
