@@ -40,7 +40,8 @@ class Settings:
     """What may change while the pipeline runs.
 
     Attributes:
-        detector_threshold: Lowest score of a person box, 0 to 1; None: the model's own.
+        detector_threshold: Score from which a person box counts by itself, 0 to 1 (weaker ones: where a
+            body is seen in them, see ``detect.confirm``); None: the model's own.
         keypoint_threshold: Keypoints below this score count as not seen, 0 to 1: boxes do not follow
             them, skeletons are not made from them. They are reported all the same.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.

@@ -156,7 +156,12 @@ class PeopleParameters(SeenParameters, StationParameters):
     detector: str = declared(Models.detector, "Person detector: name in the model manifest.")
     keypoints: str = declared(Models.keypoints, "Keypoint network: name in the model manifest.")
     detector_threshold: float = declared(
-        0.0, "Lowest score of a person box; 0: the model's own.", 0.0, 1.0, live=True
+        0.0,
+        "Score from which a person box counts by itself; weaker ones co"
+        "unt where a body is seen; 0: the model's own.",
+        0.0,
+        1.0,
+        live=True,
     )
     detect_every: int = declared(
         Settings.detect_every,
