@@ -157,8 +157,8 @@ class PeopleParameters(SeenParameters, StationParameters):
     keypoints: str = declared(Models.keypoints, "Keypoint network: name in the model manifest.")
     detector_threshold: float = declared(
         0.0,
-        "Score from which a person box counts by itself; weaker ones co"
-        "unt where a body is seen; 0: the model's own.",
+        "Score from which a person box counts by itself; weaker ones count where a body is seen; "
+        "0: the model's own.",
         0.0,
         1.0,
         live=True,
