@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .errors import InputError, MissingExtraError, ModelError, PosemoError
     from .inference.store import ModelStore
     from .pipeline import Models, Pipeline, Settings
-    from .replay.sources import Source, open_source
+    from .replay.source import Source
+    from .replay.sources import open_source
     from .skeleton import COCO17, H36M17
     from .types import (
         EMOTIONS,
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 _HOME = {  # name -> module
     **dict.fromkeys(("Models", "Pipeline", "Settings"), "pipeline"),
-    **dict.fromkeys(("Source", "open_source"), "replay.sources"),
+    "Source": "replay.source",
+    "open_source": "replay.sources",
     **dict.fromkeys(
         ("EMOTIONS", "Emotions", "EmotionStatus", "Frame", "FrameResult", "People2D", "PixelOrder"), "types"
     ),

@@ -58,6 +58,37 @@ def test_no_room_imports_from_a_floor_below(room: str) -> None:
         assert not below, f"{path.relative_to(ROOT)} imports {', '.join(sorted(below))}"
 
 
+def modules_imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports anywhere, also inside functions; not for types only."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in for_types:
+            base = [*parts[: -node.level], *(node.module.split(".") if node.module else ())]
+            found |= {".".join([*base, alias.name]) for alias in node.names} | {".".join(base)}
+    return found
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / "posemo_ros").rglob("*.py")
+        if path.stem != "__init__"
+    }
+    left = {name: modules_imported(path) & set(paths) - {name} for name, path in paths.items()}
+    assert sum(map(len, left.values())) > len(left)  # it sees the imports
+    while free := {name for name, needs in left.items() if not needs & set(left)}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+    assert not left, f"in a circle, or above one: {', '.join(sorted(left))}"
+
+
 def test_files_it_names_exist() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", text):

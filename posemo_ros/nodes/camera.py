@@ -20,7 +20,8 @@ from .. import diagnostics as keys
 from ..errors import InputError
 from ..losses import Loss
 from ..replay.choice import Choice
-from ..replay.sources import Source, open_source
+from ..replay.source import Source
+from ..replay.sources import open_source
 from ..topics import COMPRESSED
 from ..types import Frame, View
 from .base import PosemoNode

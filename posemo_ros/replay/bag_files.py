@@ -23,7 +23,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
-from .sources import ACCEPTED, BAG_SUFFIXES
+from .source import ACCEPTED, BAG_SUFFIXES
 from .typestore import typestore
 
 _REPAIR = "mcap recover FILE -o OUT.mcap"

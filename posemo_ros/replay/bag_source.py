@@ -19,7 +19,7 @@ from .bag_images import HELP, IMAGE_KINDS, ImageReader, MessageTime
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
 from .order import InOrder
-from .sources import Source
+from .source import Source
 
 INFO_KINDS = (
     "sensor_msgs/msg/CameraInfo",

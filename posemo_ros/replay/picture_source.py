@@ -12,7 +12,7 @@ from ..pictures import RAW_HELP, RAW_SUFFIXES, SUFFIXES, read_picture, to_8bit
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
-from .sources import ACCEPTED, DEFAULT_RATE_HZ, Source
+from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
 

@@ -27,7 +27,8 @@ from .journal import Journal
 from .progress import Progress
 from .report import RunFigures, write_report
 from .run_folder import RunFolder, fingerprint, make_folder
-from .sources import Source, open_source
+from .source import Source
+from .sources import open_source
 
 BATCH = "batch.json"
 

@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..types import Frame
 from .choice import Choice
 from .intrinsics import CameraOfSize, named
-from .sources import ACCEPTED, DEFAULT_FRAME_ID, Source, without_password
+from .source import ACCEPTED, DEFAULT_FRAME_ID, Source, without_password
+from .video_source import Decoder, VideoSource, open_video, upright, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp", "rtp")
 TIMEOUT_S = 5.0
@@ -34,8 +35,6 @@ def open_stream(address: str, choice: Choice) -> Source:
             f"{without_password(address)}: streams start with {'://, '.join(SCHEMES)}://; "
             f"accepted are {ACCEPTED}"
         )
-    from .video_source import VideoSource, open_video, video_stream
-
     with open_video(address, **_options(address)) as container:
         video_stream(container, without_password(address))
         has_end = bool(container.duration) and scheme in ("http", "https")
@@ -102,8 +101,6 @@ class StreamSource(Source):
         self.losses.strict = strict
 
     def _connection(self) -> Iterator[Any]:
-        from .video_source import Decoder, open_video, upright, video_stream
-
         with open_video(self._address, **_options(self._address)) as container:
             stream = video_stream(container, self.name)
             for picture in Decoder(container, stream, lambda *_: None):

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
-from .sources import ACCEPTED, Source, without_password
+from .source import ACCEPTED, Source, without_password
 
 FALLBACK_RATE_HZ = 25.0
 _PATIENCE = 200  # errors in a row after which a file is given up

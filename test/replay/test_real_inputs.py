@@ -17,7 +17,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
-from posemo_ros.replay.sources import Source, open_source
+from posemo_ros.replay.source import Source
+from posemo_ros.replay.sources import open_source
 
 from .makers import (
     PERIOD,

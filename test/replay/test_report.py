@@ -18,7 +18,7 @@ from posemo_ros.replay.compare import Truth, compare, read_truth
 from posemo_ros.replay.progress import Progress
 from posemo_ros.replay.report import make_report, write_report
 from posemo_ros.replay.run import run_chain
-from posemo_ros.replay.sources import Source
+from posemo_ros.replay.source import Source
 from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
 
 CAMERA = Camera(160, 120, np.array([[150.0, 0, 80], [0, 150, 60], [0, 0, 1]]))

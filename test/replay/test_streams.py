@@ -12,7 +12,8 @@ import pytest
 from posemo_ros.errors import InputError
 from posemo_ros.replay import stream_source
 from posemo_ros.replay.choice import Choice
-from posemo_ros.replay.sources import open_source, without_password
+from posemo_ros.replay.source import without_password
+from posemo_ros.replay.sources import open_source
 from posemo_ros.replay.stream_source import StreamSource
 from posemo_ros.replay.video_source import VideoSource
 
