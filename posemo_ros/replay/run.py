@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import re
 import time
@@ -27,7 +28,7 @@ from .journal import Journal
 from .progress import Progress
 from .report import RunFigures, write_report
 from .run_folder import RunFolder, fingerprint, make_folder
-from .source import Source
+from .source import Source, without_password
 from .sources import open_source
 
 BATCH = "batch.json"
@@ -38,7 +39,7 @@ class Outcome:
     """What came of one source.
 
     Attributes:
-        source: As it was named.
+        source: As it was named; an address without password.
         folder: Where its results are.
         words: The summary; empty after an error.
         images: That have results.
@@ -101,7 +102,9 @@ class Runner:
             figures = run_chain(source, self.pipeline, out / "results.mcap", journal, progress)
             words, summary = write_report(out / "results.mcap", out, self.truth, figures, progress)
             images, people = summary["frames"]["out"], len(summary["ids"])
-            outcome = Outcome(text, str(out), words, images, people, summary["losses"]["images"])
+            outcome = Outcome(
+                without_password(text), str(out), words, images, people, summary["losses"]["images"]
+            )
             folder.finish(asdict(outcome))
         return outcome
 
@@ -123,7 +126,7 @@ class Runner:
             except (PosemoError, OSError) as error:
                 if self.choice.strict:
                     raise
-                outcomes.append(Outcome(text, str(folder), error=str(error)))
+                outcomes.append(Outcome(without_password(text), str(folder), error=str(error)))
             items = [{k: v for k, v in asdict(o).items() if k not in ("words", "again")} for o in outcomes]
             (out / BATCH).write_text(json.dumps({"items": items}, indent=2) + "\n", encoding="utf-8")
         return outcomes
@@ -133,12 +136,11 @@ class Runner:
         models, settings = asdict(self.pipeline.models), asdict(self.pipeline.settings)
         names = {models[station] for station in STATIONS if models[station]}
         path = Path(text)
-        beside = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
         choice = {k: v for k, v in asdict(self.choice).items() if k != "strict"}
         return {
             "posemo_ros": __version__,
-            "source": text if source.live or "://" in text else str(path.resolve()),
-            "content": str(time.time_ns()) if source.live else [fingerprint(path), fingerprint(beside)],
+            "source": without_password(text) if source.live or "://" in text else str(path.resolve()),
+            "content": _content(text, source),
             "choice": [choice, fingerprint(Path(self.choice.camera_info)) if self.choice.camera_info else ""],
             "truth": [str(self.truth), fingerprint(self.truth)] if self.truth else None,
             **{f"model {k}": v for k, v in models.items()},
@@ -146,6 +148,18 @@ class Runner:
             "networks": {station: str(network) for station, network in self.pipeline.networks.items()},
             **settings,
         }
+
+
+def _content(text: str, source: Source) -> str | list[str]:
+    """Changes when there may be other images under the same name."""
+    if source.live:
+        return str(time.time_ns())
+    if "://" in text:  # the query tells films apart; slow to guess from, for it may hold a password
+        query = text.partition("?")[2].encode()
+        return hashlib.scrypt(query, salt=without_password(text).encode(), n=2**14, r=8, p=1, dklen=16).hex()
+    path = Path(text)
+    beside = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
+    return [fingerprint(path), fingerprint(beside)]
 
 
 def run_chain(
@@ -246,7 +260,7 @@ def folders_of(texts: Sequence[str], out: Path) -> list[Path]:
     taken: dict[str, int] = {}
     folders = []
     for text in texts:
-        name = re.sub(r"[^\w.-]+", "_", Path(text.rstrip("/")).stem).strip("._") or "source"
+        name = re.sub(r"[^\w.-]+", "_", Path(without_password(text).rstrip("/")).stem).strip("._") or "source"
         taken[name] = taken.get(name, 0) + 1
         folders.append(out / (name if taken[name] == 1 else f"{name}-{taken[name]}"))
     return folders

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from .. import pictures
 from ..camera import Camera
@@ -111,8 +111,12 @@ class Source(ABC):
 
 
 def without_password(text: str) -> str:
-    """A path or address as it may be shown, without user, password and query: logs are passed on."""
-    if "://" not in text:
+    """A path or address as it may be shown, without user, password and query: logs are passed on.
+
+    A password with signs that belong encoded (``/``, ``#``, ``?``, ``@``) is hidden too.
+    """
+    scheme, mark, rest = text.partition("://")
+    if not mark:
         return text
-    parts = urlsplit(text)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    rest = re.sub(r"^([^/?#]*:.*|[^/?#]*)@", "", rest, flags=re.DOTALL)
+    return scheme + mark + re.split("[?#]", rest)[0]

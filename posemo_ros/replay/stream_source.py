@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..errors import InputError
 from ..types import Frame
@@ -27,9 +26,9 @@ def open_stream(address: str, choice: Choice) -> Source:
     Raises:
         InputError: Unknown scheme, or nothing answers.
     """
-    scheme = urlsplit(address).scheme.lower()
+    scheme = address.partition("://")[0].lower()
     if scheme == "file":
-        raise InputError(f"{address}: name the path itself, without file://")
+        raise InputError(f"{without_password(address)}: name the path itself, without file://")
     if scheme not in SCHEMES:
         raise InputError(
             f"{without_password(address)}: streams start with {'://, '.join(SCHEMES)}://; "

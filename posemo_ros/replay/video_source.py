@@ -43,7 +43,7 @@ class VideoSource(Source):
         self.name = Path(without_password(self._path)).name
         self._camera_of = intrinsics.of_file(Path(self._path), choice.camera_info, self.note)
         with open_video(self._path) as container:
-            stream = video_stream(container, self._path)
+            stream = video_stream(container, without_password(self._path))
             stated = float(stream.average_rate or stream.guessed_rate or 0)
             self._stated = int(stream.frames)
             self.length = self._stated or None
@@ -64,7 +64,8 @@ class VideoSource(Source):
             first = next(frames, None)
             if first is None:
                 raise InputError(
-                    f"tried {self._path!r} as a video: no frame can be decoded; accepted are {ACCEPTED}"
+                    f"tried {without_password(self._path)!r} as a video: no frame can be decoded; "
+                    f"accepted are {ACCEPTED}"
                 )
             return first, next(frames, None)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from posemo_ros import cli
 from posemo_ros.errors import InputError
 from posemo_ros.replay import stream_source
 from posemo_ros.replay.choice import Choice
@@ -28,7 +30,7 @@ class Camera(BaseHTTPRequestHandler):
     film: bytes = b""
 
     def do_GET(self) -> None:
-        if self.path.endswith(".mp4"):
+        if self.path.partition("?")[0].endswith(".mp4"):
             self.send_response(200)
             self.send_header("Content-Type", "video/mp4")
             self.send_header("Content-Length", str(len(self.film)))
@@ -95,3 +97,41 @@ def test_passwords_are_not_shown() -> None:
     with pytest.raises(InputError) as caught:
         open_source("rtsp://me:secret@127.0.0.1:9/1")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:s/e#c?r@et@host/1", "rtsp://host/1"),
+        ("rtsp://me@host/1#part", "rtsp://host/1"),
+        ("http://host/@me/a.mp4?mail=me@host", "http://host/@me/a.mp4"),
+        ("rtsp://me:secret@[fe80", "rtsp://[fe80"),
+        ("walk@home.mp4", "walk@home.mp4"),
+    ],
+)
+def test_odd_addresses_as_they_are_shown(address: str, shown: str) -> None:
+    assert without_password(address) == shown
+    with pytest.raises(InputError):
+        open_source(address.replace("host", "127.0.0.1:9"))
+
+
+def test_nothing_that_a_run_leaves_holds_the_password(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx", reason="onnx makes the networks of this test")
+    from ..nodes.tiny_models import write_stand_ins
+
+    monkeypatch.setenv("POSEMO_MODELS", str(write_stand_ins(tmp_path / "models")))
+    out = tmp_path / "out"
+    film = address.replace("://", "://me:secret@") + "/a.mp4?token=secret"
+    words = ["run", film, "rtsp://me:secret@127.0.0.1:9", "--out", str(out), "--runtime", "onnxruntime"]
+    assert cli.main(words) == 3  # nothing answers at the second
+    items = json.loads((out / "batch.json").read_text())["items"]
+    assert [i["source"] for i in items] == [f"{address}/a.mp4", "rtsp://127.0.0.1:9"]
+    assert (out / "a" / "run.json").exists()
+    for path in out.rglob("*"):
+        assert "secret" not in path.name
+        assert path.is_dir() or b"secret" not in path.read_bytes(), path
+    assert "secret" not in "".join(capfd.readouterr())
+    assert cli.main(["run", film.replace("=secret", "=other"), "--out", str(out / "a")]) != 0  # another film
+    assert "holds the results of another run" in capfd.readouterr().err
