@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from posemo_ros.detect.boxes import inside
 from posemo_ros.detect.tracker import PersonTracker
+from posemo_ros.evaluate.crowds import byte_track, ours, switches, walkers
 from posemo_ros.types import Detections
 
 S = 1_000_000_000
@@ -18,8 +17,6 @@ WALK = 165.0
 RATES = [5, 10, 30, 60]
 
 Scene = Callable[[float], dict[str, float]]  # time in s -> who is seen, with the centre's x in px
-Sighting = tuple[float, NDArray[np.int64], NDArray[np.float32]]
-Namer = Callable[[float, NDArray[np.float32]], Sequence[str | int | None]]  # time in s, boxes -> ids
 
 
 def detections(places: Iterable[tuple[float, float]]) -> Detections:
@@ -151,81 +148,17 @@ def test_nobody_and_boxes_that_are_not_finite() -> None:
     np.testing.assert_allclose(kept.boxes, [[0, 0, 10, 20]])
 
 
-def walkers(seed: int, rate_hz: float, length_s: float = 20, n: int = 5) -> list[Sighting]:
-    """People of several depths walk to and fro; nearer ones hide farther ones; a tenth is missed.
-
-    Returns:
-        Per frame: time in s, who is seen, their boxes.
-    """
-    rng = np.random.default_rng(seed)
-    height, x = rng.uniform(150, 450, n), rng.uniform(0, 1280, n)
-    speed = rng.uniform(-1, 1, n) * 1.4 / 1.7 * height
-    out = []
-    for i in range(int(length_s * rate_hz)):
-        x = x + speed / rate_hz * (i > 0)
-        leaving = ((x < 0) & (speed < 0)) | ((x > 1280) & (speed > 0))
-        speed = np.where(leaving | (rng.random(n) < 1 / rate_hz / 6), -speed, speed)
-        feet = 360 + height * 0.6
-        boxes = np.stack([x - height * 0.17, feet - height, x + height * 0.17, feet], axis=1)
-        boxes = (boxes + rng.normal(0, 0.02, (n, 4)) * height[:, None]).astype(np.float32)
-        hidden = ((inside(boxes, boxes) > 0.6) & (height[None] > height[:, None])).any(axis=1)
-        who = rng.permutation(np.flatnonzero(~hidden & (rng.random(n) > 0.1)))
-        out.append((i / rate_hz, who, boxes[who]))
-    return out
-
-
-def switches(frames: list[Sighting], name: Namer) -> tuple[int, int]:
-    """How often somebody's id changes, and how many ids there are."""
-    last: dict[int, str | int] = {}
-    ids: set[str | int] = set()
-    count = 0
-    for time_s, who, boxes in frames:
-        for person, given in zip(who.tolist(), name(time_s, boxes), strict=True):
-            if given is None:
-                continue
-            ids.add(given)
-            count += last.get(person, given) != given
-            last[person] = given
-    return count, len(ids)
-
-
-def ours() -> Namer:
-    tracker = PersonTracker()
-    return lambda t, boxes: tracker.track(Detections(boxes, np.ones(len(boxes), np.float32)), int(t * S))[0]
-
-
-def byte_track(rate_hz: float) -> Namer:
-    """Roboflow's ByteTrack with the same patience; skips where it is not installed."""
-    trackers = pytest.importorskip("trackers")
-    supervision = pytest.importorskip("supervision")
-    tracker = trackers.ByteTrackTracker(
-        lost_track_buffer=60, frame_rate=rate_hz, minimum_consecutive_frames=1
-    )
-
-    def name(time_s: float, boxes: NDArray[np.float32]) -> list[int | None]:
-        order = {"order": np.arange(len(boxes))}
-        scores = np.ones(len(boxes), np.float32)
-        found = tracker.track(
-            supervision.Detections(xyxy=boxes, confidence=scores, data=order), timestamp=time_s
-        )
-        given: list[int | None] = [None] * len(boxes)
-        for i, track in zip(found.data.get("order", []), found.tracker_id, strict=True):
-            given[int(i)] = int(track) if track >= 0 else None
-        return given
-
-    return name
-
-
 @pytest.mark.parametrize(("rate_hz", "most"), [(5, 13), (10, 10), (30, 8), (60, 9)])
 def test_a_crowd_keeps_most_of_its_ids(rate_hz: float, most: int) -> None:
-    counts = np.array([switches(walkers(100 + i, rate_hz), ours()) for i in range(4)])
+    counts = np.array([switches(walkers(100 + i, rate_hz), ours(rate_hz)) for i in range(4)])
     assert counts[:, 0].mean() <= most  # about 15 times in a scene somebody is hidden and comes back
     assert counts[:, 1].mean() <= 8  # 5 people
 
 
 @pytest.mark.parametrize("rate_hz", [5, 10, 30])
 def test_fewer_switches_than_a_published_tracker(rate_hz: float) -> None:
+    pytest.importorskip("trackers")
     scenes = [walkers(100 + i, rate_hz) for i in range(4)]
     theirs = np.array([switches(scene, byte_track(rate_hz)) for scene in scenes]).mean(axis=0)
-    mine = np.array([switches(scene, ours()) for scene in scenes]).mean(axis=0)
+    mine = np.array([switches(scene, ours(rate_hz)) for scene in scenes]).mean(axis=0)
     assert (mine < theirs).all()
