@@ -96,6 +96,9 @@ def chain(bench: Bench, tiny_manifest: Path, camera: Any) -> dict[str, PosemoNod
         return all(map(is_well, made.values()))
 
     bench.until(well, "everybody to be well")
+    # A node says how it is once a second; one that dies before its neighbours heard it is unknown to them.
+    met = time.monotonic() + 2.5
+    bench.until(lambda: well() and time.monotonic() > met, "neighbours to have heard of each other")
     return made
 
 

@@ -174,7 +174,7 @@ def test_command(tmp_path, capsys):
     [
         (["hourglass"], "network: 'hourglass' is not one of hrnet"),
         (["poseformer", "--set", "sam=behind"], "'behind' is not one of none, before_msa"),
-        (["poseformer", "--set", "frames"], "--set frames: expected OPTION=VALUE"),
+        (["poseformer", "--set", "frames"], "--set 'frames': expected OPTION=VALUE"),
         (["poseformer", "--set", "depths=2"], "depths"),
         (["poseformer", "--weights", "absent.pth"], "cannot read the checkpoint absent.pth"),
         (["poseformer", "--set", "frames=9", "width=8", "--entry", "knees=2"], "unknown key 'knees'"),

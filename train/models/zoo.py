@@ -62,7 +62,7 @@ class Entry:
     settings: dict[str, Any]
 
 
-def build(name: str, **options: Any) -> Entry:
+def build(name: str, /, **options: Any) -> Entry:
     """A network of ``NETWORKS`` with the options of its class.
 
     Raises:

@@ -22,7 +22,7 @@ def shape_text(tensors):
 
 def test_table_was_found():
     assert len(ROWS) >= 20
-    assert {row[0] for row in ROWS} == set(zoo.NETWORKS) - {"clip"}
+    assert {row[0] for row in ROWS} == set(zoo.NETWORKS) - {"clip", "cnn_context", "image_baseline"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}({row[1]})")
