@@ -53,6 +53,7 @@ class PeopleFinder:
         self.hfov_deg = hfov_deg
         self.smoothing_hz = 0.0
         self._smoother = OneEuroFilter(0.0)
+        self._first_ns: int | None = None
         self._people = People2D()
 
     def reset(self) -> None:
@@ -61,6 +62,7 @@ class PeopleFinder:
         self.schedule.reset()
         self.tracker.reset()
         self._smoother.reset()
+        self._first_ns = None
 
     def find(self, frame: Frame, clock: Clock | None = None) -> People2D:
         """The people of the next frame; stamps never go back (see ``Timeline``).
@@ -95,7 +97,10 @@ class PeopleFinder:
         self._smoother.min_cutoff_hz = self.smoothing_hz
         metres = PERSON_M / np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1)
         out: Floats = keypoints.copy()
-        out[..., :2] = self._smoother.smooth(stamp_ns * 1e-9, ids, keypoints[..., :2], metres)
+        if self._first_ns is None:
+            self._first_ns = stamp_ns
+        seconds = (stamp_ns - self._first_ns) * 1e-9  # exact, whatever the clock's origin
+        out[..., :2] = self._smoother.smooth(seconds, ids, keypoints[..., :2], metres)
         return out
 
     def _people_among(self, boxes: Detections, keypoints: Floats) -> NDArray[np.int64]:

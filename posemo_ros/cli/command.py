@@ -82,6 +82,9 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
     except PosemoError as error:
         print(f"{args.command}: {error}", file=sys.stderr)
         return 1
+    except UnicodeError as error:
+        print(f"{args.command}: expected a text file in UTF-8 ({error})", file=sys.stderr)
+        return 1
     except OSError as error:  # a path that cannot be read or written, a full disk
         what = f"{error.filename}: " if error.filename else ""
         print(f"{args.command}: {what}{error.strerror or error}", file=sys.stderr)

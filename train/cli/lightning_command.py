@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 
 from posemo_ros.cli.command import Command
 from posemo_ros.errors import InputError, PosemoError
@@ -26,6 +27,9 @@ def lightning_command(name: str, help: str, *examples: tuple[str, str]) -> Comma
             run_task([name, *args.words])
         except PosemoError:
             raise
+        except pickle.UnpicklingError as error:
+            first = str(error).split("\n")[0]
+            raise InputError(f"--ckpt_path: expected a checkpoint of a run ({first})") from error
         except (ValueError, TypeError) as error:  # an option of trainer, model or data
             raise InputError(str(error)) from error
 
