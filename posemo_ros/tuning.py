@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ModelError
+from .errors import ModelError, PosemoError
 from .golden import Golden, golden_for
 from .inference import cuda
 from .inference.checksum import write_atomically
@@ -109,15 +109,11 @@ def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = Fals
         )
         return Choice(REFERENCE)
     _log.info("%s: measuring %s, once on this machine", name, ", ".join(candidates))
-    shapes = input_shapes(entry.spec)
-    golden = golden_for(entry.spec)
-    feeds = golden.feeds(open_session(path, threads=threads, shapes=shapes))
-
-    def attempt(runtime: str) -> Trial:
-        engines = file.parent / "engines"
-        return try_runtime(path, runtime, feeds, threads=threads, shapes=shapes, cache_dir=engines)
-
-    choice = compare(candidates, attempt, golden, lambda: open_session(path, threads=threads, shapes=shapes))
+    try:
+        choice = _measure(path, entry, candidates, threads=threads, cache_dir=file.parent / "engines")
+    except (PosemoError, OSError) as error:  # no demo clip, no second process: nothing to measure with
+        _log.warning("%s runs on %s, since runtimes cannot be measured here: %s", name, REFERENCE, error)
+        return Choice(REFERENCE)
     for verdict in choice.verdicts:
         if verdict.reason:
             _log.warning("%s: %s is not used: %s", name, verdict.runtime, verdict.reason)
@@ -126,26 +122,38 @@ def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = Fals
     return choice
 
 
+def _measure(
+    path: Path, entry: ModelSpec, candidates: Sequence[str], *, threads: int, cache_dir: Path
+) -> Choice:
+    """Try the candidates on the golden inputs."""
+    shapes = input_shapes(entry.spec)
+    session = open_session(path, threads=threads, shapes=shapes)
+    golden = golden_for(entry.spec)
+    feeds = golden.feeds(session)
+
+    def attempt(runtime: str) -> Trial:
+        return try_runtime(path, runtime, feeds, threads=threads, shapes=shapes, cache_dir=cache_dir)
+
+    return compare(candidates, attempt, golden, session)
+
+
 def earned(entry: ModelSpec) -> frozenset[str]:
     """Lower precisions whose loss on held-out data, as the manifest states it, is small enough."""
     return frozenset(name for name, loss in entry.precision_loss.items() if loss < MAX_LOSS)
 
 
-def compare(
-    candidates: Sequence[str], attempt: Try, golden: Golden, reference: Callable[[], Session]
-) -> Choice:
+def compare(candidates: Sequence[str], attempt: Try, golden: Golden, session: Session) -> Choice:
     """Try the candidates, and take the fastest of those that agree with the reference.
 
     Args:
         candidates: Runtimes, the reference first.
         attempt: Runs one on the golden feeds; ModelError when it cannot.
         golden: Inputs and tolerance.
-        reference: Opens the network on the reference, to describe its outputs.
+        session: The network on the reference; it describes inputs and outputs.
 
     Raises:
         ModelError: The reference itself cannot run the network.
     """
-    session = reference()
     truth = attempt(candidates[0])
     expected = golden.answers(session, truth.outputs)
     verdicts = [Verdict(candidates[0], truth.ms)]

@@ -66,8 +66,8 @@ def test_the_fastest_of_those_that_are_right(behaviour: dict[str, float], chosen
     store = ModelStore()
     attempt = _trials(store, "posemo-emotion")(**behaviour)
     golden = golden_for(store.spec("posemo-emotion").spec)
-    path = store.path("posemo-emotion")
-    choice = tuning.compare(list(behaviour), attempt, golden, lambda: open_session(path))
+    session = open_session(store.path("posemo-emotion"))
+    choice = tuning.compare(list(behaviour), attempt, golden, session)
     assert choice.runtime == chosen
     assert [v.runtime for v in choice.verdicts] == list(behaviour)
 
@@ -122,6 +122,21 @@ def test_read_only_cache_costs_only_the_choice(
     with caplog.at_level(logging.WARNING):
         assert tuning.choose(ModelStore(), "posemo-emotion").runtime == "onnxruntime"
     assert "cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ModelError("the demo files were not found"), OSError("no more processes")])
+def test_where_nothing_can_be_measured_the_reference_runs(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime", "openvino"))
+    monkeypatch.setattr(tuning, "golden_for" if isinstance(error, ModelError) else "try_runtime", fail)
+    with caplog.at_level(logging.WARNING):
+        assert tuning.choose(ModelStore(), "posemo-emotion").runtime == "onnxruntime"
+    assert str(error) in caplog.text
+    assert not (cache / "runtimes.json").exists()  # it may be possible next time
 
 
 def test_alone_nothing_is_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

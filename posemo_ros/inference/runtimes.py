@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -72,7 +71,7 @@ def _cpuinfo() -> dict[str, str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return {}
-    pairs = (line.split(":", 1) for line in text.split(os.linesep * 2)[0].splitlines() if ":" in line)
+    pairs = (line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
     found = {key.strip(): value.strip() for key, value in pairs}
     return {**found, "flags": found.get("flags", found.get("Features", ""))}
 

@@ -71,7 +71,7 @@ def right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
         ({"categories": [{"id": 1, "name": "figure"}]}, ""),
         ({"categories": []}, ""),
         ({"images": [{**i, "file_name": "val2017\\\\" + i["file_name"]} for i in SIZED]}, ""),
-        ({"images": [{**i, "file_name": "/home/x/" + i["file_name"]} for i in SIZED]}, ""),
+        ({"images": [{**i, "file_name": "/somewhere/else/" + i["file_name"]} for i in SIZED]}, ""),
         ({"images": [{**i, "id": str(i["id"])} for i in SIZED]}, ""),
         ({"images": [*SIZED, SIZED[0]]}, ""),
     ],
