@@ -17,7 +17,7 @@ BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 KEYPOINTS = tuple(f"kp_{joint}_{what}" for joint in COCO17.joints for what in ("x", "y", "score"))
 JOINTS = tuple(f"j3d_{joint}_{what}" for joint in H36M17.joints for what in ("x", "y", "z", "score"))
 PROBABILITIES = tuple(f"p_{emotion}" for emotion in EMOTIONS)
-WORDS = ("id", "emotion", "emotion_status")
+WORDS = ("id", "emotion", "emotion_status", "emotion_evidence")
 FLOATS = (*BOX, "box_score", *KEYPOINTS, *JOINTS, *PROBABILITIES, "emotion_window_s", "emotion_context_age_s")
 COLUMNS: dict[str, str] = {  # name -> what it is; docs/recordings.md has it as a table
     "image": "number of the image, from 0",
@@ -31,6 +31,7 @@ COLUMNS: dict[str, str] = {  # name -> what it is; docs/recordings.md has it as 
     "j3d_JOINT_score": "of the joint, 0 to 1",
     "emotion": "the most probable emotion; empty where there is no answer",
     "emotion_status": "`valid`, or why there is no answer",
+    "emotion_evidence": "what the answer rests on most, in words, `; ` between them",
     "p_EMOTION": "probability, 0 to 1; empty where there is no answer",
     "emotion_window_s": "seconds of movement behind the answer",
     "emotion_context_age_s": "stamp of the skeleton minus the context's, seconds; empty without context",
@@ -95,6 +96,7 @@ def _emotion(emotions: Emotions, track: str) -> dict[str, Any]:
     row: dict[str, Any] = {"emotion_status": status}
     if status == "valid":
         row |= {"emotion": emotions.labels[n], **_floats(PROBABILITIES, emotions.probabilities[n])}
+        row["emotion_evidence"] = "; ".join(emotions.evidence[n]) if emotions.evidence else ""
     times = [emotions.windows_s[n], emotions.context_ages_s[n]]
     return {**row, **_floats(("emotion_window_s", "emotion_context_age_s"), np.array(times))}
 
