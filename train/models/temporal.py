@@ -1,4 +1,4 @@
-"""The small temporal convolution network of the starter lifter and emotion model.
+"""The small networks of the starter lifter and the starter emotion model.
 
 One convolution that shrinks time threefold, then residual blocks of the same kind: the strided
 form of VideoPose3D (Pavllo et al., CVPR 2019). On a CPU it trains twenty to fifty times as many
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 
@@ -84,19 +83,3 @@ class DescriptorEmotion(nn.Module):
         """(B, D) -> (B, 7)."""
         logits: Tensor = self.layers(self.normalise(descriptors).clamp(-4, 4))
         return logits
-
-
-class TemporalEmotion(nn.Module):
-    """(B, T, 17, 3) upright poses in metres to (B, 6) logits in the order of ``EMOTIONS``.
-
-    A frame's numbers are the pose and how it changed since the frame before.
-    """
-
-    def __init__(self, frames: int = 27, *, width: int = 160, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.net = TemporalNet(frames, 17 * 6, 6, width=width, dropout=dropout)
-
-    def forward(self, poses: Tensor) -> Tensor:
-        """(B, T, 17, 3) -> (B, 6)."""
-        change = torch.cat([torch.zeros_like(poses[:, :1]), poses[:, 1:] - poses[:, :-1]], dim=1)
-        return self.net(torch.cat([2 * poses, 8 * change], dim=-1))

@@ -31,7 +31,7 @@ from .movenet import LIGHTNING, THUNDER
 from .movenet_pose import MoveNetPose
 from .poseformer import PoseFormer
 from .pstmo import PSTMO
-from .temporal import DescriptorEmotion, TemporalEmotion, TemporalLifter
+from .temporal import DescriptorEmotion, TemporalLifter
 
 CLIP_MEAN = [122.7709, 116.7460, 104.0937]
 CLIP_STD = [68.5005, 66.6322, 70.3232]
@@ -158,12 +158,6 @@ def _temporal_lifter(frames: int = 27, *, channels: int = 3, **options: Any) -> 
     return _lifter(TemporalLifter(frames, channels, **options), frames, channels)
 
 
-def _temporal_emotion(frames: int = 27, **options: Any) -> Entry:
-    network = TemporalEmotion(frames, **options)
-    settings = {"frames": frames, "rate_hz": 12.0, "axes": "upright", "labels": list(EMOTIONS)}
-    return Entry(network, {"poses": torch.randn(2, frames, 17, 3)}, ("logits",), "emotion", settings)
-
-
 def _descriptor_emotion(frames: int = 27, **options: Any) -> Entry:
     network = DescriptorEmotion(len(DESCRIPTORS), **options)
     labels = [*EMOTIONS, NEUTRAL]
@@ -246,7 +240,6 @@ NETWORKS: dict[str, Callable[..., Entry]] = {
     "pstmo": _pstmo,
     "motionagformer": _motionagformer,
     "temporal_lifter": _temporal_lifter,
-    "temporal_emotion": _temporal_emotion,
     "descriptor_emotion": _descriptor_emotion,
     "moemo_official": _moemo_official,
     "moemo_x": _moemo_x,

@@ -17,7 +17,6 @@ SMALL = {
     "lightning": {"crop_width": 64, "crop_height": 96},
     "keypoint_net": {"crop_width": 64, "crop_height": 96},
     "temporal_lifter": {"frames": 9, "width": 16},
-    "temporal_emotion": {"frames": 9, "width": 16},
     "descriptor_emotion": {"width": 16},
     "moemo_official": {},
     "moemo_x": {"frames": 4, "width": 16, "depth": 1, "context_frames": 2},
