@@ -7,22 +7,21 @@ the other up to where the file ends.
 
 from __future__ import annotations
 
-import heapq
-import io
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
+from .bag_records import McapRecords, SqliteRows
+from .bag_topic import BagFile, Topic
 from .source import ACCEPTED, BAG_SUFFIXES
 from .typestore import typestore
 
@@ -46,36 +45,6 @@ _DEFINED_HERE = {  # types of images that a bag may lack the definitions of
 }
 
 
-@dataclass(frozen=True)
-class Topic:
-    """One topic of a bag.
-
-    Attributes:
-        name: Of the topic.
-        kind: Type of its messages, ``package/msg/Name``.
-        count: Messages.
-        encoding: How they are serialised: ``cdr`` or ``ros1``; others cannot be read.
-        definition: Of the type, as the bag has it; empty where it has none.
-    """
-
-    name: str
-    kind: str
-    count: int
-    encoding: str = "cdr"
-    definition: str = ""
-
-
-class _File(Protocol):
-    """One file of a bag."""
-
-    topics: list[Topic]
-    span_ns: tuple[int, int]  # first and last time of recording; (0, 0) when there is nothing
-    cut_off: str  # file and reason where it ends in the middle, or ""; complete after reading
-
-    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        """(topic, time of recording in ns, serialised message), in the order of time."""
-
-
 class Bag:
     """An open bag.
 
@@ -86,7 +55,7 @@ class Bag:
         cut_off: Files that end in the middle; complete once all messages were read.
     """
 
-    def __init__(self, files: Sequence[_File], stated: dict[str, int]) -> None:
+    def __init__(self, files: Sequence[BagFile], stated: dict[str, int]) -> None:
         self._files = files
         self._types = _Types()
         self.topics = _merged(files)
@@ -167,7 +136,7 @@ def _files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
     return listed or found, stated
 
 
-def _open_file(path: Path, stack: ExitStack) -> _File:
+def _open_file(path: Path, stack: ExitStack) -> BagFile:
     with path.open("rb") as file:
         head = file.read(16)
     if not head:
@@ -178,13 +147,13 @@ def _open_file(path: Path, stack: ExitStack) -> _File:
     if head.startswith(_ROS1) or path.suffix == ".active":
         return _Ros1(path, stack)
     if head.startswith(_SQLITE):
-        return _Sqlite(*_with_log(path, stack))
+        return SqliteRows(*_with_log(path, stack))
     if head.startswith(_MCAP):
-        return _whole_mcap(path, stack) or _Mcap(path)
+        return _whole_mcap(path, stack) or McapRecords(path)
     raise InputError(f"{path.name} is neither MCAP nor SQLite nor a ROS 1 bag")
 
 
-def _whole_mcap(path: Path, stack: ExitStack) -> _File | None:
+def _whole_mcap(path: Path, stack: ExitStack) -> BagFile | None:
     from rosbags.rosbag2 import Reader
 
     try:
@@ -267,178 +236,6 @@ class _Nothing:
         return iter(())
 
 
-class _Mcap:
-    """An MCAP file read record by record, as far as it goes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.cut_off = ""
-        channels: dict[int, Topic] = {}
-        first, last = 2**63, 0
-        for channel, topic, time_ns, _ in self._records(set(), counting=channels):
-            channels[channel] = replace(topic, count=topic.count + 1)
-            first, last = min(first, time_ns), max(last, time_ns)
-        self.span_ns = (first, last) if last else (0, 0)
-        self.topics = list(channels.values())
-
-    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        times = (
-            (time_ns, number, topic.name, raw)
-            for number, (_, topic, time_ns, raw) in enumerate(self._records(names))
-        )
-        # Recorders write nearly in order; a small buffer sorts the rest.
-        for time_ns, _, name, raw in _nearly_sorted(times, 256):
-            yield name, time_ns, raw
-
-    def _records(
-        self, names: set[str], counting: dict[int, Topic] | None = None
-    ) -> Iterator[tuple[int, Topic, int, bytes]]:
-        from mcap.records import Channel, DataEnd, Message, Schema
-
-        channels: dict[int, Topic] = {} if counting is None else counting
-        schemas: dict[int, Schema] = {}
-        ended = False
-        for record in _mcap_records(self._path):
-            if isinstance(record, Schema):
-                schemas[record.id] = record
-            elif isinstance(record, Channel) and record.id not in channels:
-                channels[record.id] = _topic_of(record, schemas)
-            elif isinstance(record, Message) and record.channel_id in channels:
-                topic = channels[record.channel_id]
-                if counting is not None or topic.name in names:
-                    yield record.channel_id, topic, record.log_time, record.data
-            ended = ended or isinstance(record, DataEnd)
-        self.cut_off = "" if ended else f"{self._path.name}: no end of the data"
-
-
-def _mcap_records(path: Path) -> Iterator[Any]:
-    """All records up to where the file or a damaged chunk ends, those of chunks one by one."""
-    from mcap.records import Chunk
-    from mcap.stream_reader import StreamReader, breakup_chunk
-
-    with path.open("rb") as file:
-        records = StreamReader(file, emit_chunks=True, record_size_limit=None).records
-        while True:
-            start = file.tell()
-            try:
-                record = next(records)
-                yield from breakup_chunk(record) if isinstance(record, Chunk) else [record]
-            except StopIteration:
-                return
-            except Exception:  # of mcap and of the decompressors
-                file.seek(start)
-                yield from _of_cut_chunk(file.read())
-                return
-
-
-def _of_cut_chunk(data: bytes) -> Iterator[Any]:
-    """The records of a chunk whose end is missing (op code, length, times, size, checksum, …)."""
-    from mcap.stream_reader import StreamReader
-
-    head = 9 + 28  # up to the name of the compression
-    if data[:1] != b"\x06" or len(data) < head + 4:
-        return
-    named = head + 4 + int.from_bytes(data[head : head + 4], "little")
-    compression, packed = data[head + 4 : named], data[named + 8 :]
-    try:
-        plain = _DECOMPRESS[compression.decode()](packed)
-        yield from StreamReader(io.BytesIO(plain), skip_magic=True).records
-    except Exception:  # the last record is cut, too
-        return
-
-
-def _zstd(packed: bytes) -> bytes:
-    import zstandard
-
-    return zstandard.ZstdDecompressor().decompressobj().decompress(packed)
-
-
-def _lz4(packed: bytes) -> bytes:
-    import lz4.frame
-
-    plain: bytes = lz4.frame.LZ4FrameDecompressor().decompress(packed)
-    return plain
-
-
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "zstd": _zstd, "lz4": _lz4}
-
-
-def _topic_of(channel: Any, schemas: dict[int, Any]) -> Topic:
-    schema = schemas.get(channel.schema_id)
-    definition = schema.data.decode("utf-8", "replace") if schema and schema.encoding == "ros2msg" else ""
-    return Topic(channel.topic, schema.name if schema else "", 0, channel.message_encoding, definition)
-
-
-class _Sqlite:
-    """A rosbag2 SQLite file, as far as it goes."""
-
-    def __init__(self, path: Path, copied: bool) -> None:
-        self._path, name = path, path.name
-        self._name = name
-        self._how = "?mode=rw" if copied else "?immutable=1"  # the copy takes in its log
-        self.cut_off = ""
-        try:
-            with self._connect() as connection:
-                definitions = self._definitions(connection)
-                rows = connection.execute(
-                    "SELECT id, name, type, serialization_format FROM topics"
-                ).fetchall()
-        except sqlite3.Error as error:
-            raise InputError(
-                f"{name} cannot be read ({error}); `sqlite3 {name} .recover` may save a part of it"
-            ) from error
-        counts, self.span_ns = self._counted()
-        self._names = {int(i): str(topic) for i, topic, _, _ in rows}
-        self.topics = [
-            Topic(str(topic), str(kind), counts.get(int(i), 0), str(form), definitions.get(str(kind), ""))
-            for i, topic, kind, form in rows
-        ]
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(f"{self._path.resolve().as_uri()}{self._how}", uri=True)
-        try:
-            connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses any file that was cut off
-            yield connection
-        finally:
-            connection.close()
-
-    def _definitions(self, connection: sqlite3.Connection) -> dict[str, str]:
-        try:
-            rows = connection.execute(
-                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-            )
-            return {str(kind): str(text) for kind, encoding, text in rows if encoding == "ros2msg"}
-        except sqlite3.Error:  # bags before Iron have no such table
-            return {}
-
-    def _counted(self) -> tuple[dict[int, int], tuple[int, int]]:
-        counts: dict[int, int] = {}
-        first, last = 2**63, 0
-        with self._connect() as connection:
-            try:
-                rows = connection.execute("SELECT topic_id, timestamp FROM messages ORDER BY rowid")
-                for topic, time_ns in rows:
-                    counts[topic] = counts.get(topic, 0) + 1
-                    first, last = min(first, time_ns), max(last, time_ns)
-            except sqlite3.Error as error:
-                self.cut_off = f"{self._name}: {error}"
-        return counts, (first, last) if last else (0, 0)
-
-    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        wanted = ", ".join(str(i) for i, name in self._names.items() if name in names)
-        # By the index of time where the file is whole; a damaged one is walked from its start.
-        order = "rowid" if self.cut_off else "timestamp, rowid"
-        columns = "topic_id, timestamp, data"
-        with self._connect() as connection:
-            try:
-                query = f"SELECT {columns} FROM messages WHERE topic_id IN ({wanted}) ORDER BY {order}"
-                for topic, time_ns, raw in connection.execute(query):
-                    yield self._names[topic], time_ns, raw
-            except sqlite3.Error as error:
-                self.cut_off = f"{self._name}: {error}"
-
-
 def _plain(raw: bytes) -> bytes:
     """A message of ``ros2 bag record --compression-mode message``, unpacked."""
     if raw[:4] != _ZSTD:  # CDR starts with 0
@@ -448,21 +245,11 @@ def _plain(raw: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
 
 
-def _nearly_sorted(items: Iterator[tuple[Any, ...]], size: int) -> Iterator[tuple[Any, ...]]:
-    buffer: list[tuple[Any, ...]] = []
-    for item in items:
-        heapq.heappush(buffer, item)
-        if len(buffer) > size:
-            yield heapq.heappop(buffer)
-    while buffer:
-        yield heapq.heappop(buffer)
-
-
 def _encoding_of(connection: Any) -> str:
     return str(getattr(connection.ext, "serialization_format", "ros1")) or "cdr"
 
 
-def _merged(files: Sequence[_File]) -> dict[str, Topic]:
+def _merged(files: Sequence[BagFile]) -> dict[str, Topic]:
     topics: dict[str, Topic] = {}
     for file in files:
         for topic in file.topics:

@@ -14,8 +14,9 @@ from .. import topics
 from ..errors import InputError
 from ..images import DEPTH_ENCODINGS, BitDepth
 from ..types import Frame
-from .bag_files import Bag, Topic, open_bag
+from .bag_files import Bag, open_bag
 from .bag_images import HELP, IMAGE_KINDS, ImageReader, MessageTime
+from .bag_topic import Topic
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
 from .order import InOrder

@@ -1,0 +1,37 @@
+"""What a bag is made of: topics, and files that give their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of a bag.
+
+    Attributes:
+        name: Of the topic.
+        kind: Type of its messages, ``package/msg/Name``.
+        count: Messages.
+        encoding: How they are serialised: ``cdr`` or ``ros1``; others cannot be read.
+        definition: Of the type, as the bag has it; empty where it has none.
+    """
+
+    name: str
+    kind: str
+    count: int
+    encoding: str = "cdr"
+    definition: str = ""
+
+
+class BagFile(Protocol):
+    """One file of a bag."""
+
+    topics: list[Topic]
+    span_ns: tuple[int, int]  # first and last time of recording; (0, 0) when there is nothing
+    cut_off: str  # file and reason where it ends in the middle, or ""; complete after reading
+
+    def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, time of recording in ns, serialised message), in the order of time."""
