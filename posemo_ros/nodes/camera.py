@@ -26,6 +26,7 @@ from ..topics import COMPRESSED
 from ..types import Frame, View
 from .base import PosemoNode
 from .conversion import MAKE
+from .graph import publishes_results
 from .guard import DISCOVERY_S, LockstepGuard
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
@@ -36,6 +37,8 @@ JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
 RESENDS = 2
 POLL_S = 0.05
+SETTLED_S = 0.5  # a recorder looks for new topics every 0.1 s
+HEAR_S = 5.0
 PROGRESS_S = 5.0
 LOSS_PERIOD_S = 1.0
 
@@ -148,16 +151,33 @@ class _Player:
         node.finish(1 if self._unanswered else 0)
 
     def _await_subscribers(self) -> None:
-        """Until the named nodes look at the images, and the results that lockstep needs are announced."""
-        said = ""
+        """Until the named nodes look at the images, and the results that lockstep needs are announced.
+
+        Who records finds the topics of results a moment after they are announced. With lockstep, where
+        nothing may be missed, named nodes that publish no results get ``HEAR_S`` to subscribe some, and
+        the subscribers must not have changed for ``SETTLED_S``.
+        """
+        said, known, since, there = "", frozenset[tuple[str, str]](), 0.0, time.monotonic()
         while not self._stopping.is_set():
             missing = self._missing()
-            if not missing:
-                return
-            if missing != said:
-                said = missing
+            if missing and missing != said:
                 self._node.get_logger().info(f"waiting for {missing}")
+            said = missing or said
+            now, listeners = time.monotonic(), self._guard.listeners()
+            if missing:
+                there = now
+            if missing or listeners != known:
+                known, since = listeners, now
+            patient = now - there < HEAR_S and self._deaf(listeners)
+            if not missing and (not listeners or (now - since >= SETTLED_S and not patient)):
+                return
             self._stopping.wait(POLL_S)
+
+    def _deaf(self, listeners: frozenset[tuple[str, str]]) -> bool:
+        """Whether a named node neither publishes results nor hears any of those that are waited for."""
+        heard = {part for _, name in listeners for part in (name, name.rpartition("/")[2])}
+        silent = [name for name in self._params.wait_for if name and name not in heard]
+        return any(not publishes_results(self._node, name) for name in silent)
 
     def _missing(self) -> str:
         publishers = (self._loaded.image, self._loaded.compressed, self._loaded.info)

@@ -11,7 +11,7 @@ from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCal
 
 from ..messages import stamp_of
 from . import qos
-from .graph import message_class
+from .graph import message_class, subscribers
 
 if TYPE_CHECKING:
     from .base import PosemoNode
@@ -68,6 +68,10 @@ class LockstepGuard:
     def missing(self) -> list[str]:
         """Topics whose messages would not arrive here yet."""
         return sorted(self._newest_ns.keys() - self._connected)
+
+    def listeners(self) -> frozenset[tuple[str, str]]:
+        """(topic, node) of everybody who subscribes one of the topics; empty when nothing is waited for."""
+        return frozenset((t, name) for t in self._newest_ns for name in subscribers(self._node, t))
 
     def expect(self, stamp_ns: int) -> None:
         """From now on the results of this image are waited for."""
