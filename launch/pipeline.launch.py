@@ -9,11 +9,12 @@ ros2 launch posemo_ros pipeline.launch.py --show-args
 import os
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
+from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    IncludeLaunchDescription,
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
@@ -23,8 +24,9 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import LifecycleNode
 
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.nodes.parameters import NODES
@@ -166,7 +168,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     entities: list[LaunchDescriptionEntity] = []
     for name in names:
         entities += watched(name, given, names)
-    return entities + (rviz(given) if given["rviz"] == "true" else [])
+    return entities + ([rviz(given)] if given["rviz"] == "true" else [])
 
 
 def stations(given: dict[str, str]) -> list[str]:
@@ -258,27 +260,8 @@ def preset_parameters(given: dict[str, str]) -> dict[str, object]:
     return parameters
 
 
-def rviz(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
-    """RViz with this package's displays, and a frame with z up to look from; a word where it is missing."""
-    try:
-        get_package_prefix("rviz2")
-    except PackageNotFoundError:
-        return [LogInfo(msg="rviz:=true, but rviz2 is not installed; going on without it")]
-    base = "/" + given["namespace"].strip("/")
-    view = Node(
-        package="tf2_ros",
-        executable="static_transform_publisher",
-        name="posemo_view",
-        arguments=[
-            *("--frame-id", given["fixed_frame"], "--child-frame-id", "posemo_view"),
-            *("--qx", "0.5", "--qy", "-0.5", "--qz", "0.5", "--qw", "0.5"),
-        ],
-    )
-    window = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", str(SHARE / "config" / "posemo.rviz"), "-f", given["fixed_frame"]],
-        parameters=[{"use_sim_time": given["use_sim_time"] == "true"}],
-        remappings=[(f"/posemo/{name}", f"{base.rstrip('/')}/{name}") for name in ("markers", "overlay")],
-    )
-    return [view, window]
+def rviz(given: dict[str, str]) -> LaunchDescriptionEntity:
+    """RViz with this package's displays, or a word where it is missing."""
+    names = ("namespace", "fixed_frame", "use_sim_time")
+    source = PythonLaunchDescriptionSource(str(SHARE / "launch" / "rviz.launch.py"))
+    return IncludeLaunchDescription(source, launch_arguments=[(name, given[name]) for name in names])

@@ -19,6 +19,7 @@ from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
     ExecuteProcess,
+    IncludeLaunchDescription,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -27,8 +28,9 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
 from launch.events.process import SignalProcess
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import LifecycleNode
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -54,6 +56,11 @@ ARGUMENTS = [
         "out", default_value="", description="Folder of the results. Empty: BAG-posemo beside the bag."
     ),
     DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
+    DeclareLaunchArgument(
+        "fixed_frame",
+        default_value="camera_optical_frame",
+        description="Frame that RViz shows: the frame_id of the bag's images.",
+    ),
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "pipeline.yaml"),
@@ -89,9 +96,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         *(recorder, pipeline, markers, camera),
     ]
     if given["rviz"] == "true":
-        config = ["-d", str(SHARE / "config" / "posemo.rviz")]
-        sim_time = {"use_sim_time": True}
-        entities.append(Node(package="rviz2", executable="rviz2", arguments=config, parameters=[sim_time]))
+        source = PythonLaunchDescriptionSource(str(SHARE / "launch" / "rviz.launch.py"))
+        shown = [("use_sim_time", "true"), ("fixed_frame", given["fixed_frame"])]
+        entities.append(IncludeLaunchDescription(source, launch_arguments=shown))
     return entities
 
 

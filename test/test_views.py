@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from posemo_ros import topics
 
 ROOT = Path(__file__).resolve().parent.parent
-LAUNCH = ROOT / "launch" / "pipeline.launch.py"
+LAUNCH = ROOT / "launch" / "rviz.launch.py"
 NAMES = {topics.MARKERS, topics.OVERLAY, topics.OVERLAY + topics.COMPRESSED}
 
 
