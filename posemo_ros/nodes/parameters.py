@@ -455,7 +455,7 @@ def _shared(parameters: Parameters, kind: type) -> dict[str, Any]:
 
 
 def parameter_table(nodes: Sequence[str] = tuple(NODES)) -> str:
-    """Markdown table of the parameters, as it stands in the README."""
+    """Markdown table of the parameters, as it stands in docs/parameters.md."""
     rows: dict[Parameter, list[str]] = {}
     for node in nodes:
         if node not in NODES:
