@@ -35,7 +35,7 @@ lint:  ## Style and formatting
 	@$(PYTHON) tools/bootstrap.py --tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
-typecheck:  ## mypy --strict
+typecheck:  ## mypy --strict over posemo_ros and train
 	@$(PYTHON) tools/bootstrap.py --tests
 	@$(VENV)/bin/mypy
 

@@ -32,7 +32,9 @@ def at_times(
     return np.asarray(values[before] + weight * (values[after] - values[before]))
 
 
-def fill(stamps: NDArray[np.floating], points: NDArray[Real], known: NDArray[np.bool_]) -> NDArray[Real]:
+def fill(
+    stamps: NDArray[np.floating] | NDArray[np.integer], points: NDArray[Real], known: NDArray[np.bool_]
+) -> NDArray[Real]:
     """Unknown samples of a joint on the straight line between the known ones; at rest at the ends.
 
     Args:

@@ -153,10 +153,11 @@ def share(hits: NDArray[np.bool_]) -> float:
 
 def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]) -> dict[str, Any]:
     """Recall of tall and of small people, and empty photos that show somebody; every photo by itself."""
-    tall, small = [], []
+    tall: list[bool] = []
+    small: list[bool] = []
     for photo, boxes in by_photo(people):
         seen = _alone(finder, photo)
-        for box, hit in zip(boxes, (iou(boxes, seen) >= FOUND).any(axis=1), strict=True):
+        for box, hit in zip(boxes, iou(boxes, seen).max(axis=1, initial=0) >= FOUND, strict=True):
             (tall if box[3] - box[1] >= TALL else small).append(bool(hit))
     wrong = sum(len(_alone(finder, photo)) > 0 for photo in empty)
     return {

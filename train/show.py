@@ -76,7 +76,7 @@ def load(folder: Path, config: Path) -> tuple[Task, dict[str, Any]]:
     cli.trainer.strategy.connect(cli.model)
     data = cli.datamodule
     data.trainer = cli.model.trainer = cli.trainer
-    cli.trainer.datamodule = data
+    cli.trainer.datamodule = data  # type: ignore[attr-defined]
     data.datasets["test"] = dataset = data.make("test")
     chosen = np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).astype(int).tolist()
     rows = dataset[[(0, i) for i in chosen] if data.epochs else chosen]

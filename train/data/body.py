@@ -56,9 +56,11 @@ def rotation_matrix(vectors: ArrayLike) -> Floats:
 
 def heading(body: Floats) -> Floats:
     """(B, F, 3, 3) columns: forward, left, up of every frame; forward and left are level."""
-    left = (body[..., 4, :] + body[..., 11, :] - body[..., 1, :] - body[..., 14, :]) * np.float32([1, 1, 0])
+    left = (body[..., 4, :] + body[..., 11, :] - body[..., 1, :] - body[..., 14, :]) * np.array(
+        [1, 1, 0], np.float32
+    )
     left = left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), 1e-6)
-    up = np.broadcast_to(np.float32([0, 0, 1]), left.shape)
+    up = np.broadcast_to(np.array([0, 0, 1], np.float32), left.shape)
     return np.stack([np.cross(left, up), left, up], -1).astype(np.float32)
 
 
@@ -113,7 +115,7 @@ def _depth(joint: int) -> int:
 
 def mirror(body: Floats) -> Floats:
     """The mirror image: y changes its sign, left and right change their names."""
-    return body[..., MIRRORED, :] * np.float32([1, -1, 1])
+    return body[..., MIRRORED, :] * np.array([1, -1, 1], np.float32)
 
 
 def coco_keypoints(body: Floats) -> Floats:

@@ -101,7 +101,8 @@ def read(path: Path) -> Bvh:
                 break
         _expect(words, "Frames:")
         count = int(next(words))
-        _expect(words, "Frame"), _expect(words, "Time:")
+        _expect(words, "Frame")
+        _expect(words, "Time:")
         seconds = float(next(words))
         values = np.array(list(words), np.float64).reshape(count, sum(len(j.channels) for j in joints))
         if not len(joints) or seconds <= 0 or not count:
@@ -121,7 +122,8 @@ def _read_joint(words: Iterator[str], parent: int, joints: list[Joint], name: st
     """One joint from behind its keyword to its closing brace, children included."""
     name = name or next(words).split(":")[-1].lower()
     _expect(words, "{")
-    offset, channels, index, added = np.zeros(3), (), len(joints), False
+    offset, index, added = np.zeros(3), len(joints), False
+    channels: tuple[str, ...] = ()
     for word in words:
         if word == "OFFSET":
             offset = np.array([float(next(words)) for _ in range(3)])

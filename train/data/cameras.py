@@ -7,7 +7,7 @@ import numpy as np
 from .body import Floats, rotation_matrix
 
 # World (x forward, y left, z up) to a level camera that looks along +x (x right, y down, z forward).
-LEVEL = np.float32([[0, -1, 0], [0, 0, -1], [1, 0, 0]])
+LEVEL = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]], np.float32)
 
 
 ANYWHERE = (8.0, 14.0)
@@ -32,11 +32,11 @@ def random_poses(
         position: (B, 3) of the camera, metres from the person's pelvis.
     """
     yaw = rng.uniform(-np.pi, np.pi, count)
-    above = np.radians(np.clip(rng.normal(*above, count), -25, 50))
+    elevation = np.radians(np.clip(rng.normal(*above, count), -25, 50))
     distance = np.exp(rng.uniform(np.log(1.8), np.log(8.0), count))
     zero = np.zeros(count)
     about_z = rotation_matrix(np.stack([zero, zero, yaw], -1))
-    about_y = rotation_matrix(np.stack([zero, above, zero], -1))
+    about_y = rotation_matrix(np.stack([zero, elevation, zero], -1))
     looking = about_z @ about_y  # turns +x into the viewing direction, downwards for cameras above
     position = -looking[:, :, 0] * distance[:, None].astype(np.float32)
     off_axis = rotation_matrix(
@@ -65,4 +65,5 @@ def see(points: Floats, rotation: Floats, position: Floats) -> Floats:
     """
     between = (1,) * (points.ndim - 2)
     moved = points - position.reshape(-1, *between, 3)
-    return moved @ np.swapaxes(rotation, -1, -2).reshape(-1, *between[:-1], 3, 3)
+    turned = moved @ np.swapaxes(rotation, -1, -2).reshape(-1, *between[:-1], 3, 3)
+    return np.asarray(turned, points.dtype)

@@ -81,7 +81,7 @@ def load(data: Path, split: str, *, min_frames: int = 24) -> Motion:
     )
 
 
-def sample(motion: Motion, rng: np.random.Generator, count: int, offsets: Floats) -> Floats:
+def sample(motion: Motion, rng: np.random.Generator, count: int, offsets: NDArray[np.floating]) -> Floats:
     """Random windows; rare actions are drawn more often than their share of the frames.
 
     Args:

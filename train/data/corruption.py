@@ -18,7 +18,9 @@ from .body import Floats
 Flags = NDArray[np.bool_]
 
 # Jitter per keypoint against the mean; the order follows the tolerances of COCO's OKS.
-_SPREAD = np.float32([0.6, 0.6, 0.6, 0.7, 0.7, 1, 1, 1.1, 1.1, 1.2, 1.2, 1.4, 1.4, 1.1, 1.1, 1.2, 1.2])
+_SPREAD = np.array(
+    [0.6, 0.6, 0.6, 0.7, 0.7, 1, 1, 1.1, 1.1, 1.2, 1.2, 1.4, 1.4, 1.1, 1.1, 1.2, 1.2], np.float32
+)
 _LEGS = np.arange(13, 17)
 _HIPS = np.arange(11, 17)
 _ARM_AND_LEG_PAIRS = COCO17.pairs[3:]

@@ -138,4 +138,4 @@ def lifting_errors(shape: tuple[int, int, int], rng: np.random.Generator) -> Flo
     constant = rng.standard_normal((b, 1, j, 3), np.float32)
     fresh = rng.standard_normal((b, t, j, 3), np.float32)
     errors = 0.030 * constant + 0.014 * wander + 0.006 * fresh
-    return (strength * joint * errors * np.float32([0.7, 0.7, 1.5])).astype(np.float32)
+    return (strength * joint * errors * np.array([0.7, 0.7, 1.5], np.float32)).astype(np.float32)

@@ -59,7 +59,7 @@ def flat(clip: EmotionClip) -> EmotionClip:
     """
     if clip.axes != "camera":
         raise InputError(f"{clip.name}: {clip.axes} axes have no image plane; expected dimensions: 3")
-    return replace(clip, poses=clip.poses * np.float32([1, 1, 0]))
+    return replace(clip, poses=clip.poses * np.array([1, 1, 0], np.float32))
 
 
 class Acted(Protocol):

@@ -134,8 +134,8 @@ def express(body: Floats, style: dict[str, np.ndarray], rate_hz: float, rng: np.
     Returns:
         (B, F, 22, 3); bones keep their length.
     """
-    count, frames = body.shape[:2]
-    seconds = np.arange(frames) / rate_hz
+    count = len(body)
+    seconds = np.arange(body.shape[1]) / rate_hz
     on = _onset(style["sudden"], seconds, rng)  # (B, F)
     body = _scale_limb_movement(body, np.exp(style["amplitude"]))
     axes = heading(body)
@@ -183,7 +183,8 @@ def _scale_limb_movement(body: Floats, factor: np.ndarray) -> Floats:
     mean = own.mean(1, keepdims=True)
     scaled = mean + factor[:, None, None, None].astype(np.float32) * (own - mean)
     own[:, :, _LIMBS] = scaled[:, :, _LIMBS]
-    return _restore_lengths(body[:, :, :1] + own @ np.swapaxes(axes, -1, -2), body)
+    moved = body[:, :, :1] + own @ np.swapaxes(axes, -1, -2)
+    return _restore_lengths(np.asarray(moved, np.float32), body)
 
 
 def _restore_lengths(body: Floats, like: Floats) -> Floats:

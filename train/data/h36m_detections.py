@@ -105,7 +105,7 @@ def _detect(path: Path, boxes: Floats, estimate: Estimate) -> Floats:
     if len(rows) < len(boxes):
         raise malformed(path, f"{len(rows)} frames", f"{len(boxes)}, as many as keypoints", SECTION)
     points = np.stack(rows)
-    known = np.isfinite(points[..., :2]).all(-1)
+    known = np.asarray(np.isfinite(points[..., :2]).all(-1))
     filled = fill(np.arange(len(points), dtype=np.float64), np.nan_to_num(points[..., :2]), known)
     return np.nan_to_num(filled).astype(np.float32)
 

@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
-from posemo_ros.keypoints.codecs import Codec, codec_for
+from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.keypoints.crop import place
+from posemo_ros.keypoints.points import PointsCodec
 from posemo_ros.skeleton import COCO17
 from posemo_ros.tensors import write_tensor
 from posemo_ros.types import PixelOrder
@@ -146,6 +148,9 @@ class KeypointCrops:
         recipe: ``PLAIN`` for evaluation.
         seed: Of the augmentation.
         threads: That cut crops side by side; OpenCV lets go of Python's lock while it works.
+
+    Raises:
+        InputError: The network answers with points: there is no target for them here.
     """
 
     def __init__(
@@ -158,7 +163,12 @@ class KeypointCrops:
         threads: int = 1,
     ) -> None:
         self.people, self.spec, self.recipe, self.seed = tuple(people), spec, recipe, seed
-        self.codec: Codec = codec_for(spec)
+        codec = codec_for(spec)
+        if isinstance(codec, PointsCodec):
+            raise InputError(
+                "codec: 'points' has no target to learn; expected one of heat maps or bins, as hrnet's"
+            )
+        self.codec = codec
         self._threads = threads
 
     def __len__(self) -> int:

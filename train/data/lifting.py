@@ -29,12 +29,12 @@ def training_batch(
     """
     half = spec.frames // 2
     speed = np.exp(np.clip(rng.normal(0, 0.25, (count, 1)), -0.5, 0.5))
-    offsets = np.arange(-half, half + 1) / spec.rate_hz * speed
+    offsets = np.asarray(np.arange(-half, half + 1) / spec.rate_hz * speed)
     body = vary(sample(motion, rng, count, offsets), rng)
     body = body - body[:, half, None, None, 0]
     seen = see(body, *random_poses(rng, count))
     points = coco_keypoints(seen)
-    xy = points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M)
+    xy = np.asarray(points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M), points.dtype)
     noisy, scores = corrupt(xy, noise, rng)
     index = _visible_frames(spec.frames, count, rng)[..., None]
     scores = np.take_along_axis(scores, index, 1)

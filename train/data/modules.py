@@ -41,6 +41,7 @@ class Data(lightning.LightningDataModule):
     """
 
     datasets: dict[str, Any]
+    trainer: Any  # Lightning sets it before it asks for anything
     epochs = False  # whether the data sets ask for (epoch, index)
 
     def __init__(

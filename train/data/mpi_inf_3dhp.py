@@ -75,5 +75,5 @@ def _video(path: Path, name: str, entry: Any, size: tuple[int, int]) -> Video:
     pixels = floats(entry["data_2d"], (None, 17, None), path, f"{name} data_2d", SECTION)[..., :2]
     joints = floats(entry["data_3d"], (None, 17, 3), path, f"{name} data_3d", SECTION) / 1000
     valid = np.asarray(entry.get("valid", np.ones(len(pixels)))).reshape(-1).astype(bool)
-    keypoints = encode_screen(pixels, *size)
-    return Video(name, name.split(" ")[0], keypoints, joints - joints[:, ROOT : ROOT + 1], valid)
+    keypoints, relative = encode_screen(pixels, *size), joints - joints[:, ROOT : ROOT + 1]
+    return Video(name, name.split(" ")[0], keypoints, relative.astype(np.float32), valid)

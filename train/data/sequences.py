@@ -171,6 +171,7 @@ class PersonWindows(Windows):
         batch = super().__getitem__(indices)
         rays = np.asarray(batch["keypoints"], np.float32)
         keypoints, rotation = encode(rays[..., :2], rays[..., 2], self.spec)
+        assert rotation is not None  # ``spec`` says "person"
         joints = np.asarray(batch["joints"], np.float32) @ np.swapaxes(rotation, -1, -2)[:, None]
         turned = {"joints": joints.astype(np.float32), "rotation": np.asarray(rotation, np.float32)}
         return {**batch, "keypoints": keypoints, **turned}

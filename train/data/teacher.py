@@ -61,7 +61,7 @@ def _view(
 def _placed(answer: Answers, matrix: Matrix, mirrored: int) -> Answers:
     """(J, 3) of a crop, or of a mirrored crop so wide, in the photo."""
     out = mirror(answer, mirrored) if mirrored else answer.copy()
-    out[:, :2] = transform(cv2.invertAffineTransform(matrix), out[:, :2])
+    out[:, :2] = transform(np.asarray(cv2.invertAffineTransform(matrix), np.float64), out[:, :2])
     return out
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.emotion.context import ContextEncoder
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.lift.lifter import Lifter
 from posemo_ros.people import PeopleFinder
@@ -106,10 +106,12 @@ def chain_extractor(
     digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names))
     digest.update(f"{models} {context_rate_hz}".encode())
     people = build_people(models, store, settings)
-    stations = people, build_lifter(models, store), build_context(models, store, settings)
+    lifting, encoder = build_lifter(models, store), build_context(models, store, settings)
+    if lifting is None:
+        raise ModelError("lifter: expected the name of a model, got ''")
 
     def extract(path: Path) -> Extraction:
-        return follow_main_person(path, *stations)
+        return follow_main_person(path, people, lifting, encoder)
 
     return Extractor(digest.hexdigest()[:16], extract)
 

@@ -142,12 +142,12 @@ class FusionModule(nn.Module):
     def forward(self, x: list[Tensor]) -> list[Tensor]:
         """One (B, w*2^b, H/2^b, W/2^b) per branch -> the same for the branches that come out."""
         x = [branch(t) for branch, t in zip(self.branches, x, strict=True)]
-        return [
-            torch.relu(sum(path(t) for path, t in zip(paths, x, strict=True))) for paths in self.fuse_layers
-        ]
+        return [torch.relu(_sum(paths, x)) for paths in self.fuse_layers]
 
 
-def _added(paths: nn.ModuleList, x: list[Tensor]) -> Tensor:
+def _sum(paths: nn.Module, x: list[Tensor]) -> Tensor:
+    """Of what each path makes of its own branch."""
+    assert isinstance(paths, nn.ModuleList)
     return reduce(torch.add, (path(t) for path, t in zip(paths, x, strict=True)))
 
 

@@ -311,10 +311,14 @@ class MoEmoX(nn.Module):
         Returns:
             (B, 6).
         """
-        moves = None if self.fusion == "context" else self.movement(poses)  # (B, (T-1)*J, D)
-        scene = None if self.fusion == "pose" else self.context(context)  # (B, K*P, D)
-        used = {"self": (moves, scene), "context": (scene,)}.get(self.fusion, (moves,))
-        x = torch.cat([self.cls.expand(poses.shape[0], -1, -1), *used], dim=1)  # (B, 1+N, D)
+        tokens = [self.cls.expand(poses.shape[0], -1, -1)]
+        if self.fusion != "context":
+            tokens.append(self.movement(poses))  # (B, (T-1)*J, D)
+        if self.fusion != "pose":
+            scene: Tensor = self.context(context)  # (B, K*P, D)
+        if self.fusion in ("self", "context"):
+            tokens.append(scene)
+        x = torch.cat(tokens, dim=1)  # (B, 1+N, D)
         for i, layer in enumerate(self.layers):
             if self.fusion == "cross":
                 x = self.cross[i](x, scene)

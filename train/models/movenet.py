@@ -280,7 +280,10 @@ def load_published(model: MoveNetMaps, folder: Path, widths: Widths) -> None:
                 raise ModelError(f"{widths.name}: {kernel} is {values.shape}, not {tuple(conv.weight.shape)}")
             conv.weight.copy_(torch.from_numpy(np.ascontiguousarray(values)))
             assert conv.bias is not None
-            conv.bias.copy_(torch.from_numpy(weights["StatefulPartitionedCall/" + bias]) if bias else 0.0)
+            if bias:
+                conv.bias.copy_(torch.from_numpy(weights["StatefulPartitionedCall/" + bias]))
+            else:
+                conv.bias.zero_()
 
 
 FEATURES = "center_net_mobile_net_v2fpn_feature_extractor/model_1/"

@@ -87,6 +87,10 @@ class NormOnly(nn.Module):
         super().__init__()
         self.norm = StdNorm(width)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> the same shape."""
+        return self.norm(x)
+
 
 class EncoderLayer(nn.Module):
     """Pre-norm attention and feed-forward with residuals; a stride thins out the frames."""
@@ -107,8 +111,8 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) -> (B, N / stride, D)."""
-        x = x + self.drop(self.self_attn(self.sublayer[0].norm(x)))
-        y = self.drop(self.feed_forward(self.sublayer[1].norm(x)))
+        x = x + self.drop(self.self_attn(self.sublayer[0](x)))
+        y = self.drop(self.feed_forward(self.sublayer[1](x)))
         return x[:, :: self.stride] + y
 
 

@@ -191,7 +191,7 @@ def _moemo_x(
     context_width: int = 768,
     **options: Any,
 ) -> Entry:
-    sizes = {
+    sizes: dict[str, Any] = {
         "context_frames": context_frames,
         "context_tokens": context_tokens,
         "context_width": context_width,

@@ -121,7 +121,8 @@ def make_demo(out: Path, data: Path | None = None) -> None:
     scene = demo_scene(data)
     renderer = Renderer(WIDTH, HEIGHT)
     out.mkdir(parents=True, exist_ok=True)
-    video = cv2.VideoWriter(str(out / "people.mp4"), cv2.VideoWriter_fourcc(*_CODEC), FPS, (WIDTH, HEIGHT))
+    codec = cv2.VideoWriter.fourcc(*_CODEC)
+    video = cv2.VideoWriter(str(out / "people.mp4"), codec, FPS, (WIDTH, HEIGHT))
     truths = []
     for frame in range(FPS * SECONDS):
         picture, truth = scene.draw(renderer, frame)

@@ -173,7 +173,7 @@ def _before(drawn: Picture, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _labels(truth: Truth, image: int, first: int) -> list[dict[str, Any]]:
     """COCO annotations of those of whom enough is seen; joints outside the picture are not labelled."""
-    found = []
+    found: list[dict[str, Any]] = []
     for points, box in zip(truth.keypoints, truth.boxes, strict=True):
         inside = ((points[:, :2] >= 0) & (points[:, :2] < (WIDTH, HEIGHT))).all(1)
         labelled = np.where(inside[:, None], points, 0)

@@ -58,7 +58,7 @@ class View:
             np.asarray(position, np.float64),
         )
 
-    def to_camera(self, points: Floats) -> Floats:
+    def to_camera(self, points: NDArray[np.floating]) -> Floats:
         """(..., 3) world to optical frame, metres."""
         return np.asarray((points - self.position) @ self.rotation.T)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .mesh import Floats, Ints
 from .person import Person, Posed
@@ -136,7 +136,7 @@ def _visible(pixels: Floats, depth: Floats, picture: Picture) -> NDArray[np.bool
 
 
 def quad(
-    corners: Sequence[Sequence[float]], colour: Sequence[float], cells: int = 1
+    corners: Sequence[ArrayLike], colour: ArrayLike, cells: int = 1
 ) -> tuple[Surface, NDArray[np.float32]]:
     """A flat four-sided patch (corners in order), cut into cells so that light can vary on it."""
     a, b, c, d = (np.asarray(corner, np.float64) for corner in corners)
@@ -148,7 +148,7 @@ def quad(
 
 
 def box(
-    centre: Sequence[float], size: Sequence[float], colour: Sequence[float]
+    centre: Sequence[float], size: Sequence[float], colour: ArrayLike
 ) -> list[tuple[Surface, NDArray[np.float32]]]:
     """Six sides of a block, metres."""
     lo, hi = np.asarray(centre) - np.asarray(size) / 2, np.asarray(centre) + np.asarray(size) / 2
@@ -160,7 +160,7 @@ def box(
             corners[:, axis] = end[axis]
             corners[:, u] = [lo[u], hi[u], hi[u], lo[u]]
             corners[:, v] = [lo[v], lo[v], hi[v], hi[v]]
-            sides.append(quad(corners[::order], colour))
+            sides.append(quad(list(corners[::order]), colour))
     return sides
 
 
@@ -186,7 +186,9 @@ def room(
 def _tiles(
     depth: float, width: float, colour: Floats, side: float = 0.6
 ) -> tuple[Surface, NDArray[np.float32]]:
-    points, faces, colours = [], [], []
+    points: list[tuple[float, float, float]] = []
+    faces: list[tuple[int, int, int]] = []
+    colours: list[Floats] = []
     for i, x in enumerate(np.arange(-2, depth, side)):
         for j, y in enumerate(np.arange(-width / 2, width / 2, side)):
             n = len(points)

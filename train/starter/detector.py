@@ -83,9 +83,9 @@ def sample(scene: Scene, rng: np.random.Generator) -> tuple[NDArray[np.uint8], N
     """A random view of a photo: (320, 320, 3) BGR and boxes (n, 4) in its pixels."""
     image = scene.photo.pixels()
     matrix = _random_view(image.shape[1], image.shape[0], rng)
-    view = cv2.warpAffine(image, matrix, (INPUT.width, INPUT.height), borderValue=(INPUT.pad_value,) * 3)
+    warped = cv2.warpAffine(image, matrix, (INPUT.width, INPUT.height), borderValue=(INPUT.pad_value,) * 3)
     gain = rng.uniform(0.6, 1.4) * rng.uniform(0.9, 1.1, 3)
-    view = np.clip(view * gain + rng.uniform(-20, 20), 0, 255).astype(np.uint8)
+    view = np.clip(warped * gain + rng.uniform(-20, 20), 0, 255).astype(np.uint8)
     return view, seen_boxes(scene.boxes, matrix)
 
 
@@ -118,7 +118,8 @@ def batch_of(scenes: dict[str, list[Scene]], rng: np.random.Generator) -> tuple[
     names = rng.choice(list(SHARES), BATCH, p=list(SHARES.values()))
     views = [sample(scenes[n][rng.integers(len(scenes[n]))], rng) for n in names]
     images = np.stack([v[0] for v in views]).astype(np.float32)
-    images = (images - np.float32(INPUT.mean)) / np.float32(INPUT.std)
+    images -= np.array(INPUT.mean, np.float32)
+    images /= np.array(INPUT.std, np.float32)
     return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), [torch.from_numpy(v[1]) for v in views]
 
 

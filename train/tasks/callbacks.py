@@ -201,6 +201,5 @@ class Predictions(BasePredictionWriter):
         order = rows["index"].argsort(kind="stable")
         suffix = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
         self.folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            self.folder / f"predictions{suffix}.npz", **{k: v[order] for k, v in rows.items()}
-        )
+        sorted_rows: dict[str, Any] = {k: v[order] for k, v in rows.items()}
+        np.savez_compressed(self.folder / f"predictions{suffix}.npz", **sorted_rows)

@@ -77,7 +77,7 @@ class Cli(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """With the callbacks that need the folder."""
         out = Path(self._settings.out)
-        trainer = super().instantiate_trainer(**kwargs)
+        trainer: Any = super().instantiate_trainer(**kwargs)  # its list of callbacks is not declared
         trainer.callbacks += [SeedEveryStep(), Curves(out), Results(out), Predictions(out)]
         if self.subcommand != "fit":  # these belong to training alone
             trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, (Ema, EarlyStopping))]

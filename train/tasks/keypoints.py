@@ -63,7 +63,7 @@ class Keypoints(Task):
         """Keep the answers."""
         self._keep(batch, "test")
 
-    def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
+    def predict_step(self, batch: dict[str, Tensor], number: int) -> dict[str, Tensor]:
         """``index`` and ``keypoints`` (B, 17, 3) photo px and score."""
         found, _ = self.answer(batch["images"])
         return {"index": batch["index"], "keypoints": in_photo(found, batch["matrices"])}
@@ -86,7 +86,7 @@ class Keypoints(Task):
         self._judge("test")
 
     def _judge(self, part: str) -> None:
-        rows, data = self.collect(), self.trainer.datamodule
+        rows, data = self.collect(), self.datamodule
         people = [data.datasets[part].people[i] for i in rows["index"].tolist()]
         keypoints = rows["keypoints"].numpy()
         boxes, area = data.box_scores[rows["index"].numpy()], rows["area"].numpy()

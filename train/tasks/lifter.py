@@ -83,7 +83,7 @@ class Lifter(Task):
         pose = _parts(self.network(keypoints), frames)[0][:, 0]
         if not self.flip_test:
             return pose
-        layout = self.trainer.datamodule.layout
+        layout = self.datamodule.layout
         other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0]
         return (pose + _mirror(other, layout.joints_flip)) / 2
 
@@ -116,7 +116,7 @@ class Lifter(Task):
 
     def _judge(self, part: str) -> None:
         rows = self.collect()
-        windows = self.trainer.datamodule.datasets[part]
+        windows = self.datamodule.datasets[part]
         table = by_action(rows["predicted"].numpy(), rows["truth"].numpy(), rows["index"].numpy(), windows)
         self.per_action = table
         self.report(part, {name: value for name, value in table["average"].items() if np.isfinite(value)})

@@ -56,7 +56,7 @@ class Pose(Task):
         self.score_weight, self.new_rate = score_weight, new_rate
         settings = self.describe().settings
         self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if frozen_stem:
             self.network.movenet.backbone.freeze_stem()
 
@@ -100,7 +100,7 @@ class Pose(Task):
 
     def _judge(self, part: str) -> None:
         keypoints = self.collect()["keypoints"].numpy()
-        crops = self.trainer.datamodule.datasets[part]
+        crops = self.datamodule.datasets[part]
         figures: dict[str, float] = {}
         for name, people, rows in crops.groups():
             answers = keypoints[rows]
@@ -127,7 +127,7 @@ def answers_of(network: str, weights: Path, side: int) -> Callable[[NDArray[np.u
     """
     entry = build(network, crop_width=side, crop_height=side)
     start_from(entry.network, weights)
-    net = entry.network.eval().to(memory_format=torch.channels_last)
+    net = entry.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def answer(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():

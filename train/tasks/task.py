@@ -68,6 +68,11 @@ class Task(lightning.LightningModule):
         self.learned = dict(checkpoint.get(LEARNED, {}))
 
     @property
+    def datamodule(self) -> Any:
+        """What the trainer of this run draws from."""
+        return self.trainer.datamodule  # type: ignore[attr-defined]
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the task itself fixes of the manifest's settings."""
         return {}
