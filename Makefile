@@ -14,7 +14,7 @@ VENV := .venv
 # The environment of a ROS workspace: the wheels' (or the machine's) ROS below, this package on top.
 ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 
-.PHONY: help demo test lint typecheck reliability build clean
+.PHONY: help demo figures test lint typecheck reliability build clean
 
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, c
 	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)") \
 		$(if $(TOPIC),--topic "$(TOPIC)") $(if $(CAMERA_INFO),--camera-info "$(CAMERA_INFO)") $(if $(RATE),--rate "$(RATE)") \
 		$(if $(PRESET),--preset "$(PRESET)")
+
+figures:  ## Write the README's figures from the last `make demo`, docs/measured and the models' cards
+	@$(PYTHON) tools/bootstrap.py --tests
+	@$(ENTER) python tools/figures.py
 
 build:  ## Make .venv and install/ (at once when nothing changed)
 	@$(PYTHON) tools/bootstrap.py

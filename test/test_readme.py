@@ -1,5 +1,6 @@
 """What the README says is what the code does."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -28,3 +29,12 @@ def test_models_it_names_are_in_the_manifest() -> None:
     for name in re.findall(r"^\| \[(posemo-\w+)\]", README, flags=re.M):
         assert name in known
     assert "rtmpose-m" in known
+
+
+def test_its_figures_are_those_of_the_files() -> None:
+    spec = importlib.util.spec_from_file_location("figures", ROOT / "tools" / "figures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    assert figures.with_table(README) == README, "make the table anew: make figures"

@@ -231,8 +231,13 @@ def _words(summary: dict[str, Any], out: Path) -> str:
         f"frames    {frames['in']} in, {frames['out']} with results, {frames['dropped']} dropped",
         f"people    {persons['mean']} a frame, {len(ids)} ids: {', '.join(ids[:12])}",
     ]
+    emotions = summary["emotions"]
+    if emotions["estimates"]:
+        answered = f"{emotions['valid']} of {emotions['estimates']} skeletons"
+        lines.append(f"emotions  {answered} have one, the others a reason why not")
     if latency["median"] is not None:
-        lines.append(f"latency   median {latency['median']} ms, p95 {latency['p95']} ms ({latency['what']})")
+        times = f"median {latency['median']:.0f} ms, p95 {latency['p95']:.0f} ms"
+        lines.append(f"latency   {times} ({latency['what']})")
     if stages:
         lines.append("stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()))
     truth = summary["truth"]
@@ -244,10 +249,10 @@ def _words(summary: dict[str, Any], out: Path) -> str:
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])
         lines.append(
             f"          {recall} of the people found, {truth['id_switches']} id switches, keypoints "
-            f"{truth['keypoint_px']} px off (median), {near} within 5 % of the height,"
+            f"{truth['keypoint_px']:.1f} px off (median), {near} within 5 % of the height,"
         )
         lines.append(
-            f"          3D {truth['mpjpe_mm']} mm MPJPE, {truth['p_mpjpe_mm']} mm aligned, "
+            f"          3D {truth['mpjpe_mm']:.0f} mm MPJPE, {truth['p_mpjpe_mm']:.0f} mm aligned, "
             f"distance {_percent(truth['distance_error_share'])} off"
         )
     others = ("overlay.mp4", "overview.png", "summary.json", "results.mcap", "results.parquet")
