@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draw import EMOTION_COLOURS
-from ..types import EMOTIONS, Emotions, EmotionStatus
+from .people_table import STATE_CODES, STATE_WORDS, STATES, Person, timeline_of
 
-MAX_PEOPLE = 4
+MAX_PEOPLE = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,31 +26,31 @@ class Moment:
 
 
 def overview(
-    path: Path, title: str, moments: Sequence[Moment], emotions: Mapping[int, Emotions], start_ns: int
+    path: Path, title: str, moments: Sequence[Moment], people: Sequence[Person], end_s: float, images: int
 ) -> None:
-    """Write the overview.
+    """Write the overview: pictures, and under them who was seen when and what was said of their emotion.
 
     Args:
         path: PNG file.
         title: What was run.
         moments: Frames to show, in order.
-        emotions: All estimates by stamp.
-        start_ns: Stamp of the first frame, zero of the time axis.
+        people: Everybody; those who were seen longest are shown.
+        end_s: Length of the clip.
+        images: Number of its images.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    people = _longest_seen(emotions)
-    rows = max(1, len(people))
-    figure = Figure(
-        figsize=(4 * max(len(moments), 2), 6.2 + 1.7 * rows), facecolor="white", layout="constrained"
-    )
+    longest = {id(person) for person in sorted(people, key=lambda p: -len(p.seconds))[:MAX_PEOPLE]}
+    rows = [person for person in people if id(person) in longest]
+    low = 1.6 + 0.5 * len(rows)
+    figure = Figure(figsize=(4 * max(len(moments), 2), 6.2 + low), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[6.0, 0.4 + 1.7 * rows])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[6.0, low])
     top, bottom = parts
     figure.suptitle(title, fontsize=14, fontweight="bold")
     _pictures(top, moments)
-    _curves(bottom, people, emotions, start_ns)
+    _rows(bottom, rows, end_s, images)
     figure.savefig(path, dpi=90)
 
 
@@ -65,49 +64,33 @@ def _pictures(figure: Any, moments: Sequence[Moment]) -> None:
         axis.set_axis_off()
 
 
-def _curves(figure: Any, people: Sequence[str], emotions: Mapping[int, Emotions], start_ns: int) -> None:
-    axes = figure.subplots(max(len(people), 1), 1, sharex=True, squeeze=False)[:, 0]
+def _rows(figure: Any, people: Sequence[Person], end_s: float, images: int) -> None:
+    """A row per person: the quality of the skeleton, and the emotion or why there is none."""
     if not people:
-        axes[0].text(0.5, 0.5, "no emotion estimates", ha="center", va="center", transform=axes[0].transAxes)
-        axes[0].set_axis_off()
+        figure.text(0.5, 0.5, "nobody was found", ha="center", va="center")
         return
-    end_s = max((max(emotions) - start_ns) * 1e-9, 1e-3)
-    for axis, person in zip(axes, people, strict=True):
-        times, rows = _series(person, emotions, start_ns)
-        for k, name in enumerate(EMOTIONS):
-            colour = tuple(c / 255 for c in EMOTION_COLOURS[name][::-1])
-            axis.plot(times, rows[:, k], color=colour, linewidth=1.8, label=name)
-        axis.set_ylim(0, 1)
-        axis.set_xlim(0, end_s)
-        axis.set_ylabel(person, rotation=0, labelpad=14, fontweight="bold")
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.3)
-    axes[0].set_title("Emotion probabilities (gaps: not enough to say)", fontsize=11, loc="left")
-    axes[0].legend(ncols=len(EMOTIONS), loc="lower right", bbox_to_anchor=(1, 1), fontsize=9, frameon=False)
-    axes[-1].set_xlabel("time [s]")
+    from matplotlib.patches import Patch
+
+    timeline = timeline_of(people, end_s, images)
+    quality, emotion = figure.subplots(2, 1, sharex=True)
+    whole: dict[str, Any] = {"aspect": "auto", "interpolation": "none", "extent": (0, end_s, len(people), 0)}
+    quality.imshow(timeline.quality, cmap="cividis", vmin=0, vmax=1, **whole)
+    emotion.imshow(_coloured(timeline.states), **whole)
+    quality.set_title("Seen, and how well (yellow: sure of the joints)", fontsize=11, loc="left")
+    emotion.set_title("Emotion, or why there is none", fontsize=11, loc="left")
+    for axis in (quality, emotion):
+        axis.set_yticks(np.arange(len(people)) + 0.5, [person.name for person in people])
+        axis.hlines(np.arange(1, len(people)), 0, end_s, color="white", linewidth=4)
+        axis.tick_params(left=False)
+        axis.spines[:].set_visible(False)
+    shown = [state for k, state in enumerate(STATES) if (timeline.states == k).any()]
+    patches = [Patch(color=STATE_CODES[state], label=STATE_WORDS[state]) for state in shown]
+    if patches:
+        figure.legend(handles=patches, ncols=len(patches), loc="outside lower right", frameon=False)
+    emotion.set_xlabel("time [s]", loc="left")
 
 
-def _series(
-    person: str, emotions: Mapping[int, Emotions], start_ns: int
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """(T,) seconds and (T, 6) probabilities, NaN where no valid estimate was given."""
-    stamps = sorted(emotions)
-    rows = np.full((len(stamps), len(EMOTIONS)), np.nan, np.float32)
-    for row, stamp in enumerate(stamps):
-        estimate = emotions[stamp]
-        if person in estimate.ids:
-            n = estimate.ids.index(person)
-            if estimate.status[n] is EmotionStatus.VALID:
-                rows[row] = estimate.probabilities[n]
-    return (np.array(stamps) - start_ns) * 1e-9, rows
-
-
-def _longest_seen(emotions: Mapping[int, Emotions]) -> list[str]:
-    """The people with the most valid estimates, or, failing that, with the most estimates."""
-    counts: dict[str, tuple[int, int]] = {}
-    for estimate in emotions.values():
-        for name, status in zip(estimate.ids, estimate.status, strict=True):
-            valid, seen = counts.get(name, (0, 0))
-            counts[name] = (valid + (status is EmotionStatus.VALID), seen + 1)
-    best = sorted(counts, key=lambda name: counts[name], reverse=True)[:MAX_PEOPLE]
-    return sorted(best, key=lambda name: (len(name), name))
+def _coloured(states: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(P, B) states as (P, B, 3) colours; white where nobody asked."""
+    colours = [tuple(int(STATE_CODES[s][i : i + 2], 16) / 255 for i in (1, 3, 5)) for s in STATES]
+    return np.array([*colours, (1.0, 1.0, 1.0)])[states]

@@ -19,21 +19,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draw.style import EMOTION_CODES, WHY_NOT, person_code
+from ..draw.style import EMOTION_CODES, person_code
 from ..errors import PosemoError
 from ..inference.store import ModelStore
 from ..skeleton import H36M17
-from ..types import EMOTIONS, EmotionStatus
+from ..types import EMOTIONS
 from .bag import Recording
 from .films import Films
-from .people_table import STATES, Person, people_of, timeline_of, worst_images
+from .people_table import STATE_CODES, STATE_WORDS, STATES, Person, people_of, timeline_of, worst_images
 
 MOST_ROWS = 30  # people in the timeline
 MOST_SKELETONS = 20_000  # in the player; of longer recordings every k-th image has them
 MOST_POINTS = 1500  # of a curve
 THUMB_WIDTH = 320
+TRUTH_ROWS = (  # key in the summary, words, format
+    ("frames", "images compared", "{}"),
+    ("coverage", "share of the truth's images", "{:.1%}"),
+    ("offset_s", "first image in the truth's time", "{:.2f} s"),
+    ("aligned_by", "known by", "{}"),
+    ("persons", "people in them, summed", "{}"),
+    ("recall", "people found", "{:.1%}"),
+    ("false_persons", "found where nobody is", "{}"),
+    ("id_switches", "changes of id", "{}"),
+    ("keypoint_px", "keypoints off, median", "{:.1f} px"),
+    ("pck", "keypoints within 5 % of the height", "{:.1%}"),
+    ("mpjpe_mm", "3D joints off, about the pelvis (MPJPE)", "{:.0f} mm"),
+    ("p_mpjpe_mm", "– turned and scaled to fit (P-MPJPE)", "{:.0f} mm"),
+    ("distance_error_m", "distance from the camera off, mean", "{:.2f} m"),
+    ("distance_error_share", "– of the distance", "{:.1%}"),
+)
 _UNKNOWN = -32768
-_GREYS = ("#8b98a5", "#a9b3bd", "#6c7884", "#c3cad1")
 
 
 def write_page(
@@ -170,15 +185,13 @@ def _ranges(joints: NDArray[np.float32]) -> list[list[float]]:
 
 def _timeline(rows: Sequence[Person], end_s: float, images: int) -> dict[str, Any]:
     timeline = timeline_of(rows, end_s, images)
-    why = {s.value: WHY_NOT[s] for s in EmotionStatus}
-    colours = {**EMOTION_CODES, **dict(zip(STATES[len(EMOTIONS) :], _GREYS, strict=True))}
     return {
         "rows": len(rows),
         "end": max(end_s, 1e-3),
         "at": _rounded(timeline.at, 3),
         "quality": [_rounded(row, 3) for row in timeline.quality],
         "emotion": [[None if s < 0 else int(s) for s in row] for row in timeline.states],
-        "states": [{"name": why.get(s, s), "colour": colours[s]} for s in STATES],
+        "states": [{"name": STATE_WORDS[s], "colour": STATE_CODES[s]} for s in STATES],
     }
 
 
@@ -240,24 +253,30 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _people_section(people: Sequence[Person]) -> str:
     if not people:
         return _section("People", "<p>Nobody was found.</p>")
-    why = {s.value: WHY_NOT[s] or s.value for s in EmotionStatus}
     rows = [
         (
             p.name,
             f"{p.seconds[0]:.1f} to {p.seconds[-1]:.1f}",
             len(p.seconds),
             f"{p.quality.mean():.2f}",
-            why.get(p.mostly, p.mostly),
+            STATE_WORDS.get(p.mostly, p.mostly),
         )
         for p in people[:200]
     ]
-    options = "".join(f"<option>{escape(p.name)}</option>" for p in people[:MOST_ROWS])
-    return _section(
-        "People",
-        _table(("id", "seen [s]", "images", "skeleton quality", "emotion, mostly"), rows)
-        + f"<p><label>Emotion probabilities of <select id='person'>{options}</select></label> "
+    table = _table(("id", "seen [s]", "images", "skeleton quality", "emotion, mostly"), rows)
+    return _section("People", table + _probabilities(people))
+
+
+def _probabilities(people: Sequence[Person]) -> str:
+    """Plot for those who have a probability at all."""
+    answered = [p for p in people[:MOST_ROWS] if np.isfinite(p.probabilities).any()]
+    if not answered:
+        return "<p>Nobody's movement said enough for an emotion, so there are no probabilities to plot.</p>"
+    options = "".join(f"<option>{escape(p.name)}</option>" for p in answered)
+    return (
+        f"<p><label>Emotion probabilities of <select id='person'>{options}</select></label> "
         "(gaps: nothing to say)</p><div id='curves' class='plot' role='img' "
-        "aria-label='Probabilities of the six emotions of one person over time'></div>",
+        "aria-label='Probabilities of the six emotions of one person over time'></div>"
     )
 
 
@@ -284,8 +303,16 @@ def _jpeg(picture: NDArray[np.uint8]) -> str:
 
 def _truth_section(summary: Mapping[str, Any]) -> str:
     truth = summary["truth"]
-    rows = [(k.replace("_", " "), "–" if v is None else v) for k, v in (truth or {}).items()]
+    rows = (
+        [(words, _shown(truth[key], form)) for key, words, form in TRUTH_ROWS if key in truth]
+        if truth
+        else []
+    )
     return _section("Against the truth", _table(("measure", "value"), rows)) if rows else ""
+
+
+def _shown(value: Any, form: str) -> str:
+    return "–" if value is None else form.format(value)
 
 
 def _speed_section(summary: Mapping[str, Any], has_latencies: bool) -> str:

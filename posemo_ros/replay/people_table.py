@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..draw.style import EMOTION_CODES, WHY_NOT
 from ..types import EMOTIONS, EmotionStatus
 from .bag import Recording
 
@@ -17,6 +18,11 @@ BINS = 500
 WORST, APART_S = 6, 1.0
 STATES: tuple[str, ...] = (*EMOTIONS, *(s.value for s in EmotionStatus if s is not EmotionStatus.VALID))
 """What a person's row can say at a time: an emotion, or why there is none."""
+_GREYS = ("#8b98a5", "#a9b3bd", "#6c7884", "#c3cad1")
+STATE_CODES = {**EMOTION_CODES, **dict(zip(STATES[len(EMOTIONS) :], _GREYS, strict=True))}
+"""Colour of each state, ``#rrggbb``."""
+STATE_WORDS = {**{name: name for name in EMOTIONS}, **{s.value: WHY_NOT[s] or s.value for s in EmotionStatus}}
+"""Each state in words."""
 
 
 @dataclass(frozen=True, eq=False)

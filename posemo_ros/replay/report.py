@@ -19,7 +19,7 @@ from .charts import Moment, overview
 from .compare import Comparison, Truth, compare, read_truth
 from .films import Films, draw_films
 from .page import write_page
-from .people_table import worst_images
+from .people_table import people_of, worst_images
 from .progress import Progress
 from .run_folder import make_folder
 from .table import write_table
@@ -126,7 +126,9 @@ def _illustrate(
     moments = [Moment((s - films.stamps[0]) * 1e-9, *films.pictures[s]) for s in chosen]
     title = f"posemo_ros: {figures.source or recording.path.name}"
     try:
-        overview(out / "overview.png", title, moments, recording.emotions, films.stamps[0])
+        stamps = films.stamps
+        end_s = max((stamps[-1] - stamps[0]) * 1e-9, 1e-3)
+        overview(out / "overview.png", title, moments, people_of(recording, stamps), end_s, len(stamps))
     except Exception as error:
         summary["notes"].append(f"overview.png could not be made: {error}")
     try:

@@ -127,8 +127,8 @@
       font: { color: "#e8edf2" },
       scene: {
         xaxis: axis(x, "right [m]"), yaxis: axis(y, "away [m]"), zaxis: axis(z, "up [m]"), uirevision: "kept",
-        aspectmode: "manual", aspectratio: { x: length(x) / longest, y: length(y) / longest, z: length(z) / longest },
-        camera: { eye: { x: -0.5, y: -1.5, z: 0.5 }, center: { x: 0, y: 0, z: -0.1 } },
+        aspectmode: "manual", aspectratio: { x: 1.8 * length(x) / longest, y: 1.8 * length(y) / longest, z: 1.8 * length(z) / longest },
+        camera: { eye: { x: -0.5, y: -1.5, z: 0.5 }, center: { x: 0, y: 0, z: 0.12 } },
       },
     };
   }
