@@ -56,8 +56,13 @@ class PeopleFinder:
         self._first_ns: int | None = None
         self._people = People2D()
 
+    def start(self) -> None:
+        """As new: the next person is p1."""
+        self.reset()
+        self.tracker.start()
+
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget everybody. Ids go on counting."""
         self._people = People2D()
         self.schedule.reset()
         self.tracker.reset()

@@ -266,8 +266,13 @@ class Pipeline:
         for skeletons in self._lifter.flush() if self._lifter else ():
             yield skeletons, self._emotion.judge(skeletons) if self._emotion else None
 
+    def start(self) -> None:
+        """As new, for another recording: the same images give the same results, ids from p1 on."""
+        self.reset()
+        self._people.start()
+
     def reset(self) -> None:
-        """Forget everybody, as before the first frame."""
+        """Forget everybody. Ids go on counting: in a stream none is used twice."""
         self._timeline.reset()
         for station in (self._people, self._lifter, self._context, self._emotion):
             if station is not None:

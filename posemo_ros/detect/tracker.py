@@ -81,6 +81,10 @@ class PersonTracker:
 
     def __init__(self, *, max_lost_s: float = 2.0) -> None:
         self.max_lost_s = max_lost_s
+        self.start()
+
+    def start(self) -> None:
+        """As new: the next person is p1. For another recording, whose results are its own."""
         self._count = 0
         self.reset()
 

@@ -172,7 +172,7 @@ def run_chain(
     Raises:
         InputError: The source gave no frame, or the journal does not fit it.
     """
-    pipeline.reset()
+    pipeline.start()
     times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
     last: Frame | None = None
     with ResultBagWriter(bag, pipeline.models) as writer:

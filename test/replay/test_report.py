@@ -87,7 +87,7 @@ class KnowsAll:
     def __init__(self, people: int = 1) -> None:
         self.people = people
 
-    def reset(self) -> None:
+    def start(self) -> None:
         pass
 
     def step(self, frame: Frame) -> FrameResult:

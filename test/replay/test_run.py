@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -261,6 +262,15 @@ def test_many_sources(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (out / images.name / "results.mcap").stat().st_mtime_ns == finished
     assert run(tmp_path / "b2.png", tmp_path / "nowhere.mp4", "--out", tmp_path / "bad") == 1
     assert run(*words[:2], "--strict", "--out", tmp_path / "strict") == 1
+
+
+def test_a_source_among_others_has_the_results_of_a_run_of_its_own(
+    images: Path, whole: Path, tmp_path: Path
+) -> None:
+    first, both = tmp_path / "first", tmp_path / "both"
+    shutil.copytree(images, first)
+    assert run(first, images, "--out", both, "--delay-frames", "1") == 0
+    assert same(both / images.name, whole)
 
 
 def test_patterns(tmp_path: Path) -> None:
