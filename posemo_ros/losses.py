@@ -96,6 +96,22 @@ class Losses:
         }
 
 
+def together(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Several ``Losses.as_dict`` as one."""
+    by_reason: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for reason, loss in part["by_reason"].items():
+            known = by_reason.setdefault(reason, {"images": 0, "examples": []})
+            known["images"] += loss["images"]
+            known["examples"] = [*known["examples"], *loss["examples"]][:EXAMPLES]
+    return {"images": sum(part["images"] for part in parts), "by_reason": by_reason}
+
+
+def exit_code(lost: int) -> int:
+    """Of a command that went through: ``FINISHED_WITH_LOSSES`` when part of its input was lost, else 0."""
+    return FINISHED_WITH_LOSSES if lost else 0
+
+
 def words_of_losses(losses: Mapping[str, Any]) -> list[str]:
     """A line for each reason of ``Losses.as_dict``."""
     lines = []

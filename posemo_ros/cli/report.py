@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..losses import exit_code
 from .command import Command
 from .values import as_path
 
@@ -15,10 +16,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: argparse.Namespace) -> int:
     from ..replay.report import make_report
 
-    print(make_report(args.bag, args.out, truth=args.truth))
+    words, summary = make_report(args.bag, args.out, truth=args.truth)
+    print(words)
+    return exit_code(summary["losses"]["images"])
 
 
 COMMAND = Command(

@@ -33,20 +33,27 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="throw away the results of another run there"
     )
-    parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
+    parser.add_argument(
+        "--truth",
+        type=as_path,
+        metavar="PATH",
+        help="ground truth (.npz) to compare with; of several sources a folder with NAME.npz or "
+        "NAME_truth.npz, or a pattern such as 'truth/{name}.npz'",
+    )
     add_source_options(parser)
     add_model_options(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from ..replay.run import Runner, exit_code, expand, is_pattern
+    from ..replay.truth import Truths
 
     texts = expand(args.source)
     runner = Runner(
         pipeline=pipeline_from(args),
         store=ModelStore(),
         choice=choice_from(args),
-        truth=args.truth,
+        truths=Truths(args.truth) if args.truth else None,
         overwrite=args.overwrite,
     )
     try:

@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..errors import InputError
+from ..replay.run_folder import result_folders
 from .report import Report, Table
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 FEWEST = 5  # clips for an interval
-LESS_IS_BETTER = ("_mm", "_px", "_m", "_share", "_ms", "_switches", "_persons", "fragmentations")
+LESS_IS_BETTER = (
+    *("_mm", "_px", "_m", "_share", "_ms", "_switches", "_persons", "fragmentations"),
+    *("_error", "_cv", "_skating", "_m_s2"),
+)
 Figures = dict[str, dict[str, float]]  # clip -> name -> value
 
 
@@ -124,13 +128,14 @@ def read_run(path: Path) -> Figures:
     Raises:
         InputError: There are none.
     """
-    if path.is_dir() and (path / "batch.json").is_file():
-        items = _json(path / "batch.json").get("items", [])
-        folders = [Path(item["folder"]).name for item in items if not item.get("error")]
-        found = {name: _truth(path / name) for name in folders}
-    elif path.is_dir():
-        summary = _json(path / "summary.json")
-        found = {str(summary.get("source", path.name)): _numbers(summary.get("truth"))}
+    if path.is_dir():
+        folders = result_folders(path)
+        if not folders:
+            raise InputError(
+                f"{path} is no folder of `posemo run`: it has neither batch.json nor results.mcap"
+            )
+        summaries = {folder: _json(folder / "summary.json") for folder in folders}
+        found = {_clip_name(path, f, s): _numbers(s.get("truth")) for f, s in summaries.items()}
     else:
         results = _json(path).get("results", {})
         clips = results.get("recordings", results.get("clips", {})) if isinstance(results, Mapping) else {}
@@ -144,15 +149,18 @@ def read_run(path: Path) -> Figures:
     return found
 
 
-def _truth(folder: Path) -> dict[str, float]:
-    return _numbers(_json(folder / "summary.json").get("truth"))
+def _clip_name(run: Path, folder: Path, summary: Mapping[str, Any]) -> str:
+    """Of a run of one source the source's name, for its folder may be called anything."""
+    return str(summary.get("source") or folder.name) if folder == run else folder.name
 
 
 def _numbers(figures: object) -> dict[str, float]:
     if not isinstance(figures, Mapping):
         return {}
     numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-    return {str(k): float(v) for k, v in numbers.items() if k not in ("frames", "persons")}
+    return {
+        str(k): float(v) for k, v in numbers.items() if k not in ("frames", "persons", "coverage", "offset_s")
+    }
 
 
 def _json(path: Path) -> dict[str, Any]:

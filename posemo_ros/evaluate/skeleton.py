@@ -8,25 +8,31 @@ lower than 5 cm that moves by more than 2.5 cm in 1/20 s). "Up" is the camera's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
 from ..errors import InputError
-from ..replay.bag import Recording, read_results
-from ..replay.compare import LIMBS, Truth, match, read_truth
+from ..losses import together
+from ..replay.bag import Recording
+from ..replay.compare import LIMBS
+from ..replay.truth import Truth, align, match, read_truth
 from ..skeleton import H36M17
+from ..types import People2D
+from .recorded import read_recorded, recordings, truths_of
 from .report import Report, Table, rounded
 
 Doubles = NDArray[np.float64]
 FEET = tuple(H36M17.index(name) for name in ("right_ankle", "left_ankle"))
 STANDS_M, SLIDES_M_S = 0.05, 0.5  # 2.5 cm in 1/20 s
 LONGEST_GAP_S = 0.5  # between images of one track that count as neighbours
+JOINTS = "joints_mm"
 NAN = float("nan")
 
 
@@ -43,42 +49,66 @@ class Track:
     joints: Doubles
 
 
-def evaluate_skeleton(bags: Sequence[Path], truths: Sequence[Path] = ()) -> Report:
-    """Measure the skeletons of recorded results.
+def evaluate_skeleton(paths: Sequence[Path], truths: Sequence[Path] = ()) -> Report:
+    """Measure skeletons that are there already.
 
     Args:
-        bags: With results.
-        truths: Their truth files, one each, or none at all; frame i belongs to image i.
+        paths: Bags with results, folders of runs, ``.npz`` files (``recorded.read_recorded``).
+        truths: Their truth files: one each, a folder or a pattern (``recorded.truths_of``), or none. Images
+            and truth are brought together by time, as in the report (``replay.truth.align``).
 
     Returns:
         ``results``: ``recordings`` by name. Lengths in mm (``root_m`` in metres), ``mpjve_mm`` per image,
         shares in 0 to 1, ``jitter_m_s2`` the mean acceleration of the joints about the pelvis,
-        ``bone_cv`` the mean coefficient of variation of the bones' lengths. NaN: nothing to measure.
+        ``bone_cv`` the mean coefficient of variation of the bones' lengths; ``joints_mm`` the mean error of
+        every joint. NaN: nothing to measure.
 
     Raises:
-        InputError: A file cannot be read, or the numbers of files or images differ.
+        InputError: A file cannot be read, there are other numbers of files, or less than half of a
+            truth's frames have a result.
     """
-    if truths and len(truths) != len(bags):
-        raise InputError(f"{len(bags)} bags and {len(truths)} truth files; expected one for each, or none")
-    results: dict[str, dict[str, float]] = {}
-    skeletons = 0
-    for number, bag in enumerate(bags):
-        recording = read_results(bag)
-        skeletons += sum(len(s) for s in recording.skeletons.values())
-        figures = without_truth(tracks_of(recording))
-        if truths:
-            figures |= with_truth(recording, read_truth(truths[number]), bag)
-        results[f"{bag.parent.name}/{bag.name}"] = rounded(figures)
-    columns = list(next(iter(results.values())))
+    files = recordings(paths)
+    known = truths_of(files, truths)
+    clips = {name: read_recorded(file) for name, file in files.items()}
+    aligned = {name: _Aligned(clips[name], read_truth(file)) for name, file in known.items()}
+    results: dict[str, dict[str, Any]] = {}
+    for name, recording in clips.items():
+        results[name] = dict(rounded(without_truth(tracks_of(recording))))
+        if name in aligned:
+            results[name] |= aligned[name].figures()
+    without = [name for name in clips if name not in aligned] if truths else []
     return Report(
         what="skeleton",
-        samples={"recordings": len(results), "skeletons": skeletons},
+        samples={"recordings": len(results), "skeletons": sum(map(_skeletons_in, clips.values()))},
         models={},
         runtime={},
         protocol={"joints": "pelvis and limbs (13) against the truth, else 17", "up": "-y of the camera"},
         results={"recordings": results},
-        tables=[Table("3D", ("recording", *columns), [(n, *f.values()) for n, f in results.items()])],
+        tables=_tables(results),
+        notes=[
+            *(f"{name}: truth: {a.alignment.words()}" for name, a in aligned.items()),
+            *(f"{name}: no truth found for it" for name in without),
+        ],
+        losses=together(*(clip.losses.as_dict() for clip in clips.values())),
     )
+
+
+def _skeletons_in(recording: Recording) -> int:
+    return sum(map(len, recording.skeletons.values()))
+
+
+def _tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    columns = list(dict.fromkeys(k for r in results.values() for k in r if k != JOINTS))
+    tables = [Table("3D", ("recording", *columns), _rows(results, columns))]
+    by_joint = {name: r[JOINTS] for name, r in results.items() if JOINTS in r}
+    if by_joint:
+        names = [H36M17.joints[i] for i in LIMBS]
+        tables.append(Table("mean error of each joint, mm", ("recording", *names), _rows(by_joint, names)))
+    return tables
+
+
+def _rows(results: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> list[list[Any]]:
+    return [[name, *(figures.get(column, NAN) for column in columns)] for name, figures in results.items()]
 
 
 def tracks_of(recording: Recording) -> list[Track]:
@@ -134,42 +164,100 @@ def _slides(track: Track) -> list[float]:
     return found
 
 
-def with_truth(recording: Recording, truth: Truth, bag: Path) -> dict[str, float]:
-    """``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm``, ``pck``, ``auc``, ``root_m``, ``answered``."""
-    stamps = sorted(recording.people)
-    if len(stamps) != len(truth.boxes):
-        raise InputError(
-            f"{bag} has {len(stamps)} images, its truth {len(truth.boxes)} frames; expected the same images"
-        )
-    rows: list[tuple[int, int, Doubles, Doubles]] = []  # person, image, found, true
-    seen_people = 0
-    for index, stamp in enumerate(stamps):
-        people, skeletons = recording.people[stamp], recording.skeletons.get(stamp)
-        seen = np.flatnonzero(np.isfinite(truth.boxes[index, :, 0]))
-        seen_people += len(seen)
-        for row, column in match(truth.boxes[index, seen], people.boxes):
-            name, person = people.ids[column], int(seen[row])
-            if skeletons is not None and name in skeletons.ids:
-                joints = skeletons.joints[skeletons.ids.index(name)].astype(np.float64)
-                if np.isfinite(joints).all():
-                    rows.append((person, index, joints, truth.joints[index, person].astype(np.float64)))
-    if not rows:
+class _Aligned:
+    """A recording and the truth about it."""
+
+    def __init__(self, recording: Recording, truth: Truth) -> None:
+        self._recording, self._truth = recording, truth
+        origin_ns = 0 if recording.path.suffix == ".npz" else recording.origin_ns
+        self.alignment = align(truth, sorted(recording.people), recording.people, origin_ns)
+
+    def figures(self) -> dict[str, Any]:
+        """See ``with_truth``."""
+        rows, seen = list[Pair](), 0
+        for index, stamp in self.alignment.shown.items():
+            there = np.flatnonzero(np.isfinite(self._truth.boxes[index, :, 0]))
+            seen += len(there)
+            rows += self._pairs(index, stamp, there)
+        coverage = {"coverage": round(self.alignment.coverage, 4)}
+        return {**coverage, **with_truth(rows, seen)}
+
+    def _pairs(self, index: int, stamp: int, there: NDArray[np.intp]) -> list[Pair]:
+        people, skeletons = self._recording.people[stamp], self._recording.skeletons.get(stamp)
+        if skeletons is None:
+            return []
+        pairs = []
+        for person, column in self._who(index, people, there):
+            name = people.ids[column]
+            if name in skeletons.ids:
+                found = skeletons.joints[skeletons.ids.index(name)].astype(np.float64)
+                if np.isfinite(found).all():
+                    pairs.append(
+                        Pair(person, index, found, self._truth.joints[index, person].astype(np.float64))
+                    )
+        return pairs
+
+    def _who(self, index: int, people: People2D, there: NDArray[np.intp]) -> list[tuple[int, int]]:
+        """Numbers of true and of reported persons who are the same."""
+        if not np.isnan(people.boxes).all() or not len(people):
+            return [
+                (int(there[row]), column)
+                for row, column in match(self._truth.boxes[index, there], people.boxes)
+            ]
+        order = {
+            name: i
+            for i, name in enumerate(sorted({n for p in self._recording.people.values() for n in p.ids}))
+        }
+        if len(order) != self._truth.boxes.shape[1]:
+            raise InputError(
+                f"{self._recording.path}: {len(order)} people without 'boxes', the truth has "
+                f"{self._truth.boxes.shape[1]}; expected the same people in the same order, or 'boxes'"
+            )
+        seen = set(there.tolist())
+        return [(order[name], i) for i, name in enumerate(people.ids) if order[name] in seen]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A true person in an image and the skeleton that was reported: (17, 3) metres each."""
+
+    person: int
+    index: int
+    found: Doubles
+    true: Doubles
+
+
+def with_truth(pairs: Sequence[Pair], seen: int) -> dict[str, Any]:
+    """Errors of reported skeletons.
+
+    Args:
+        pairs: Reported and true skeletons.
+        seen: True persons in all images.
+
+    Returns:
+        ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm``, ``pck``, ``auc``, ``root_m``, ``answered``, and
+        ``joints_mm`` by joint (about the pelvis).
+    """
+    if not pairs:
         nothing = dict.fromkeys(("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm", "pck", "auc", "root_m"), NAN)
         return {**nothing, "answered": 0.0}
-    rows.sort(key=lambda r: r[:2])
-    found, true = np.stack([r[2] for r in rows]), np.stack([r[3] for r in rows])
+    rows = sorted(pairs, key=lambda p: (p.person, p.index))
+    found, true = np.stack([r.found for r in rows]), np.stack([r.true for r in rows])
     limbs = list(LIMBS)
     predicted, expected = (found - found[:, :1])[:, limbs], (true - true[:, :1])[:, limbs]
-    follows = [a[0] == b[0] and a[1] + 1 == b[1] for a, b in pairwise(rows)]
-    return {
+    follows = [a.person == b.person and a.index + 1 == b.index for a, b in pairwise(rows)]
+    figures = {
         "mpjpe_mm": 1e3 * metrics.mpjpe(predicted, expected),
         "p_mpjpe_mm": 1e3 * metrics.p_mpjpe(predicted, expected),
         "mpjve_mm": 1e3 * metrics.mpjve(predicted, expected, follows),
         "pck": metrics.pck(predicted, expected),
         "auc": metrics.auc(predicted, expected),
         "root_m": float(np.linalg.norm(found[:, 0] - true[:, 0], axis=-1).mean()),
-        "answered": len(rows) / seen_people,
+        "answered": len(rows) / seen,
     }
+    joints = 1e3 * metrics.joint_errors(predicted, expected).mean(axis=0)
+    by_joint = {H36M17.joints[i]: float(mm) for i, mm in zip(limbs, joints, strict=True)}
+    return {**rounded(figures), JOINTS: rounded(by_joint, 2)}
 
 
 def _mean(values: Sequence[float]) -> float:

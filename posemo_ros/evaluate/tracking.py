@@ -15,33 +15,44 @@ import numpy as np
 
 from ..detect.boxes import iou
 from ..errors import InputError, MissingExtraError
-from ..replay.bag import Recording, read_results
-from ..replay.compare import Truth, read_truth
+from ..losses import together
+from ..replay.bag import read_results
+from ..replay.truth import Truth, align, read_truth
 from ..types import Floats, People2D
+from .recorded import recordings, truths_of
 from .report import Report, Table, rounded
 
 COLUMNS = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "id_switches", "fragmentations", "recall", "precision")
 
 
-def evaluate_tracking(pairs: Sequence[tuple[Path, Path]]) -> Report:
+def evaluate_tracking(paths: Sequence[Path], truths: Sequence[Path]) -> Report:
     """Compare the ids of recorded results with the truth.
 
     Args:
-        pairs: Bag with results and truth file (``replay.compare.read_truth``) of every recording; image
-            i of the bag belongs to frame i of the truth, which must have as many.
+        paths: Bags with results, or folders of runs.
+        truths: Their truth files: one each, a folder or a pattern (``recorded.truths_of``). Images and truth
+            are brought together by time, as in the report (``replay.truth.align``).
 
     Returns:
         ``results``: ``recordings`` by name and ``all`` together. HOTA, DetA and AssA are means over the
         thresholds 0.05 to 0.95 of the box IoU, the others hold at 0.5; shares in 0 to 1.
 
     Raises:
-        InputError: A file cannot be read, or numbers of images differ.
+        InputError: A file cannot be read, or less than half of a truth's frames have a result.
         MissingExtraError: TrackEval is not installed.
     """
-    sequences = {bag.parent.name + "/" + bag.name: _sequence(bag, truth) for bag, truth in pairs}
+    files = recordings(paths)
+    known = truths_of(files, truths)
+    if not known:
+        raise InputError(f"no truth found for {', '.join(files)}; without one ids cannot be judged")
+    clips = {name: _Clip(files[name], truth) for name, truth in known.items()}
+    sequences = {name: clip.sequence() for name, clip in clips.items()}
     found = {name: _measure(data) for name, data in sequences.items()}
     combined = _figures(_combined([raw for raw, _ in found.values()]))
-    rows = {name: figures for name, (_, figures) in found.items()}
+    rows = {
+        name: {**figures, "coverage": round(clips[name].aligned.coverage, 4)}
+        for name, (_, figures) in found.items()
+    }
     shown = {**rows, **({"all": combined} if len(rows) > 1 else {})}
     frames = sum(int(data["num_timesteps"]) for data in sequences.values())
     return Report(
@@ -57,33 +68,37 @@ def evaluate_tracking(pairs: Sequence[tuple[Path, Path]]) -> Report:
         protocol={"boxes": "HOTA, DetA, AssA: mean over IoU 0.05 to 0.95; the others: IoU 0.5", "by": _by()},
         results={"recordings": rows, "all": combined},
         tables=[Table("ids", ("recording", *COLUMNS), [(n, *map(f.get, COLUMNS)) for n, f in shown.items()])],
+        notes=[
+            *(f"{name}: truth: {clip.aligned.words()}" for name, clip in clips.items()),
+            *(f"{name}: left out, no truth found for it" for name in files if name not in known),
+        ],
+        losses=together(*(clip.recording.losses.as_dict() for clip in clips.values())),
     )
 
 
-def _sequence(bag: Path, truth_path: Path) -> dict[str, Any]:
-    """One recording as TrackEval wants it."""
-    recording, truth = read_results(bag), read_truth(truth_path)
-    if len(recording.people) != len(truth.boxes):
-        raise InputError(
-            f"{bag} has {len(recording.people)} images, {truth_path} has {len(truth.boxes)} frames; "
-            "expected the same images"
-        )
-    names = sorted({name for people in recording.people.values() for name in people.ids})
-    number = {name: i for i, name in enumerate(names)}
-    frames = [_frame(truth, i, people, number) for i, people in enumerate(_in_order(recording))]
-    true_ids, found_ids, overlaps = (list(part) for part in zip(*frames, strict=True))
-    return {
-        "num_timesteps": len(frames),
-        "num_gt_dets": sum(map(len, true_ids)),
-        "num_tracker_dets": sum(map(len, found_ids)),
-        **_renumbered("gt", true_ids),
-        **_renumbered("tracker", found_ids),
-        "similarity_scores": overlaps,
-    }
+class _Clip:
+    """A recording and the truth about it."""
 
+    def __init__(self, file: Path, truth: Path) -> None:
+        self.recording, self._truth = read_results(file), read_truth(truth)
+        people = self.recording.people
+        self.aligned = align(self._truth, sorted(people), people, self.recording.origin_ns)
 
-def _in_order(recording: Recording) -> list[People2D]:
-    return [people for _, people in sorted(recording.people.items())]
+    def sequence(self) -> dict[str, Any]:
+        """As TrackEval wants it: the truth's frames that have a result."""
+        people = self.recording.people
+        names = sorted({name for found in people.values() for name in found.ids})
+        number = {name: i for i, name in enumerate(names)}
+        frames = [_frame(self._truth, i, people[s], number) for i, s in self.aligned.shown.items()]
+        true_ids, found_ids, overlaps = (list(part) for part in zip(*frames, strict=True))
+        return {
+            "num_timesteps": len(frames),
+            "num_gt_dets": sum(map(len, true_ids)),
+            "num_tracker_dets": sum(map(len, found_ids)),
+            **_renumbered("gt", true_ids),
+            **_renumbered("tracker", found_ids),
+            "similarity_scores": overlaps,
+        }
 
 
 def _frame(

@@ -17,6 +17,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from .. import topics
 from ..diagnostics import LOCKSTEP, ORIGIN, PUBLISHED
 from ..errors import InputError
+from ..losses import Losses
 from ..messages import (
     emotions_from_message,
     people_from_message,
@@ -115,6 +116,7 @@ class Recording:
         camera: Key/value pairs of this package's camera node; empty for another camera.
         models: Names in the manifest by station, as far as the messages say.
         diagnostics: Key/value pairs of the pipeline's status messages, oldest first.
+        losses: Messages of the bag that could not be read, and where it ends too early.
     """
 
     path: Path
@@ -126,6 +128,7 @@ class Recording:
     camera: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     diagnostics: list[dict[str, str]] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
 
     @property
     def in_lockstep(self) -> bool:
@@ -179,6 +182,8 @@ class _Keys:
 def read_results(path: Path) -> Recording:
     """All results in a bag of the package's topics, under any name or namespace.
 
+    A message that cannot be read is a loss; so is the missing end of a bag that was cut off.
+
     Raises:
         InputError: It is no bag, or nobody's results are in it.
     """
@@ -186,7 +191,13 @@ def read_results(path: Path) -> Recording:
     with open_bag(path) as bag:
         wanted = [t.name for t in bag.topics.values() if t.kind.rsplit("/", 1)[-1] in KINDS]
         for topic, received_ns, raw in bag.messages(wanted):
-            _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
+            try:
+                _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
+            except InputError as error:
+                recording.losses.add("results that cannot be read", topic.name, str(error))
+        for said in bag.cut_off:
+            file, _, why = said.partition(": ")
+            recording.losses.add("the recording of the results ends in the middle", file, why)
     if not recording.people:
         raise InputError(
             f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"

@@ -12,17 +12,18 @@ import numpy as np
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
 from ..draw import fit_view
 from ..errors import InputError, MissingExtraError
-from ..losses import Losses, words_of_losses
+from ..losses import Losses, together, words_of_losses
 from ..machine import machine
 from .bag import Recording, read_results
 from .charts import Moment, overview
-from .compare import Comparison, Truth, compare, read_truth
+from .compare import Comparison, compare
 from .films import Films, draw_films
 from .page import write_page
 from .people_table import people_of, worst_images
 from .progress import Progress
 from .run_folder import make_folder
 from .table import write_table
+from .truth import Truth, read_truth, words_of_alignment
 
 MOMENTS = 4
 
@@ -54,10 +55,10 @@ class RunFigures:
     losses: dict[str, Any] = field(default_factory=Losses().as_dict)
 
 
-def make_report(bag: Path, out: Path, truth: Path | None = None) -> str:
+def make_report(bag: Path, out: Path, truth: Path | None = None) -> tuple[str, dict[str, Any]]:
     """Report on a bag of the package's topics; see ``write_report``."""
     make_folder(out)
-    return write_report(bag, out, truth, None, Progress())[0]
+    return write_report(bag, out, truth, None, Progress())
 
 
 def write_report(
@@ -169,7 +170,9 @@ def _figures(recording: Recording) -> RunFigures:
         source=recording.camera.get(SOURCE, ""),
         dropped=chain.dropped,
         input=_json(recording.camera.get(INPUT)) or {},
-        losses=_json(recording.camera.get(LOSSES)) or Losses().as_dict(),
+        losses=together(
+            _json(recording.camera.get(LOSSES)) or Losses().as_dict(), recording.losses.as_dict()
+        ),
     )
 
 
@@ -244,10 +247,8 @@ def _words(summary: dict[str, Any], out: Path) -> str:
         lines.append("stages    " + ", ".join(f"{name} {ms} ms" for name, ms in stages.items()))
     truth = summary["truth"]
     if truth:
-        lines.append(
-            f"truth     {truth['frames']} of its frames compared ({_percent(truth['coverage'])}), its first "
-            f"{_from_first_image(truth['offset_s'])}, known by {truth['aligned_by']}"
-        )
+        aligned = (truth[name] for name in ("frames", "coverage", "offset_s", "aligned_by"))
+        lines.append(f"truth     {words_of_alignment(*aligned)}")
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])
         lines.append(
             f"          {recall} of the people found, {truth['id_switches']} id switches, keypoints "
@@ -268,12 +269,6 @@ def _words_of_input(summary: dict[str, Any]) -> list[str]:
     lines = [f"{key:<9} {source[key]}" for key in ("time", "camera") if source.get(key)]
     lines += [f"note      {note}" for note in summary["notes"]]
     return lines + words_of_losses(losses)
-
-
-def _from_first_image(offset_s: float) -> str:
-    if abs(offset_s) < 0.0005:
-        return "is the first image"
-    return f"{abs(offset_s):.3f} s {'before' if offset_s < 0 else 'after'} the first image"
 
 
 def _percent(share: float | None) -> str:

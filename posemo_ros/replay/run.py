@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .. import __version__, losses
 from ..errors import InputError, PosemoError
 from ..inference.manifest import STATIONS
 from ..inference.store import ModelStore
-from ..losses import FINISHED_WITH_LOSSES
 from ..pipeline import Pipeline
 from ..types import Frame, FrameResult
 from .bag import ResultBagWriter
@@ -27,11 +26,10 @@ from .choice import Choice
 from .journal import Journal
 from .progress import Progress
 from .report import RunFigures, write_report
-from .run_folder import RunFolder, fingerprint, make_folder
+from .run_folder import BATCH, RESULT_BAG, RunFolder, fingerprint, make_folder, plain_name
 from .source import Source, without_password
 from .sources import open_source
-
-BATCH = "batch.json"
+from .truth import Truths, read_truth
 
 
 @dataclass(frozen=True)
@@ -67,23 +65,27 @@ class Runner:
         pipeline: The chain.
         store: Its models.
         choice: What of a source is read.
-        truth: Ground truth to compare with, see ``compare``.
+        truths: Where the ground truth to compare with is; None: nowhere.
         overwrite: Results of another run may be thrown away.
     """
 
     pipeline: Pipeline
     store: ModelStore
     choice: Choice
-    truth: Path | None = None
+    truths: Truths | None = None
     overwrite: bool = False
 
-    def one(self, text: str, out: Path, progress: Progress | None = None) -> Outcome:
+    def one(
+        self, text: str, out: Path, progress: Progress | None = None, *, name: str = "", several: bool = False
+    ) -> Outcome:
         """Run on one source; go on where an earlier run of the same was killed.
 
         Args:
             text: What to open, see ``open_source``.
             out: Folder for results.mcap, results.parquet, overlay.mp4, overview.png, summary.json.
             progress: Shows how far it is.
+            name: Of the recording, to find its truth by; empty: the source's.
+            several: It is one of several, so the truth cannot be a single file.
 
         Raises:
             InputError: The source cannot be opened or gave no frame, the truth cannot be read, or the
@@ -92,15 +94,16 @@ class Runner:
         progress = progress or Progress()
         with ExitStack() as stack:
             source = stack.enter_context(open_source(text, self.choice))
-            task = self._task(text, source)
+            truth = self._truth(name or _stem(text), source, several=several)
+            task = self._task(text, source, truth)
             folder = stack.enter_context(RunFolder(out, task, overwrite=self.overwrite))
             if folder.finished is not None:
                 return replace(Outcome(**folder.finished), again=True)
             journal = None if source.live else stack.enter_context(Journal(folder.journal))
             if journal is not None:
                 stack.enter_context(journal.attached(self.pipeline))
-            figures = run_chain(source, self.pipeline, out / "results.mcap", journal, progress)
-            words, summary = write_report(out / "results.mcap", out, self.truth, figures, progress)
+            figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress)
+            words, summary = write_report(out / RESULT_BAG, out, truth, figures, progress)
             images, people = summary["frames"]["out"], len(summary["ids"])
             outcome = Outcome(
                 without_password(text), str(out), words, images, people, summary["losses"]["images"]
@@ -121,8 +124,9 @@ class Runner:
         make_folder(out)
         outcomes = list[Outcome]()
         for number, (text, folder) in enumerate(zip(texts, folders_of(texts, out), strict=True), 1):
+            bar = Progress(f"[{number}/{len(texts)}] {folder.name}")
             try:
-                outcomes.append(self.one(text, folder, Progress(f"[{number}/{len(texts)}] {folder.name}")))
+                outcomes.append(self.one(text, folder, bar, name=folder.name, several=len(texts) > 1))
             except (PosemoError, OSError) as error:
                 if self.choice.strict:
                     raise
@@ -131,7 +135,17 @@ class Runner:
             (out / BATCH).write_text(json.dumps({"items": items}, indent=2) + "\n", encoding="utf-8")
         return outcomes
 
-    def _task(self, text: str, source: Source) -> dict[str, Any]:
+    def _truth(self, name: str, source: Source, *, several: bool) -> Path | None:
+        if self.truths is None:
+            return None
+        truth = self.truths.of(name, several=several)
+        if truth is None:
+            source.note(f"no truth for {name!r} in {self.truths.given}")
+        else:
+            read_truth(truth)  # better said now than after an hour
+        return truth
+
+    def _task(self, text: str, source: Source, truth: Path | None) -> dict[str, Any]:
         """All that decides about the results."""
         models, settings = asdict(self.pipeline.models), asdict(self.pipeline.settings)
         names = {models[station] for station in STATIONS if models[station]}
@@ -142,7 +156,7 @@ class Runner:
             "source": without_password(text) if source.live or "://" in text else str(path.resolve()),
             "content": _content(text, source),
             "choice": [choice, fingerprint(Path(self.choice.camera_info)) if self.choice.camera_info else ""],
-            "truth": [str(self.truth), fingerprint(self.truth)] if self.truth else None,
+            "truth": [str(truth), fingerprint(truth)] if truth else None,
             **{f"model {k}": v for k, v in models.items()},
             "files": {name: self.store.sha256(name) for name in sorted(names)},
             "networks": {station: str(network) for station, network in self.pipeline.networks.items()},
@@ -260,17 +274,21 @@ def folders_of(texts: Sequence[str], out: Path) -> list[Path]:
     taken: dict[str, int] = {}
     folders = []
     for text in texts:
-        name = re.sub(r"[^\w.-]+", "_", Path(without_password(text).rstrip("/")).stem).strip("._") or "source"
+        name = plain_name(_stem(text)) or "source"
         taken[name] = taken.get(name, 0) + 1
         folders.append(out / (name if taken[name] == 1 else f"{name}-{taken[name]}"))
     return folders
+
+
+def _stem(text: str) -> str:
+    return Path(without_password(text).rstrip("/")).stem
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """0: all is well; 3: there were losses, or sources without results; 1: no source has results."""
     if all(o.error for o in outcomes):
         return 1
-    return FINISHED_WITH_LOSSES if any(o.error or o.losses for o in outcomes) else 0
+    return losses.exit_code(sum(bool(o.error) or o.losses for o in outcomes))
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,9 @@ from typing import Any
 from ..errors import InputError
 
 STATE, JOURNAL = "run.json", "journal.part"
-RESULTS = ("results.mcap", "results.parquet", "overlay.mp4", "overview.png", "summary.json", "report.html")
+BATCH = "batch.json"
+RESULT_BAG = "results.mcap"
+RESULTS = (RESULT_BAG, "results.parquet", "overlay.mp4", "overview.png", "summary.json", "report.html")
 
 
 class RunFolder:
@@ -97,6 +100,32 @@ class RunFolder:
         other = state["task"]
         keys = [k for k in {**other, **self._task} if other.get(k) != self._task.get(k)]
         return "; ".join(f"{k}: {_short(other.get(k))}, now {_short(self._task.get(k))}" for k in keys[:3])
+
+
+def plain_name(text: str) -> str:
+    """As a folder of results can be called: letters, digits, ``_ . -``."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")
+
+
+def result_folders(path: Path) -> list[Path]:
+    """The folders with results of a run: of one source itself, of many those that ``batch.json`` lists.
+
+    Empty when it is no folder of a run (a bag is a folder, too).
+
+    Raises:
+        InputError: ``batch.json`` cannot be read, or no source has results.
+    """
+    batch = path / BATCH
+    if not batch.is_file():
+        return [path] if (path / RESULT_BAG).is_file() else []
+    try:
+        items = json.loads(batch.read_text(encoding="utf-8"))["items"]
+        names = [Path(item["folder"]).name for item in items if not item.get("error")]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"cannot read {batch}: {error}") from error
+    if not names:
+        raise InputError(f"{batch} lists no source with results")
+    return [path / name for name in names]
 
 
 def make_folder(path: Path) -> None:

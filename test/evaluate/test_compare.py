@@ -70,6 +70,7 @@ def test_folders_of_runs(tmp_path: Path) -> None:
             folder = tmp_path / run / f"clip{i}"
             folder.mkdir(parents=True)
             truth = {"recall": 0.5 + 0.01 * i + better, "frames": 9, "mpjpe_mm": None}
+            (folder / "results.mcap").touch()
             (folder / "summary.json").write_text(json.dumps({"source": f"clip{i}.mp4", "truth": truth}))
             items.append({"folder": str(folder), "error": "broken" if run == "a" and i == 5 else ""})
         (tmp_path / run / "batch.json").write_text(json.dumps({"items": items}))
@@ -97,5 +98,5 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     (tmp_path / "d").write_text("[]")
     with pytest.raises(InputError, match="expected a JSON object"):
         evaluate_compare(a, tmp_path / "d")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="neither batch.json nor results.mcap"):
         evaluate_compare(a, tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,19 @@ BOX = np.array([20, 10, 60, 110], np.float32)
 
 
 def truth(frame: int) -> np.ndarray:
-    return POSE + [0.02 * frame, 0, 3]
+    return POSE + [0.2 * frame, 0, 3]
 
 
-def write(folder: Path, shift: np.ndarray | float, root: np.ndarray | float = 0.0) -> tuple[Path, Path]:
-    """Skeletons that are off by ``shift`` (17, 3) about the pelvis, and by ``root`` as a whole."""
+def write(
+    folder: Path, shift: np.ndarray | float, root: np.ndarray | float = 0.0, lost: Sequence[int] = ()
+) -> tuple[Path, Path]:
+    """Skeletons that are off by ``shift`` (17, 3) about the pelvis, and by ``root`` as a whole.
+
+    Of the images ``lost`` there is none.
+    """
     bag, file = folder / "results.mcap", folder / "truth.npz"
     with ResultBagWriter(bag, Models()) as writer:
-        for i in range(FRAMES):
+        for i in sorted({*range(FRAMES)} - {*lost}):
             frame = Frame(np.zeros((120, 160, 3), np.uint8), i * PERIOD_NS, "camera", CAMERA)
             joints = truth(i) + root
             relative = (joints - joints[0] + shift)[None].astype(np.float32)
@@ -39,6 +46,7 @@ def write(folder: Path, shift: np.ndarray | float, root: np.ndarray | float = 0.
             writer.write(frame, FrameResult(people, skeletons))
     np.savez(
         file,
+        fps=1e9 / PERIOD_NS,
         boxes=np.tile(BOX, (FRAMES, 1, 1)),
         keypoints=np.zeros((FRAMES, 1, 17, 3), np.float32),
         joints3d=np.stack([truth(i) for i in range(FRAMES)])[:, None],
@@ -70,6 +78,70 @@ def test_known_errors(tmp_path: Path) -> None:
     assert got["root_m"] == pytest.approx(0.5, abs=1e-3)
 
 
+def test_errors_of_each_joint(tmp_path: Path) -> None:
+    shift = np.zeros((17, 3))
+    shift[16] = [0, 0.04, 0]  # the right wrist
+    got = figures(*write(tmp_path, shift))
+    assert got["joints_mm"].pop("right_wrist") == pytest.approx(40, abs=0.05)
+    assert max(got["joints_mm"].values()) == pytest.approx(0, abs=0.01)
+    assert got["mpjpe_mm"] == pytest.approx(40 / 13, abs=0.01)
+
+
+def test_truth_belongs_to_images_by_time(tmp_path: Path) -> None:
+    """Somebody moves 20 cm an image: one image off would be 20 cm off."""
+    bag, file = write(tmp_path, 0.0, lost=[0, 1, 4])
+    got = figures(bag, file)
+    assert got["root_m"] == pytest.approx(0, abs=1e-3)
+    assert got["coverage"] == 0.7
+    bag, file = write(tmp_path, 0.0, lost=range(4, FRAMES))
+    with pytest.raises(InputError, match="only 4 of its 10 frames"):
+        figures(bag, file)
+
+
+def test_skeletons_of_another_program(tmp_path: Path) -> None:
+    """An .npz in the form of the truth: measured against the truth, with boxes or in the same order."""
+    _, file = write(tmp_path, 0.0)
+    truth_arrays = dict(np.load(file))
+    off = truth_arrays["joints3d"] + np.float32([0, 0, 0.25])
+    np.savez(tmp_path / "mine.npz", joints3d=off, fps=10.0)
+    got = figures(tmp_path / "mine.npz", file)
+    assert got["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert got["root_m"] == pytest.approx(0.25, abs=1e-4)
+    assert got["answered"] == got["coverage"] == 1.0
+    np.savez(tmp_path / "one.npz", joints3d=off[:, 0], fps=10.0, boxes=truth_arrays["boxes"])
+    assert figures(tmp_path / "one.npz", file) == got
+    two = np.concatenate([off, off], axis=1)
+    np.savez(tmp_path / "two.npz", joints3d=two, fps=10.0)
+    with pytest.raises(InputError, match="2 people without 'boxes', the truth has 1"):
+        figures(tmp_path / "two.npz", file)
+    assert figures(file)["jitter_m_s2"] == pytest.approx(0, abs=1e-3)  # the truth itself is steady
+    for wrong, said in (
+        ({"joints3d": off}, "'fps'"),
+        ({"joints3d": off[..., :2], "fps": 10.0}, "shape"),
+        ({"joints3d": off, "fps": 0.0}, "above 0"),
+        ({"joints3d": off, "fps": 10.0, "ids": ["a", "b"]}, "2 'ids'"),
+    ):
+        np.savez(tmp_path / "wrong.npz", **wrong)
+        with pytest.raises(InputError, match=said):
+            figures(tmp_path / "wrong.npz")
+
+
+def test_a_folder_of_runs(tmp_path: Path) -> None:
+    items = []
+    for name, shift in (("a", 0.0), ("b", 0.01)):
+        (tmp_path / name).mkdir()
+        _, file = write(tmp_path / name, shift)
+        file.replace(tmp_path / f"{name}_truth.npz")
+        items.append({"folder": f"elsewhere/{name}", "error": ""})
+    items.append({"folder": "elsewhere/c", "error": "no image"})
+    (tmp_path / "batch.json").write_text(json.dumps({"items": items}))
+    report = evaluate_skeleton([tmp_path], [tmp_path])
+    assert list(report.results["recordings"]) == ["a", "b"]
+    assert all(r["answered"] == 1.0 for r in report.results["recordings"].values())
+    (found,) = evaluate_skeleton([tmp_path / "a"]).results["recordings"].values()
+    assert "mpjpe_mm" not in found
+
+
 def test_what_needs_no_truth() -> None:
     seconds = np.arange(20) / 10
     still = np.tile(POSE, (20, 1, 1))
@@ -88,6 +160,6 @@ def test_what_needs_no_truth() -> None:
 
 def test_files_that_do_not_fit(tmp_path: Path) -> None:
     bag, file = write(tmp_path, 0.0)
-    with pytest.raises(InputError, match="1 bags and 2 truth files"):
+    with pytest.raises(InputError, match="1 recordings and 2 truth files"):
         evaluate_skeleton([bag], [file, file])
     assert "mpjpe_mm" not in figures(bag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,17 @@ def boxes(frame: int) -> np.ndarray:
     return np.array([[10 + frame, 20, 40 + frame, 90], [100, 20, 130, 90]], np.float32)
 
 
-def write(folder: Path, ids: list[tuple[str, ...]], *, frames: int = FRAMES) -> tuple[Path, Path]:
-    """Results with these ids image by image ('' for a person that was not found), and the truth."""
+def write(
+    folder: Path, ids: list[tuple[str, ...]], *, frames: int = FRAMES, lost: Sequence[int] = ()
+) -> tuple[Path, Path]:
+    """Results with these ids image by image ('' for a person that was not found), and the truth.
+
+    Of the images ``lost`` there is none.
+    """
     folder.mkdir()
     bag, truth = folder / "results.mcap", folder / "truth.npz"
     with ResultBagWriter(bag, Models()) as writer:
-        for i in range(FRAMES):
+        for i in sorted({*range(FRAMES)} - {*lost}):
             found = [n for n, name in enumerate(ids[i]) if name]
             frame = Frame(np.zeros((100, 160, 3), np.uint8), i * PERIOD_NS, "camera", CAMERA)
             people = People2D(
@@ -44,6 +50,7 @@ def write(folder: Path, ids: list[tuple[str, ...]], *, frames: int = FRAMES) -> 
             writer.write(frame, FrameResult(people))
     np.savez(
         truth,
+        fps=1e9 / PERIOD_NS,
         boxes=np.stack([boxes(i) for i in range(frames)]),
         keypoints=np.zeros((frames, 2, 17, 3), np.float32),
         joints3d=np.zeros((frames, 2, 17, 3), np.float32),
@@ -52,7 +59,7 @@ def write(folder: Path, ids: list[tuple[str, ...]], *, frames: int = FRAMES) -> 
 
 
 def figures(*pairs: tuple[Path, Path]) -> dict[str, float]:
-    found: dict[str, float] = evaluate_tracking(pairs).results["all"]
+    found: dict[str, float] = evaluate_tracking(*zip(*pairs, strict=True)).results["all"]
     return found
 
 
@@ -84,15 +91,44 @@ def test_several_recordings_together(tmp_path: Path) -> None:
     half = FRAMES // 2
     one = write(tmp_path / "a", [("p1", "p2")] * FRAMES)
     other = write(tmp_path / "b", [("p1", "p2")] * half + [("p2", "p1")] * half)
-    report = evaluate_tracking([one, other])
+    report = evaluate_tracking(*zip(one, other, strict=True))
     assert report.results["all"]["id_switches"] == 2
-    assert report.results["recordings"]["a/results.mcap"]["id_switches"] == 0
+    assert report.results["recordings"]["a"]["id_switches"] == 0
     assert "TrackEval" in report.as_text()
 
 
-def test_other_images(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="20 images, .* has 19 frames"):
-        figures(write(tmp_path / "a", [("p1", "p2")] * FRAMES, frames=FRAMES - 1))
+def test_lost_images_move_nothing(tmp_path: Path) -> None:
+    """The truth belongs to images by time: by number, every one after the third would be a frame off."""
+    pair = write(tmp_path / "a", [("p1", "p2")] * FRAMES, lost=[3, 4, 11])
+    report = evaluate_tracking(*zip(pair, strict=True))
+    assert report.results["all"]["HOTA"] == report.results["all"]["recall"] == 1.0
+    assert report.results["recordings"]["a"]["coverage"] == (FRAMES - 3) / FRAMES
+    assert report.samples["images"] == FRAMES - 3
+    assert "17 of its frames compared (85.0 %), its first is the first image" in report.notes[0]
+
+
+def test_too_little_of_the_truth(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only 9 of its 20 frames"):
+        figures(write(tmp_path / "a", [("p1", "p2")] * FRAMES, lost=range(9, FRAMES)))
+
+
+def test_a_folder_of_truths(tmp_path: Path) -> None:
+    bags = []
+    (tmp_path / "truths").mkdir()
+    for name in ("a", "b"):
+        bag, truth = write(tmp_path / name, [("p1", "p2")] * FRAMES)
+        bags.append(bag)
+        truth.replace(tmp_path / "truths" / f"{name}_truth.npz")
+    other, _ = write(tmp_path / "c", [("p1", "p2")] * FRAMES)
+    report = evaluate_tracking([*bags, other], [tmp_path / "truths"])
+    assert list(report.results["recordings"]) == ["a", "b"]
+    assert "c: left out, no truth found for it" in report.notes
+    pattern = evaluate_tracking(bags, [tmp_path / "truths" / "{name}_truth.npz"])
+    assert list(pattern.results["recordings"]) == ["a", "b"]
+    with pytest.raises(InputError, match="one truth file .* for several recordings"):
+        evaluate_tracking(bags, [tmp_path / "truths" / "a_truth.npz"])
+    with pytest.raises(InputError, match="no truth found for c"):
+        evaluate_tracking([other], [tmp_path / "truths"])
 
 
 def test_latency_needs_times_of_arrival(tmp_path: Path) -> None:

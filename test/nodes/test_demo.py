@@ -65,6 +65,21 @@ def test_every_image_is_recorded_with_its_results(tmp_path: Path, domain: int):
 
 
 @pytest.mark.slow
+def test_losses_are_an_exit_code(tmp_path: Path, domain: int):
+    """A picture that cannot be read: the report is made, and the code is that of `posemo run`."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(FRAMES):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((120, 160, 3), 10 * number, np.uint8))
+    (folder / "3.png").write_bytes(b"not a picture")
+    done = demo(tmp_path, "pictures")
+    assert done.returncode == 3, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["frames"] == {"in": FRAMES - 1, "out": FRAMES - 1, "dropped": 0}
+    assert summary["losses"]["images"] == 1
+
+
+@pytest.mark.slow
 def test_a_source_that_is_not_there_is_said_and_nothing_stays_running(tmp_path: Path, domain: int):
     done = demo(tmp_path, "nowhere.mp4")
     assert done.returncode == 1

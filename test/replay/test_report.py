@@ -10,15 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
+from posemo_ros import cli
 from posemo_ros.camera import Camera
 from posemo_ros.errors import InputError
 from posemo_ros.pipeline import Models, Settings
 from posemo_ros.replay.bag import ResultBagWriter, read_results
-from posemo_ros.replay.compare import Truth, compare, read_truth
+from posemo_ros.replay.compare import compare
 from posemo_ros.replay.progress import Progress
 from posemo_ros.replay.report import make_report, write_report
 from posemo_ros.replay.run import run_chain
 from posemo_ros.replay.source import Source
+from posemo_ros.replay.truth import Truth, read_truth
 from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
 
 CAMERA = Camera(160, 120, np.array([[150.0, 0, 80], [0, 150, 60], [0, 0, 1]]))
@@ -174,11 +176,50 @@ def test_report_of_a_run(tmp_path: Path) -> None:
 
 def test_report_of_an_offline_bag_claims_no_latency(tmp_path: Path) -> None:
     run_offline(Clip(), KnowsAll(), tmp_path / "a")
-    text = make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
+    text, _ = make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")
     summary = json.loads((tmp_path / "b" / "summary.json").read_text())
     assert summary["latency_ms"]["median"] is None
     assert "latency" not in text
     assert summary["frames"]["in"] == FRAMES
+
+
+def test_report_of_a_bag_that_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Finished with losses is 3, as for `posemo run`; whole is 0."""
+    run_offline(Clip(), KnowsAll(), tmp_path / "a")
+    whole = (tmp_path / "a" / "results.mcap").read_bytes()
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole)
+    assert cli.main(["report", str(cut), "--out", str(tmp_path / "whole")]) == 0
+    cut.write_bytes(whole[: len(whole) * 6 // 10])
+    capsys.readouterr()
+    assert cli.main(["report", str(cut), "--out", str(tmp_path / "b")]) == 3
+    assert (
+        "LOST      1: the recording of the results ends in the middle (cut.mcap)" in capsys.readouterr().out
+    )
+    summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert 0 < summary["frames"]["out"] < FRAMES
+    assert summary["losses"]["images"] == 1
+    words = ["evaluate", "skeleton", "--results", str(cut), "--json"]
+    assert cli.main(words) == 3
+    assert json.loads(capsys.readouterr().out)["losses"]["images"] == 1
+
+
+def test_a_message_that_cannot_be_read_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_offline(Clip(), KnowsAll(), tmp_path)
+    from posemo_ros.replay import bag
+
+    real, calls = bag.people_from_message, []
+
+    def third_is_odd(message: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise InputError("Person2DArray: odd")
+        return real(message)
+
+    monkeypatch.setattr(bag, "people_from_message", third_is_odd)
+    recording = read_results(tmp_path / "results.mcap")
+    assert len(recording.people) == FRAMES - 1
+    assert recording.losses.as_dict()["by_reason"]["results that cannot be read"]["images"] == 1
 
 
 def test_report_of_an_empty_scene(tmp_path: Path) -> None:

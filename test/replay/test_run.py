@@ -273,6 +273,38 @@ def test_a_source_among_others_has_the_results_of_a_run_of_its_own(
     assert same(both / images.name, whole)
 
 
+def test_a_truth_for_each_source(images: Path, tmp_path: Path) -> None:
+    for name in ("walk one", "walk two", "other"):
+        (tmp_path / name).mkdir()
+        for file in images.iterdir():
+            (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    truths = tmp_path / "truths"
+    truths.mkdir()
+    boxes = np.array([[[40 + i, 30, 70 + i, 100]] for i in range(IMAGES)], np.float32)
+    arrays = {
+        "keypoints": np.zeros((IMAGES, 1, 17, 3)),
+        "joints3d": np.zeros((IMAGES, 1, 17, 3)),
+        "fps": 10.0,
+    }
+    np.savez(truths / "walk one_truth.npz", boxes=boxes, **arrays)
+    np.savez(truths / "walk two.npz", boxes=boxes + 300, **arrays)  # nobody is there
+    sources = (tmp_path / "walk*", tmp_path / "other")
+    assert run(*sources, "--truth", truths, "--out", tmp_path / "out") == 0
+    one, two, other = (
+        json.loads((tmp_path / "out" / name / "summary.json").read_text())
+        for name in ("walk_one", "walk_two", "other")
+    )
+    assert one["truth"]["frames"] == two["truth"]["frames"] == IMAGES
+    assert two["truth"]["recall"] == 0.0
+    assert other["truth"] is None
+    assert any("no truth for 'other'" in note for note in other["notes"])
+    assert run(*sources, "--truth", truths / "walk two.npz", "--out", tmp_path / "single") == 1
+    items = json.loads((tmp_path / "single" / "batch.json").read_text())["items"]
+    assert all("one truth file" in item["error"] for item in items)
+    assert run(tmp_path / "other", "--truth", tmp_path / "nowhere.npz", "--out", tmp_path / "none") == 1
+    assert not (tmp_path / "none").exists()  # said before the work, not after it
+
+
 def test_patterns(tmp_path: Path) -> None:
     for name in ("v10.mp4", "v9.mp4", "odd[1].mp4"):
         (tmp_path / name).touch()

@@ -6,19 +6,34 @@ import argparse
 from collections.abc import Callable
 
 from ...evaluate.report import Report
-from ...losses import FINISHED_WITH_LOSSES
+from ...losses import exit_code
 from ..values import SEED, as_path
 
 
-def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int | None]:
+def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int]:
     """The command that prints what was measured, as tables or with ``--json``."""
 
-    def run(args: argparse.Namespace) -> int | None:
+    def run(args: argparse.Namespace) -> int:
         report = measure(args)
         print(report.as_json() if args.json else report.as_text())
-        return FINISHED_WITH_LOSSES if report.losses["images"] else None
+        return exit_code(report.losses["images"])
 
     return run
+
+
+def add_recorded_options(parser: argparse.ArgumentParser, what: str, *, truth_needed: bool) -> None:
+    """``--results PATH…``, ``--truth PATH…``."""
+    parser.add_argument("--results", type=as_path, nargs="+", required=True, metavar="PATH", help=what)
+    parser.add_argument(
+        "--truth",
+        type=as_path,
+        nargs="+",
+        default=[],
+        required=truth_needed,
+        metavar="PATH",
+        help="truth (.npz): a file for each, a folder with NAME.npz or NAME_truth.npz, "
+        "or a pattern with {name}",
+    )
 
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:

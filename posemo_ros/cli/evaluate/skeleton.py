@@ -7,13 +7,11 @@ import argparse
 from ...evaluate.report import Report
 from ..command import Command
 from ..options import add_json_option
-from ..values import as_path
-from .shared import printed
+from .shared import add_recorded_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=as_path, nargs="+", required=True, help="bags with results")
-    parser.add_argument("--truth", type=as_path, nargs="+", default=[], help="their truth (.npz), if any")
+    add_recorded_options(parser, "bags with results, folders of runs, skeletons (.npz)", truth_needed=False)
     add_json_option(parser)
 
 

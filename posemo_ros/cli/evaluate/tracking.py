@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from ...errors import InputError
 from ...evaluate.report import Report
 from ..command import Command
 from ..options import add_json_option
-from ..values import as_path
-from .shared import printed
+from .shared import add_recorded_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=as_path, nargs="+", required=True, help="bags with results")
-    parser.add_argument("--truth", type=as_path, nargs="+", required=True, help="their truth (.npz)")
+    add_recorded_options(parser, "bags with results, or folders of runs", truth_needed=True)
     add_json_option(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
     from ...evaluate.tracking import evaluate_tracking
 
-    if len(args.results) != len(args.truth):
-        raise InputError(f"{len(args.results)} bags and {len(args.truth)} truth files; expected one for each")
-    return evaluate_tracking(list(zip(args.results, args.truth, strict=True)))
+    return evaluate_tracking(args.results, args.truth)
 
 
 COMMAND = Command(

@@ -1,0 +1,133 @@
+"""What can be measured again: recorded results, folders of runs, skeletons of anybody in an .npz file.
+
+Symbols: F frames, P people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..archives import read_npz
+from ..errors import InputError
+from ..replay.bag import Recording, read_results
+from ..replay.run_folder import RESULT_BAG, result_folders
+from ..replay.truth import Truths
+from ..skeleton import COCO17, H36M17
+from ..types import Floats, People2D, Skeletons3D, View
+
+ARRAY = "joints3d"
+
+
+def recordings(paths: Sequence[Path]) -> dict[str, Path]:
+    """The files behind what was named, by the name of the recording.
+
+    Args:
+        paths: Bags with results, folders of `posemo run` (of one source or of many), ``.npz`` files.
+
+    Raises:
+        InputError: A folder has no results.
+    """
+    files = [file for path in paths for file in _files(path)]
+    found: dict[str, Path] = {}
+    for file in files:
+        name, number = _name(file), 2
+        while name in found:
+            name, number = f"{_name(file)}-{number}", number + 1
+        found[name] = file
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    folders = result_folders(path)
+    return [folder / RESULT_BAG for folder in folders] if folders else [path]
+
+
+def _name(file: Path) -> str:
+    """That of the folder where the file is called as in every run."""
+    return file.resolve().parent.name if file.name == RESULT_BAG else file.stem
+
+
+def truths_of(found: dict[str, Path], given: Sequence[Path]) -> dict[str, Path]:
+    """The truth file of every recording that has one.
+
+    Args:
+        found: See ``recordings``.
+        given: One file for each recording in their order, or a folder or pattern (``replay.truth.Truths``).
+
+    Raises:
+        InputError: There are other numbers of them, or a file does not exist.
+    """
+    if len(given) == 1 and (len(found) != 1 or Truths(given[0]).by_name):
+        truths = Truths(given[0])
+        files = {name: truths.of(name, several=len(found) > 1) for name in found}
+        return {name: file for name, file in files.items() if file is not None}
+    if given and len(given) != len(found):
+        raise InputError(
+            f"{len(found)} recordings and {len(given)} truth files; expected one for each, a folder with "
+            "NAME.npz or NAME_truth.npz, a pattern with {name}, or none"
+        )
+    return dict(zip(found, given, strict=False))
+
+
+def read_recorded(path: Path) -> Recording:
+    """Results of a bag, or the skeletons of an ``.npz`` file (``joints3d`` as in a truth file).
+
+    Of a file, ``joints3d`` has shape (F, P, 17, 3) or (F, 17, 3): H36M-17 in metres, the camera's axes, NaN
+    where there is nobody; ``fps`` is needed; ``boxes`` (F, P, 4) and ``ids`` (P,) may be there. Without
+    boxes they are NaN.
+
+    Raises:
+        InputError: It cannot be read, or has other contents.
+    """
+    return _from_arrays(path) if path.suffix.lower() == ".npz" else read_results(path)
+
+
+def _from_arrays(path: Path) -> Recording:
+    arrays = read_npz(path, "skeletons")
+    if ARRAY not in arrays or arrays.get("fps", np.zeros(0)).size != 1:
+        raise InputError(f"{path}: expected the arrays '{ARRAY}' (F, P, 17, 3) and 'fps' (one number)")
+    joints = np.asarray(arrays[ARRAY])
+    joints = joints[:, None] if joints.ndim == 3 else joints
+    fps = float(arrays["fps"].reshape(-1)[0])
+    if joints.ndim != 4 or joints.shape[2:] != (len(H36M17), 3) or joints.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path}: '{ARRAY}' has shape {arrays[ARRAY].shape}; expected (F, P, 17, 3) in metres"
+        )
+    if not len(joints) or not 0 < fps < 10_000:
+        raise InputError(
+            f"{path}: {len(joints)} frames at {fps:g} per second; expected at least one, above 0"
+        )
+    frames, people = joints.shape[:2]
+    boxes = np.asarray(arrays.get("boxes", np.full((frames, people, 4), np.nan)), np.float32)
+    ids = [str(i) for i in np.ravel(arrays.get("ids", np.arange(people)))]
+    if boxes.shape != (frames, people, 4) or len(ids) != people:
+        raise InputError(
+            f"{path}: 'boxes' has shape {boxes.shape} and there are {len(ids)} 'ids'; expected "
+            f"({frames}, {people}, 4) and {people}"
+        )
+    recording = Recording(path)
+    for index in range(frames):
+        stamp = round(index * 1e9 / fps)
+        recording.people[stamp], recording.skeletons[stamp] = _frame(
+            joints[index].astype(np.float32), boxes[index], ids, View(stamp)
+        )
+    return recording
+
+
+def _frame(joints: Floats, boxes: Floats, ids: Sequence[str], view: View) -> tuple[People2D, Skeletons3D]:
+    there = [i for i in range(len(joints)) if np.isfinite(joints[i]).any()]
+    names = tuple(ids[i] for i in there)
+    count = len(there)
+    people = People2D(
+        names,
+        boxes[there],
+        np.ones(count, np.float32),
+        np.full((count, len(COCO17), 3), np.nan, np.float32),
+        view=view,
+    )
+    roots = joints[there, 0]
+    scores = np.ones((count, len(H36M17)), np.float32)
+    return people, Skeletons3D(names, joints[there] - roots[:, None], roots, scores, view=view)

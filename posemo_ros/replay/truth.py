@@ -1,0 +1,228 @@
+"""Exact ground truth, as the scene generator writes it, and which of its frames an image shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ..archives import read_npz
+from ..detect.boxes import iou
+from ..errors import InputError
+from ..types import Floats, People2D
+from .run_folder import plain_name
+
+MATCH_IOU = 0.3
+ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
+TRIED = 50  # images that are looked at to find where a recording begins
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Ground truth of F frames with P people; NaN where somebody is out of view.
+
+    Attributes:
+        keypoints: (F, P, 17, 3) COCO-17: x px, y px, 2 visible or 1 hidden.
+        boxes: (F, P, 4) xyxy px.
+        joints: (F, P, 17, 3) H36M-17, metres, camera frame.
+        fps: Frames per second; 0 when the file does not say.
+    """
+
+    keypoints: Floats
+    boxes: Floats
+    joints: Floats
+    fps: float = 0.0
+
+
+def read_truth(path: Path) -> Truth:
+    """Read a truth file.
+
+    Raises:
+        InputError: The file cannot be read or has other contents.
+    """
+    arrays = read_npz(path, "the ground truth")
+    missing = [name for name in ("keypoints", "boxes", "joints3d") if name not in arrays]
+    if missing:
+        raise InputError(f"{path}: cannot read the ground truth (no array {', '.join(missing)})")
+    fps = float(arrays["fps"]) if "fps" in arrays and arrays["fps"].size == 1 else 0.0
+    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"], fps)
+    shape = truth.boxes.shape[:2]
+    if truth.keypoints.shape != (*shape, 17, 3) or truth.joints.shape != (*shape, 17, 3):
+        raise InputError(
+            f"{path}: expected keypoints (F, P, 17, 3), boxes (F, P, 4) and joints3d (F, P, 17, 3); got "
+            f"{truth.keypoints.shape}, {truth.boxes.shape} and {truth.joints.shape}"
+        )
+    return truth
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Where the truth of each of several recordings lies.
+
+    Attributes:
+        given: A file, a folder with ``NAME.npz`` or ``NAME_truth.npz``, or a pattern with ``{name}``, such
+            as ``truth/{name}.npz``.
+    """
+
+    given: Path
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it names more than one file."""
+        return "{name}" in str(self.given) or self.given.is_dir()
+
+    def of(self, name: str, *, several: bool = False) -> Path | None:
+        """The truth file of a recording of that name; None where a folder or pattern has none.
+
+        Args:
+            name: Of the recording: its file's name without the ending.
+            several: There is more than one recording, so one file cannot be the truth of all.
+
+        Raises:
+            InputError: A single file was given for several recordings.
+        """
+        if "{name}" in str(self.given):
+            file = Path(str(self.given).replace("{name}", name))
+            return file if file.is_file() else None
+        if self.given.is_dir():
+            return _in_folder(self.given, plain_name(name))
+        if several:
+            raise InputError(
+                f"one truth file ({self.given}) for several recordings; expected a folder with NAME.npz or "
+                "NAME_truth.npz, or a pattern with {name}, such as 'truth/{name}.npz'"
+            )
+        return self.given
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
+    """``NAME.npz`` or ``NAME_truth.npz``, whatever signs a name of a result folder cannot have."""
+    files = {plain_name(file.stem): file for file in sorted(folder.glob("*.npz"))}
+    return files.get(name) or files.get(f"{name}_truth")
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Which image shows which frame of the truth.
+
+    Attributes:
+        shown: Index of the truth's frame -> stamp of the image that shows it, for the frames that have a
+            result, in order.
+        coverage: Their share of the truth's frames.
+        offset_s: Stamp of the truth's first frame minus that of the first image, seconds: negative
+            when the recording begins later than the truth.
+        aligned_by: How that is known.
+    """
+
+    shown: Mapping[int, int]
+    coverage: float
+    offset_s: float
+    aligned_by: str
+
+    def words(self) -> str:
+        """For people: ``125 of its frames compared (50.0 %), …``."""
+        return words_of_alignment(len(self.shown), self.coverage, self.offset_s, self.aligned_by)
+
+
+def words_of_alignment(frames: int, coverage: float, offset_s: float, aligned_by: str) -> str:
+    """What a reader has to know about a comparison with the truth; see ``Alignment``."""
+    first = "is the first image"
+    if abs(offset_s) >= 0.0005:
+        first = f"{abs(offset_s):.3f} s {'before' if offset_s < 0 else 'after'} the first image"
+    return (
+        f"{frames} of its frames compared ({100 * coverage:.1f} %), its first {first}, known by {aligned_by}"
+    )
+
+
+def align(
+    truth: Truth, stamps: Sequence[int], people: Mapping[int, People2D], origin_ns: int | None = None
+) -> Alignment:
+    """Find the image that shows each frame of the truth.
+
+    They belong together by time: frame i is shown by the image whose stamp is nearest to
+    ``origin + i / fps``, by half a frame at most.
+
+    Args:
+        truth: Of the clip.
+        stamps: Of the images.
+        people: Results by stamp.
+        origin_ns: Stamp of the truth's first frame, if somebody knows.
+
+    Raises:
+        InputError: Less than half of the truth's frames have a result.
+    """
+    period_ns = 1e9 / truth.fps if truth.fps > 0 else _usual_gap(stamps)
+    origin, aligned_by = _origin(truth, period_ns, stamps, people, origin_ns)
+    shown = sorted(_shown(len(truth.boxes), period_ns, stamps, origin).items())
+    answered = {index: stamp for index, stamp in shown if stamp in people}
+    coverage = len(answered) / max(len(truth.boxes), 1)
+    if coverage < ENOUGH:
+        raise InputError(
+            f"not compared with the truth: only {len(answered)} of its {len(truth.boxes)} frames have a "
+            f"result in the recording ({coverage:.0%}; at least {ENOUGH:.0%} are needed). Record the whole "
+            "clip, at its own rate"
+        )
+    return Alignment(answered, coverage, (origin - min(stamps)) * 1e-9, aligned_by)
+
+
+def _usual_gap(stamps: Sequence[int]) -> float:
+    gaps = np.diff(sorted(stamps))
+    return float(np.median(gaps)) if len(gaps) and np.median(gaps) > 0 else 4e7
+
+
+def _origin(
+    truth: Truth,
+    period_ns: float,
+    stamps: Sequence[int],
+    people: Mapping[int, People2D],
+    origin_ns: int | None,
+) -> tuple[int, str]:
+    """The stamp of the truth's first frame, and how it is known."""
+    if origin_ns is not None:
+        return origin_ns, "the camera node"
+    if min(stamps) >= 0 and max(stamps) < (len(truth.boxes) + 1) * period_ns:
+        return 0, "stamps that count from the beginning of the clip"
+    return _best_origin(truth, period_ns, sorted(stamps), people), "the boxes that fit best"
+
+
+def _best_origin(
+    truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D]
+) -> int:
+    """Try every frame of the truth as the first image; the one whose boxes overlap most is it."""
+    chosen = stamps[:: max(1, len(stamps) // TRIED)]
+    origins = [round(stamps[0] - first * period_ns) for first in range(len(truth.boxes))]
+    return max(origins, key=lambda origin: _overlap(truth, period_ns, chosen, people, origin))
+
+
+def _overlap(
+    truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D], origin: int
+) -> float:
+    total = 0.0
+    for index, stamp in _shown(len(truth.boxes), period_ns, stamps, origin).items():
+        found = people[stamp].boxes if stamp in people else np.zeros((0, 4), np.float32)
+        true = truth.boxes[index][np.isfinite(truth.boxes[index, :, 0])]
+        if len(found) and len(true):
+            total += float(iou(true.astype(np.float32), found).max(axis=1).sum())
+    return total
+
+
+def _shown(frames: int, period_ns: float, stamps: Sequence[int], origin: int) -> dict[int, int]:
+    """Index of the truth's frame -> stamp of the image that shows it."""
+    nearest: dict[int, tuple[float, int]] = {}
+    for stamp in stamps:
+        position = (stamp - origin) / period_ns
+        index = round(position)
+        if 0 <= index < frames:
+            nearest[index] = min(nearest.get(index, (1.0, stamp)), (abs(position - index), stamp))
+    return {index: stamp for index, (_, stamp) in nearest.items()}
+
+
+def match(true: Floats, found: Floats) -> list[tuple[int, int]]:
+    """Pairs of true and found boxes, (N, 4) and (M, 4) xyxy px, with an IoU of at least 0.3."""
+    if not len(true) or not len(found):
+        return []
+    overlap = iou(true.astype(np.float32), found)
+    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if overlap[r, c] >= MATCH_IOU]
