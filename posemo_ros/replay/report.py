@@ -252,10 +252,10 @@ def _words(summary: dict[str, Any], out: Path) -> str:
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])
         lines.append(
             f"          {recall} of the people found, {truth['id_switches']} id switches, keypoints "
-            f"{truth['keypoint_px']:.1f} px off (median), {near} within 5 % of the height,"
+            f"{_number(truth['keypoint_px'], 1)} px off (median), {near} within 5 % of the height,"
         )
         lines.append(
-            f"          3D {truth['mpjpe_mm']:.0f} mm MPJPE, {truth['p_mpjpe_mm']:.0f} mm aligned, "
+            f"          3D {_number(truth['mpjpe_mm'])} mm MPJPE, {_number(truth['p_mpjpe_mm'])} mm aligned, "
             f"distance {_percent(truth['distance_error_share'])} off"
         )
     others = ("overlay.mp4", "overview.png", "summary.json", "results.mcap", "results.parquet")
@@ -269,6 +269,11 @@ def _words_of_input(summary: dict[str, Any]) -> list[str]:
     lines = [f"{key:<9} {source[key]}" for key in ("time", "camera") if source.get(key)]
     lines += [f"note      {note}" for note in summary["notes"]]
     return lines + words_of_losses(losses)
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    """A figure that may not exist."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _percent(share: float | None) -> str:
