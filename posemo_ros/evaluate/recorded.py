@@ -58,12 +58,17 @@ def truths_of(found: dict[str, Path], given: Sequence[Path]) -> dict[str, Path]:
         given: One file for each recording in their order, or a folder or pattern (``replay.truth.Truths``).
 
     Raises:
-        InputError: There are other numbers of them, or a file does not exist.
+        InputError: There are other numbers of them, or no recording has one.
     """
     if len(given) == 1 and (len(found) != 1 or Truths(given[0]).by_name):
         truths = Truths(given[0])
         files = {name: truths.of(name, several=len(found) > 1) for name in found}
-        return {name: file for name, file in files.items() if file is not None}
+        there = {name: file for name, file in files.items() if file is not None}
+        if not there:
+            raise InputError(
+                f"no truth in {given[0]} for {', '.join(found)}; expected NAME.npz or NAME_truth.npz"
+            )
+        return there
     if given and len(given) != len(found):
         raise InputError(
             f"{len(found)} recordings and {len(given)} truth files; expected one for each, a folder with "

@@ -140,7 +140,10 @@ class Runner:
             return None
         truth = self.truths.of(name, several=several)
         if truth is None:
-            source.note(f"no truth for {name!r} in {self.truths.given}")
+            said = f"no truth for {name!r} in {self.truths.given}"
+            if not several:
+                raise InputError(f"{said}; expected {name}.npz or {name}_truth.npz")
+            source.note(said)
         else:
             read_truth(truth)  # better said now than after an hour
         return truth

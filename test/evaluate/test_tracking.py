@@ -127,7 +127,7 @@ def test_a_folder_of_truths(tmp_path: Path) -> None:
     assert list(pattern.results["recordings"]) == ["a", "b"]
     with pytest.raises(InputError, match="one truth file .* for several recordings"):
         evaluate_tracking(bags, [tmp_path / "truths" / "a_truth.npz"])
-    with pytest.raises(InputError, match="no truth found for c"):
+    with pytest.raises(InputError, match="no truth in .*truths for c"):
         evaluate_tracking([other], [tmp_path / "truths"])
 
 
