@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ModelError, PosemoError
-from .golden import Golden, golden_for
+from .golden import Answers, Golden, golden_for
 from .inference import cuda
 from .inference.checksum import write_atomically
 from .inference.manifest import ModelSpec, input_shapes
-from .inference.runtimes import AUTO, REFERENCE, available, processor, versions
+from .inference.runtimes import AUTO, REFERENCE, available, lower_precision, processor, versions
 from .inference.session import Session
 from .inference.sessions import cache_root, open_session, usable_cores
 from .inference.store import ModelStore
@@ -33,7 +33,7 @@ from .inference.trial import Trial, try_runtime
 RUNTIME_VARIABLE = "POSEMO_RUNTIME"
 MAX_LOSS = 0.01  # relative loss of accuracy up to which a lower precision may be used
 GAIN = 0.95  # another runtime must take at most this share of the reference's time
-VERSION = 1  # of what is compared and how; another number makes every machine measure again
+VERSION = 2  # of what is compared and how; another number makes every machine measure again
 
 Try = Callable[[str], Trial]
 
@@ -160,7 +160,7 @@ def compare(candidates: Sequence[str], attempt: Try, golden: Golden, session: Se
     for runtime in candidates[1:]:
         try:
             trial = attempt(runtime)
-            wrong = golden.difference(expected, golden.answers(session, trial.outputs))
+            wrong = _wrong(golden, session, expected, trial, rounds=lower_precision(runtime))
             verdicts.append(Verdict(runtime, trial.ms, wrong))
         except ModelError as error:
             verdicts.append(Verdict(runtime, None, str(error)))
@@ -168,6 +168,18 @@ def compare(candidates: Sequence[str], attempt: Try, golden: Golden, session: Se
     fastest = min(right, key=lambda v: v.ms or 0.0)
     gain = (fastest.ms or 0.0) <= GAIN * truth.ms
     return Choice(fastest.runtime if gain else candidates[0], tuple(verdicts))
+
+
+def _wrong(golden: Golden, session: Session, expected: Answers, trial: Trial, *, rounds: bool) -> str:
+    """What is wrong with a trial's answers, in words; empty when they are right."""
+    given = golden.answers(session, trial.outputs)
+    if not rounds:
+        return golden.difference(expected, given)
+    wrong = golden.rounded(expected, given)
+    if wrong or not trial.alone:
+        return wrong
+    uneven = golden.difference(golden.answers(session, trial.alone), given)
+    return f"several people at once get other answers than each alone: {uneven}" if uneven else ""
 
 
 def _key(sha256: str, candidates: Sequence[str], threads: int) -> str:

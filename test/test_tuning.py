@@ -91,6 +91,50 @@ def test_golden_test_tells_right_from_wrong(name: str) -> None:
     assert golden.difference(right, golden.answers(session, wrong))
 
 
+ROUNDED = ("posemo-keypoints", "posemo-lifter")
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_rounding_is_told_from_a_fault(name: str) -> None:
+    """In lower precision a few answers may jump; a joint or a person that is wrong throughout may not."""
+    store = ModelStore()
+    golden = golden_for(store.spec(name).spec)
+    session = open_session(store.path(name))
+    right = golden.ask(session)
+    unit = 1.0 if name == "posemo-keypoints" else 1e-3
+
+    def changed(*where: object) -> list[np.ndarray]:
+        out = [answer.copy() for answer in right]
+        for answer in out:
+            answer[(*where, ..., slice(0, 2))] += 30 * unit  # type: ignore[index]
+        return out
+
+    assert golden.rounded(right, [a + np.float32(0.01 * unit) for a in right]) == ""
+    one_joint_of_one = changed(0, 9)
+    assert golden.rounded(right, one_joint_of_one) == "" != golden.difference(right, one_joint_of_one)
+    assert "typically differ" in golden.rounded(right, changed(slice(None), 9))
+    assert "typically differ" in golden.rounded(right, changed(0))
+    assert "typically differ" in golden.rounded(right, [a * np.float32("nan") for a in right])
+
+
+def test_bfloat16_that_mixes_people_up_is_dropped() -> None:
+    """Right for everybody alone, wrong for several at once, by less than rounding may be: a fault."""
+    store = ModelStore()
+    spec = store.spec("posemo-keypoints").spec
+    golden, session = golden_for(spec), open_session(store.path("posemo-keypoints"))
+    outputs = [session.run(f) for f in golden.feeds(session)]
+    mixed = [{k: v + np.float32([0, 0, 0.035]) for k, v in o.items()} for o in outputs]
+    trials = {
+        "onnxruntime": Trial(outputs, 10.0),
+        "openvino-bf16": Trial(mixed, 5.0, alone=outputs),
+    }
+    choice = tuning.compare(list(trials), trials.__getitem__, golden, session)
+    assert choice.runtime == "onnxruntime"
+    assert "several people at once get other answers" in choice.verdicts[1].reason
+    trials["openvino-bf16"] = Trial(mixed, 5.0, alone=mixed)
+    assert tuning.compare(list(trials), trials.__getitem__, golden, session).runtime == "openvino-bf16"
+
+
 def test_choice_is_remembered_until_something_changes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ModelStore()
     fake = _trials(store, "posemo-emotion")(onnxruntime=10.0, openvino=4.0)
@@ -169,6 +213,8 @@ def test_trial_in_a_process_of_its_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(done.outputs[0]["y"], np.full((1, 3), 3.0))
     assert done.outputs[1]["total"].shape == (2,)
     assert done.ms > 0
+    assert [set(o) for o in done.alone] == [{"y", "total"}] * 2
+    np.testing.assert_array_equal(done.alone[1]["y"], done.outputs[1]["y"])
     with pytest.raises(ModelError, match="this ONNX Runtime has no CUDAExecutionProvider"):
         try_runtime(path, "onnxruntime-cuda", feeds, **options)  # type: ignore[arg-type]
 

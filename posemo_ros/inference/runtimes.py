@@ -19,6 +19,11 @@ RUNTIMES = (REFERENCE, *PROVIDERS, "openvino", "openvino-bf16", "tensorrt")
 AUTO = "auto"
 
 
+def lower_precision(runtime: str) -> bool:
+    """Whether a runtime computes in fewer digits than the network's file asks for."""
+    return runtime.endswith("-bf16")
+
+
 def available(precisions: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Runtimes that this machine has for a network, the reference first.
 

@@ -106,7 +106,9 @@ class KeypointNet(nn.Module):
         under = maps.flatten(2).softmax(2) @ fused.flatten(2).transpose(1, 2)  # (B, 17, FUSED)
         whole = self.pooled(features[-1].mean((2, 3)))[:, None].expand_as(under)
         hidden = torch.relu(self.score1(torch.cat((under, whole), 2)))
-        return maps, (hidden * self.score2).sum(2) + self.score_bias
+        # The bias inside the sum: OpenVINO 2026.4 adds it wrongly after one, for more than one person.
+        bias = self.score_bias[:, None] / FUSED
+        return maps, (hidden * self.score2 + bias).sum(2)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> heatmaps (B, 17, h, w) in [0, 1] whose peak is the score.
