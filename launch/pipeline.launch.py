@@ -17,11 +17,9 @@ from launch.actions import (
     IncludeLaunchDescription,
     LogInfo,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
     TimerAction,
 )
-from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -29,6 +27,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
+from posemo_ros.nodes.base import AGAIN
+from posemo_ros.nodes.launch_ending import Ending, existing_file
 from posemo_ros.nodes.parameters import NODES
 from posemo_ros.presets import load_preset, preset_files
 from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
@@ -162,12 +162,14 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    existing_file("params_file", given["params_file"])
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
     names += ["recorder"] if given["record"] else []
     names += ["camera"] if given["source"] else []
-    entities: list[LaunchDescriptionEntity] = []
+    ending = Ending()
+    entities = ending.entities()
     for name in names:
-        entities += watched(name, given, names)
+        entities += watched(name, given, names, ending)
     return entities + ([rviz(given)] if given["rviz"] == "true" else [])
 
 
@@ -179,26 +181,30 @@ def stations(given: dict[str, str]) -> list[str]:
     return ["keypoints", "lifter", *(["context"] if context else []), "emotion"]
 
 
-def watched(name: str, given: dict[str, str], names: list[str]) -> list[LaunchDescriptionEntity]:
+def watched(
+    name: str, given: dict[str, str], names: list[str], ending: Ending
+) -> list[LaunchDescriptionEntity]:
     """A node, and what happens when its process ends.
 
-    Killed by a signal, it is started again. When it ended by itself, it could not start or, the
-    camera, has played its source: then everything ends, for a chain that lacks a link helps nobody.
+    Killed by a signal, or given up because work hung, it is started again. When it ended by itself, it
+    could not start or, the camera, has played its source: then everything ends, for a chain that lacks
+    a link helps nobody.
     """
-    action = node(name, given, names)
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        code = event.returncode
         if context.is_shutdown:
             return []
-        if event.returncode < 0 and given["respawn"] == "true":
-            again = watched(name, given, names)
-            delay = float(given["respawn_delay"])
-            said = LogInfo(msg=f"{name} was ended by signal {-event.returncode}; starting it again")
-            return [said, TimerAction(period=delay, actions=again)]
-        reason = f"{name} has ended with {event.returncode}"
+        if (code < 0 or code == AGAIN) and given["respawn"] == "true":
+            ending.forgive(name)
+            again = watched(name, given, names, ending)
+            how = f"was ended by signal {-code}" if code < 0 else "has given up"
+            said = LogInfo(msg=f"{name} {how}; starting it again")
+            return [said, TimerAction(period=float(given["respawn_delay"]), actions=again)]
+        reason = f"{name} has ended with {code}"
         return [LogInfo(msg=f"{reason}: ending everything"), EmitEvent(event=Shutdown(reason=reason))]
 
-    return [RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit)), action]
+    return ending.watched(node(name, given, names), name, on_exit)
 
 
 def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:

@@ -21,16 +21,16 @@ from launch.actions import (
     ExecuteProcess,
     IncludeLaunchDescription,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
 from launch.events.process import SignalProcess
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
+
+from posemo_ros.nodes.launch_ending import Ending, OnExit, existing_file
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -80,6 +80,7 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, and what follows when one has ended."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    existing_file("params_file", given["params_file"])
     bag = Path(given["bag"]).resolve()
     out = Path(given["out"] or bag.with_name(f"{bag.name}-posemo")).resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -89,11 +90,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     markers = node("markers", given, reliable)
     camera = node("camera", given, played(given, bag))
     report = ExecuteProcess(cmd=report_command(out, given["truth"]), output="screen")
-    entities: list[LaunchDescriptionEntity] = [
-        *(after(camera, stop(pipeline)), after(pipeline, stop(markers)), after(markers, stop(recorder))),
-        after(recorder, lambda: [report]),
-        after(report, lambda: [Shutdown(reason="the report is made")]),
-        *(recorder, pipeline, markers, camera),
+    # Whether a process has ended well or not, the next one follows: what was recorded is worth a report.
+    ending = Ending()
+    entities = [
+        *ending.entities(),
+        *ending.watched(recorder, "recorder", then(lambda: ending.watched(report, "report", end()))),
+        *ending.watched(pipeline, "pipeline", then(stop(markers))),
+        *ending.watched(markers, "markers", then(stop(recorder))),
+        *ending.watched(camera, "camera", then(stop(pipeline))),
     ]
     if given["rviz"] == "true":
         source = PythonLaunchDescriptionSource(str(SHARE / "launch" / "rviz.launch.py"))
@@ -139,9 +143,14 @@ def report_command(out: Path, truth: str) -> list[str]:
     return [*command, "--truth", truth] if truth else command
 
 
-def after(ended: ExecuteProcess, then: Callable[[], list[LaunchDescriptionEntity]]) -> RegisterEventHandler:
-    """What happens when a process has ended, whether well or not: what was recorded is worth a report."""
-    return RegisterEventHandler(OnProcessExit(target_action=ended, on_exit=lambda event, context: then()))
+def then(follow: Callable[[], list[LaunchDescriptionEntity]]) -> OnExit:
+    """What follows when a process has ended; nothing while everything ends."""
+    return lambda event, context: [] if context.is_shutdown else follow()
+
+
+def end() -> OnExit:
+    """After the report."""
+    return then(lambda: [Shutdown(reason="the report is made")])
 
 
 def stop(process: LifecycleNode) -> Callable[[], list[LaunchDescriptionEntity]]:

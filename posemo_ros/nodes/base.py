@@ -44,6 +44,7 @@ PUBLISH_S = 1.0
 LOG_AGAIN_S = 10.0
 CLOCK_S = 1.5
 STATISTICS = "statistics"
+AGAIN = 75  # exit code, EX_TEMPFAIL of sysexits.h: this process is beyond help, a new one may not be
 ASLEEP = {
     "unconfigured": "not configured: it waits for the transition configure",
     "inactive": "not active: it waits for the transition activate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ..errors import InputError, PosemoError
 from .base import PosemoNode
+from .start import asked_to_end, catch_signals
 
 Node = PosemoNode[Any, Any]
 
@@ -22,21 +22,22 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
     """Run a node until it ends or is interrupted.
 
     Returns:
-        Exit code: 0, also after SIGINT and SIGTERM; 1 when it could not be brought up by itself.
+        Exit code: 0, also after SIGINT and SIGTERM; 1 when it could not be brought up by itself, or
+        failed at its task; ``base.AGAIN`` when work hung again and again.
     """
     node: Node | None = None
+    catch_signals()
     try:
         _init(args)
         node = kind()
-        _stop_on_signals(node)
         _forward_log(node)
         _bring_up(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while rclpy.ok() and node.exit_code is None:
+        while rclpy.ok() and node.exit_code is None and not asked_to_end.is_set():
             _spin_once(executor, node)
         return node.exit_code or 0
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         return 0
     except PosemoError as error:
         rclpy.logging.get_logger(kind.kind).error(str(error))
@@ -45,6 +46,7 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
         if node is not None:
             _bring_down(node)
         rclpy.try_shutdown()
+        asked_to_end.clear()
 
 
 def _init(args: Sequence[str] | None) -> None:
@@ -59,7 +61,7 @@ def _init(args: Sequence[str] | None) -> None:
 def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
     try:
         executor.spin_once(timeout_sec=0.1)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         raise
     except Exception as error:  # one callback that fails must not end the node
         node.report_failure(error)
@@ -90,18 +92,12 @@ def _forward_log(node: Node) -> None:
     core.propagate = False
 
 
-def _stop_on_signals(node: Node) -> None:
-    def stop(*_: object) -> None:
-        node.finish(node.exit_code or 0)
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-
-
 def _bring_up(node: Node) -> None:
     if not node.params.autostart:
         return
     for trigger in (node.trigger_configure, node.trigger_activate):
+        if asked_to_end.is_set():
+            return
         if trigger() != TransitionCallbackReturn.SUCCESS:
             node.publish_diagnostics()
             node.finish(1)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from .. import diagnostics as keys
 from ..errors import PosemoError
 from ..timeline import Timeline
-from .base import SUCCESS, L, P, PosemoNode
+from .base import AGAIN, SUCCESS, L, P, PosemoNode
 from .monitor import WARN, Window
 from .parameters import StationParameters
 from .worker import Worker
@@ -144,7 +144,7 @@ class Station(PosemoNode[P, L]):
         self._restarts += 1
         if self._restarts > RESTARTS:
             self.report("hang", f"{reason}, {RESTARTS} times in a row: giving up")
-            self.finish(1)
+            self.finish(AGAIN)
             return
         self.report("hang", f"{reason}: leaving it behind, and loading everything anew")
         steps = (self.trigger_deactivate, self.trigger_cleanup, self.trigger_configure, self.trigger_activate)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Nodes:
         self._folder, self._manifest = folder, manifest
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, **values: object) -> None:
+    def start(self, name: str, program: Sequence[str] = (), **values: object) -> None:
         if name in ("pipeline", *STATIONS):
             values = {**parameters(self._manifest, name), **SETTINGS, **values}
         file = self._folder / f"{name}.yaml"
@@ -56,8 +56,8 @@ class Nodes:
             "camera_info": "/camera/camera_info",
             "people": "/posemo/people",
         }
-        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args"]
-        command += ["--params-file", str(file)]
+        command = [sys.executable, *(program or ("-m", f"posemo_ros.nodes.{name}"))]
+        command += ["--ros-args", "--params-file", str(file)]
         for old, new in remappings.items():
             command += ["-r", f"{old}:={new}"]
         with self.log(name).open("wb") as log:
@@ -300,3 +300,21 @@ def test_a_recording_that_finds_no_room_ends_with_1(nodes: Nodes, tmp_path: Path
     nodes.start("recorder", output=str(tmp_path / "nowhere" / "results.mcap"))
     assert nodes.end("recorder", None) == 1
     assert "cannot be written" in nodes.said("recorder")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.2, 0.5, 0.8, 1.1, 1.4, 1.7, 2.0, 2.4])
+def test_ctrl_c_ends_a_node_at_any_moment_of_its_start(nodes: Nodes, after_s: float) -> None:
+    code = """
+import sys
+from posemo_ros.nodes import start
+start.catch_signals()
+print("ready", flush=True)
+sys.argv[0] = "pipeline"
+sys.exit(start.main())
+"""
+    nodes.start("pipeline", program=["-c", code])
+    nodes.wait_for_line("pipeline", "ready")
+    time.sleep(after_s)  # whichever moment this is, the end is the same
+    assert nodes.end("pipeline") == 0, nodes.said("pipeline")
+    assert "Traceback" not in nodes.said("pipeline")

@@ -24,7 +24,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.errors import InputError
 from posemo_ros.messages import stamp_of
 from posemo_ros.nodes import station as station_module
-from posemo_ros.nodes.base import PosemoNode
+from posemo_ros.nodes.base import AGAIN, PosemoNode
 from posemo_ros.nodes.context import ContextNode
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.emotion import EmotionNode
@@ -319,7 +319,7 @@ def test_work_that_always_hangs_ends_the_process(
 
     def given_up() -> bool:
         camera()
-        return node.exit_code == 1
+        return node.exit_code == AGAIN
 
     bench.until(given_up, "the end")
     go.set()

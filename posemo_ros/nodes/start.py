@@ -1,0 +1,34 @@
+"""The door of every node's process: signals are caught before anything heavy is imported.
+
+To import a node takes a second or more. Ctrl-C in that time would raise KeyboardInterrupt wherever
+Python happens to be: it comes out as a traceback, or, inside a destructor or a callback, gets lost, and
+the node runs on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+asked_to_end = threading.Event()
+
+
+def catch_signals() -> None:
+    """From now on SIGINT and SIGTERM set ``asked_to_end``, and nothing else."""
+    for number in SIGNALS:
+        signal.signal(number, _ask)
+
+
+def _ask(*_: object) -> None:
+    asked_to_end.set()
+
+
+def main() -> int:
+    """Entry of ``ros2 run posemo_ros NODE``: the executable's name is the module's."""
+    catch_signals()
+    module = importlib.import_module(f".{Path(sys.argv[0]).name}", __package__)
+    return int(module.main())
