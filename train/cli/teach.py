@@ -9,11 +9,16 @@ from posemo_ros.cli.command import Command
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", type=Path, required=True, help="checkpoint of the teacher")
+    teacher = parser.add_mutually_exclusive_group(required=True)
+    teacher.add_argument("--weights", type=Path, help="checkpoint of the teacher")
+    teacher.add_argument("--model", help="a keypoint network of the manifest as the teacher")
     parser.add_argument("--network", default="thunder", help="of the zoo: thunder or lightning")
     parser.add_argument("--side", type=int, default=256, help="of the square crops, pixels")
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data"), help="the development data's folder"
+    )
+    parser.add_argument(
+        "--views", type=int, choices=(1, 2), default=2, help="2: only what it says of both views counts"
     )
     parser.add_argument("--out", type=Path, required=True, help="NPZ file of the answers")
     parser.add_argument("--limit", type=int, help="at most so many people, picked at random")
@@ -23,15 +28,19 @@ def _run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from train.data import lspet
-    from train.data.teacher import ask, store
-    from train.tasks.pose import answers_of
+    from train.data.teacher import ask, station, store
 
     people = lspet.read_people(args.data / "lspet", "train")
     if args.limit is not None:
         chosen = np.random.default_rng(0).permutation(len(people))[: args.limit]
         people = [people[i] for i in chosen]
-    network = answers_of(args.network, args.weights, args.side)
-    print(store(args.out, people, ask(people, network, args.side)))
+    if args.model:
+        network, size = station(args.model)
+    else:
+        from train.tasks.pose import answers_of
+
+        network, size = answers_of(args.network, args.weights, args.side), (args.side, args.side)
+    print(store(args.out, people, ask(people, network, size, views=args.views)))
 
 
 COMMAND = Command(
@@ -44,6 +53,10 @@ COMMAND = Command(
         (
             "python -m train teach --weights runs/starter/thunder.pt --out runs/try.npz --limit 100",
             "a hundred of them",
+        ),
+        (
+            "python -m train teach --model posemo-keypoints --views 1 --out runs/papers_small/teacher.npz",
+            "the shipped network, asked once; four minutes",
         ),
     ),
     run=_run,

@@ -67,6 +67,45 @@ class Pose:
         return np.asarray((points - self.position) @ self.rotation, np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """How a camera draws what it sees; equal for all subjects.
+
+    Attributes:
+        focal, centre: (2,) px.
+        radial: (3,) coefficients of r^2, r^4, r^6.
+        tangential: (2,).
+    """
+
+    focal: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    radial: NDArray[np.float64]
+    tangential: NDArray[np.float64]
+
+    def project(self, points: NDArray[np.floating]) -> Floats:
+        """(..., 3) metres in the camera's frame to (..., 2) px, as Human3.6M's own code does it."""
+        x = np.asarray(points[..., :2] / points[..., 2:], np.float64)
+        r2 = (x**2).sum(-1, keepdims=True)
+        powers = np.concatenate([r2, r2**2, r2**3], -1)
+        swapped = self.tangential[::-1]
+        factor = 1 + (powers @ self.radial + x @ swapped)[..., None]
+        return np.asarray((x * factor + swapped * r2) * self.focal + self.centre, np.float32)
+
+
+def load_lenses(metadata: Path) -> list[Lens]:
+    """Of the four cameras of ``metadata.xml``, in the order of ``CAMERA_IDS``.
+
+    Raises:
+        InputError: The file has another form.
+    """
+    names, numbers = _read_metadata(metadata)
+    rows = numbers[6 * _SUBJECTS_IN_METADATA * 4 :]
+    if len(rows) != 4 * 9:
+        raise malformed(metadata, f"{len(rows)} numbers of the lenses", "9 of each camera", SECTION)
+    by_name = dict(zip(names, rows.reshape(4, 9), strict=True))
+    return [Lens(r[0:2], r[2:4], r[4:7], r[7:9]) for r in (by_name[name] for name in CAMERA_IDS)]
+
+
 def load_cameras(folder: Path) -> dict[tuple[str, int], Pose]:
     """Cameras by subject ("S1") and number (0 to 3).
 
@@ -97,20 +136,29 @@ def _from_json(path: Path) -> dict[tuple[str, int], Pose]:
 
 def _from_metadata(path: Path) -> dict[tuple[str, int], Pose]:
     """Human3.6M's own file: three angles and a position in millimetres per camera and subject."""
+    names, numbers = _read_metadata(path)
+    extrinsics = numbers[: 6 * _SUBJECTS_IN_METADATA * 4].reshape(4, _SUBJECTS_IN_METADATA, 6)
+    return {
+        (f"S{subject + 1}", CAMERA_IDS.index(name)): Pose(
+            _rotation(extrinsics[camera, subject, :3]), extrinsics[camera, subject, 3:] / 1000
+        )
+        for camera, name in enumerate(names)
+        for subject in range(_SUBJECTS_IN_METADATA)
+    }
+
+
+def _read_metadata(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """Names of the four cameras, and all numbers of ``w0``."""
+    expected = "Human3.6M's metadata.xml"
     try:
         root = ElementTree.parse(path).getroot()
-        names = [element.text for element in root.iterfind("dbcameras/index2id/*")]
+        names = [str(element.text) for element in root.iterfind("dbcameras/index2id/*")]
         numbers = np.array((root.findtext("w0") or "").strip().strip("[]").split(), np.float64)
-        extrinsics = numbers[: 6 * _SUBJECTS_IN_METADATA * 4].reshape(4, _SUBJECTS_IN_METADATA, 6)
-        return {
-            (f"S{subject + 1}", CAMERA_IDS.index(str(name))): Pose(
-                _rotation(extrinsics[camera, subject, :3]), extrinsics[camera, subject, 3:] / 1000
-            )
-            for camera, name in enumerate(names)
-            for subject in range(_SUBJECTS_IN_METADATA)
-        }
-    except (ElementTree.ParseError, ValueError) as error:
-        raise malformed(path, repr(error), "Human3.6M's metadata.xml", SECTION) from error
+    except (OSError, ElementTree.ParseError, ValueError) as error:
+        raise malformed(path, repr(error), expected, SECTION) from error
+    if sorted(names) != sorted(CAMERA_IDS) or len(numbers) < 6 * _SUBJECTS_IN_METADATA * 4:
+        raise malformed(path, f"cameras {names}, {len(numbers)} numbers in w0", expected, SECTION)
+    return names, numbers
 
 
 def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,8 +13,10 @@ from typing import Any
 
 import lightning
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
+from posemo_ros import metrics
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec, LiftSpec
 from posemo_ros.skeleton import H36M17
@@ -361,12 +363,31 @@ class Keypoints(Data):
 
     def make(self, part: str) -> KeypointCrops:
         """See ``Data``."""
-        settings = self.settings
-        spec = KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
         if part == "train":
             people = self._labelled(*self.train_files)[: self.limit]
-            return KeypointCrops(people, spec, self.recipe, seed=self.seed, threads=self.threads)
-        return KeypointCrops(self._to_judge(), spec, PLAIN, threads=self.threads)
+            return KeypointCrops(people, self.spec, self.recipe, seed=self.seed, threads=self.threads)
+        return KeypointCrops(self._to_judge(), self.spec, PLAIN, threads=self.threads)
+
+    @property
+    def spec(self) -> KeypointSpec:
+        """Of the network that is trained."""
+        settings = self.settings
+        return KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
+
+    def judge(
+        self, part: str, index: NDArray[np.int64], keypoints: NDArray[np.float32], area: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """COCO's metrics of answers.
+
+        Args:
+            part: ``val`` or ``test``.
+            index: (N,) which of its people each answer is for.
+            keypoints: (N, 17, 3) photo px and score.
+            area: (N,) px² of the crops in the photos.
+        """
+        people = [self.datasets[part].people[i] for i in index.tolist()]
+        results = metrics.coco_results([p.image_id for p in people], keypoints, self.box_scores[index], area)
+        return metrics.coco_keypoint_ap(self.val_files[0], results)
 
     def _labelled(self, annotations: Path, images: Path) -> list[Person]:
         need(annotations, "an annotation file in COCO's format", "COCO keypoints")

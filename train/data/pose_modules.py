@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.detect.detector import Detector
-from posemo_ros.inference.manifest import DetectSpec
+from posemo_ros.inference.manifest import DetectSpec, ImageInput, KeypointSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.types import Frame
 
 from . import lspet
 from .augment import Augmentation, Matrix, plain_crop, warp
+from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
+from .keypoint_protocol import by_group, similarities
 from .modules import Data
 from .people import Person, Photo
 from .samples import Nobody, Sampler
@@ -83,6 +85,62 @@ class StarterPeople(Data):
         )
         empty = [Nobody(p, b) for p, b in zip(photos, boxes, strict=True)]
         return Sampler(groups, self.shares, empty, size, self.augmentation)
+
+
+class TaughtPeople(Data):
+    """The same photos for networks with heat maps (``tasks.keypoints.Keypoints``): LSPET's people with the
+    joints that a teacher sees, COCO's with their labels.
+
+    Half of those kept apart choose, as in ``StarterPeople``.
+
+    Args:
+        folder: The development data's folder.
+        teacher: Answers of ``python -m train teach``.
+        coco_times: How often COCO's few people stand in an epoch.
+        recipe: Augmentation.
+        lspet_every: Every so many of LSPET's validation people are looked at.
+        others: See ``Data``.
+    """
+
+    epochs = True
+
+    def __init__(
+        self,
+        folder: Path,
+        teacher: Path,
+        *,
+        coco_times: int = 4,
+        recipe: Recipe = HRNET,
+        lspet_every: int = 8,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.folder, self.teacher, self.recipe = Path(folder), Path(teacher), recipe
+        self.coco_times, self.lspet_every = coco_times, lspet_every
+
+    def make(self, part: str) -> KeypointCrops:
+        """See ``Data``."""
+        settings = self.settings
+        spec = KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
+        if part == "train":
+            people = [*read_lspet(self.folder, self.teacher), *self.coco_times * read_coco(self.folder, part)]
+            return KeypointCrops(people, spec, self.recipe, seed=self.seed)
+        sport = lspet.read_people(self.folder / "lspet", "val")[:: self.lspet_every]
+        return KeypointCrops([*read_coco(self.folder, part), *half(sport, part)], spec, PLAIN)
+
+    def judge(
+        self, part: str, index: NDArray[np.int64], keypoints: NDArray[np.float32], area: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """COCO's metrics of COCO's people, label boxes, and as ``lspet_...`` of LSPET's."""
+        people = [self.datasets[part].people[i] for i in index.tolist()]
+        figures: dict[str, float] = {}
+        for source, prefix in (("coco", ""), ("lspet", "lspet_")):
+            rows = [i for i, p in enumerate(people) if p.source == source]
+            chosen = [people[i] for i in rows]
+            found = by_group(chosen, keypoints[rows])["all"]
+            figures |= {f"{prefix}{k}": found[k] for k in ("AP", "AP50", "AP75", "AR")}
+            figures[f"{prefix}oks"] = float(np.nanmean(similarities(chosen, keypoints[rows])))
+        return figures
 
 
 def mistakes(detector: str, photos: Sequence[Photo], threshold: float = 0.1) -> list[NDArray[np.float32]]:

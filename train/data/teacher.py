@@ -13,8 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.errors import ModelError
+from posemo_ros.inference.manifest import KeypointSpec
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.inference.store import ModelStore
+from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.metrics import keypoint_similarity, oks
 from posemo_ros.skeleton import COCO17
+from posemo_ros.types import Frame
 
 from .augment import Matrix, mirror, transform, trunk_angle, upright_crop, warp
 from .people import Person
@@ -26,36 +32,65 @@ SURE, VERY_SURE = 0.4, 0.7  # scores of a teacher who is believed about faces, a
 VIEWS = ((1.1, False), (1.25, True))  # enlargement of the crop, whether it is mirrored
 
 
-def ask(people: Sequence[Person], network: Network, side: int, batch: int = 16) -> Answers:
+def ask(
+    people: Sequence[Person], network: Network, size: tuple[int, int], batch: int = 16, views: int = 2
+) -> Answers:
     """What a network says of people turned upright by their labels, where its views agree.
 
     Args:
         people: N.
-        network: The teacher; takes square crops.
-        side: Of the crops, px.
+        network: The teacher.
+        size: (w, h) of its crops, px.
         batch: Crops at a time.
+        views: How many of ``VIEWS``; with one there is nothing to agree with.
 
     Returns:
         (N, J, 3) x px, y px in the photos, score; the score is 0 where the views differ.
     """
     areas = np.array([p.area for p in people])
-    views = [_view(people, network, side, batch, *view) for view in VIEWS]
-    return agreed(views[0], views[1], areas)
+    seen = [_view(people, network, size, batch, *view) for view in VIEWS[:views]]
+    return agreed(seen[0], seen[-1], areas)
 
 
 def _view(
-    people: Sequence[Person], network: Network, side: int, batch: int, scale: float, mirrored: bool
+    people: Sequence[Person],
+    network: Network,
+    size: tuple[int, int],
+    batch: int,
+    scale: float,
+    mirrored: bool,
 ) -> Answers:
     answers: list[Answers] = []
     for start in range(0, len(people), batch):
         part = people[start : start + batch]
-        matrices = [upright_crop(p, (side, side), -trunk_angle(p.keypoints), scale) for p in part]
-        crops = np.stack(
-            [warp(p.photo.pixels(), m, (side, side)) for p, m in zip(part, matrices, strict=True)]
-        )
+        matrices = [upright_crop(p, size, -trunk_angle(p.keypoints), scale) for p in part]
+        crops = np.stack([warp(p.photo.pixels(), m, size) for p, m in zip(part, matrices, strict=True)])
         found = network(crops[:, :, ::-1] if mirrored else crops)
-        answers += [_placed(a, m, side if mirrored else 0) for a, m in zip(found, matrices, strict=True)]
+        answers += [_placed(a, m, size[0] if mirrored else 0) for a, m in zip(found, matrices, strict=True)]
     return np.stack(answers)
+
+
+def station(model: str) -> tuple[Network, tuple[int, int]]:
+    """A keypoint network of the manifest as a teacher, and the (w, h) of its crops.
+
+    Raises:
+        ModelError: It is unknown, not on this machine, or no keypoint network.
+    """
+    models = ModelStore()
+    spec = models.spec(model).spec
+    if not isinstance(spec, KeypointSpec):
+        raise ModelError(f"{model}: a keypoint network is needed here; see `posemo models list`")
+    estimator = KeypointEstimator(
+        open_session(models.path(model), runtime="onnxruntime"), replace(spec, box_scale=1.0)
+    )
+    size = spec.input.width, spec.input.height
+    whole = np.array([[0, 0, *size]], np.float32)
+
+    def network(crops: NDArray[np.uint8]) -> Answers:
+        found = [estimator.estimate(Frame(np.ascontiguousarray(crop)), whole)[0] for crop in crops]
+        return np.nan_to_num(np.stack(found))
+
+    return network, size
 
 
 def _placed(answer: Answers, matrix: Matrix, mirrored: int) -> Answers:

@@ -99,27 +99,30 @@ class BasicBlock(ResidualBlock):
 
 
 class Bottleneck(ResidualBlock):
-    """1x1 to 64 channels, 3x3, 1x1 to 256."""
+    """1x1 to ``narrow`` channels, 3x3, 1x1 to four times as many."""
 
-    def __init__(self, inputs: int, attention: nn.Module | None = None, pre_add: bool = False) -> None:
+    def __init__(
+        self, inputs: int, narrow: int, attention: nn.Module | None = None, pre_add: bool = False
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, 64, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.conv2 = nn.Conv2d(64, 64, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(64)
-        self.conv3 = nn.Conv2d(64, 256, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(256)
-        self.downsample = None if inputs == 256 else conv_bn(inputs, 256, 1, relu=False)
+        wide = 4 * narrow
+        self.conv1 = nn.Conv2d(inputs, narrow, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(narrow)
+        self.conv2 = nn.Conv2d(narrow, narrow, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(narrow)
+        self.conv3 = nn.Conv2d(narrow, wide, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(wide)
+        self.downsample = None if inputs == wide else conv_bn(inputs, wide, 1, relu=False)
         self.attention, self.pre_add = attention, pre_add
 
     def residual(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 256, H, W)."""
-        y = torch.relu(self.bn1(self.conv1(x)))  # (B, 64, H, W)
-        y = torch.relu(self.bn2(self.conv2(y)))  # (B, 64, H, W)
+        """(B, C, H, W) -> (B, 4 * narrow, H, W)."""
+        y = torch.relu(self.bn1(self.conv1(x)))  # (B, narrow, H, W)
+        y = torch.relu(self.bn2(self.conv2(y)))  # (B, narrow, H, W)
         return self.bn3(self.conv3(y))
 
     def shortcut(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 256, H, W)."""
+        """(B, C, H, W) -> (B, 4 * narrow, H, W)."""
         return x if self.downsample is None else self.downsample(x)
 
 
@@ -169,13 +172,15 @@ class HRNet(nn.Module):
     (63.6 M). With attention modules in every block W32 has 29,476,145 (29.5 M); W48 comes to
     66,208,993 (66.2 M) only with s = 3 in the branches, so no single rule gives both of the
     paper's numbers. Its text says six modules, which adds 3,456 parameters to W32.
-    For a CPU: ``HRNet(width=16, blocks=2, modules=(1, 1, 1))``.
+    For a CPU: ``HRNet(width=16, blocks=2, modules=(1, 1, 1), layer1=(1, 32))``, the sizes of
+    HRNet-W18-Small-v1 in HRNet's code for classification.
 
     Args:
         width: w, 32 or 48 as released.
         joints: Number of heatmaps.
         blocks: Basic blocks per branch and module.
         modules: Modules of stages 2, 3 and 4.
+        layer1: Bottlenecks before the branches, and their narrow channels.
         attention: Where and how; none by default.
     """
 
@@ -186,6 +191,7 @@ class HRNet(nn.Module):
         joints: int = 17,
         blocks: int = 4,
         modules: tuple[int, int, int] = (1, 4, 3),
+        layer1: tuple[int, int] = (4, 64),
         attention: AttentionOptions | None = None,
     ) -> None:
         super().__init__()
@@ -194,8 +200,8 @@ class HRNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.conv2 = nn.Conv2d(64, 64, 3, 2, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(64)
-        self.layer1 = _layer1(options)
-        self.transition1 = _transition([256], width)
+        self.layer1 = _layer1(*layer1, options)
+        self.transition1 = _transition([4 * layer1[1]], width)
         self.stage2 = _stage(2, modules[0], blocks, width, 2, options)
         self.transition2 = _transition([width, 2 * width], width)
         self.stage3 = _stage(3, modules[1], blocks, width, 3, options)
@@ -215,18 +221,21 @@ class HRNet(nn.Module):
         """
         x = torch.relu(self.bn1(self.conv1(image)))  # (B, 64, H/2, W/2)
         x = torch.relu(self.bn2(self.conv2(x)))  # (B, 64, H/4, W/4)
-        x = self.layer1(x)  # (B, 256, H/4, W/4)
+        x = self.layer1(x)  # (B, 256, H/4, W/4) as released
         y = self.stage2([path(x) for path in self.transition1])
         y = self.stage3([*y, self.transition2[-1](y[-1])])
         y = self.stage4([*y, self.transition3[-1](y[-1])])
         return self.final_layer(y[0])
 
 
-def _layer1(options: AttentionOptions) -> nn.Sequential:
-    def gate() -> nn.Module | None:
-        return options.module(256, options.layer1_s) if options.resolved().layer1 else None
+def _layer1(blocks: int, narrow: int, options: AttentionOptions) -> nn.Sequential:
+    wide = 4 * narrow
 
-    return nn.Sequential(*(Bottleneck(64 if i == 0 else 256, gate(), options.pre_add) for i in range(4)))
+    def block(inputs: int) -> Bottleneck:
+        gate = options.module(wide, options.layer1_s) if options.resolved().layer1 else None
+        return Bottleneck(inputs, narrow, gate, options.pre_add)
+
+    return nn.Sequential(*(block(64 if i == 0 else wide) for i in range(blocks)))
 
 
 def _transition(channels: list[int], width: int) -> nn.ModuleList:

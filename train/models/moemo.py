@@ -264,6 +264,7 @@ class MoEmoX(nn.Module):
         context_frames, context_tokens, context_width: K, P, C of the input; 50 x 768 is CLIP
             ViT-B/32.
         width, depth, heads, dropout: Of the transformer.
+        neutral: A seventh class, movement that shows no emotion.
 
     A run "without context" is ``fusion="pose"``; one with shuffled context is a matter of the
     data, not of the network.
@@ -284,6 +285,7 @@ class MoEmoX(nn.Module):
         depth: int = 4,
         heads: int = 8,
         dropout: float = 0.1,
+        neutral: bool = False,
     ) -> None:
         super().__init__()
         self.fusion = choose("fusion", fusion, FUSIONS)
@@ -299,17 +301,18 @@ class MoEmoX(nn.Module):
             self.cross = nn.ModuleList([CrossLayer(width, heads, dropout) for _ in range(depth)])
         self.layers = nn.ModuleList([SelfLayer(width, heads, dropout) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(2 * width if fusion == "concat" else width, EMOTION_CLASSES)
+        classes = EMOTION_CLASSES + neutral
+        self.head = nn.Linear(2 * width if fusion == "concat" else width, classes)
 
     def forward(self, poses: Tensor, context: Tensor | None = None) -> Tensor:
-        """Logits in the order of ``posemo_ros.types.EMOTIONS``.
+        """Logits in the order of ``posemo_ros.types.EMOTIONS``, then of neutral where it is a class.
 
         Args:
             poses: (B, T, 17, 3) metres, relative to the pelvis; not read by ``context``.
             context: (B, K, P, C); not read by ``pose``.
 
         Returns:
-            (B, 6).
+            (B, 6), (B, 7) with neutral.
         """
         tokens = [self.cls.expand(poses.shape[0], -1, -1)]
         if self.fusion != "context":

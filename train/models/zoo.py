@@ -86,13 +86,20 @@ def _hrnet(
     crop_height: int = 256,
     blocks: int = 4,
     modules: tuple[int, int, int] = (1, 4, 3),
+    layer1: tuple[int, int] = (4, 64),
     placement: str | dict[str, Any] = "none",
     **attention: Any,
 ) -> Entry:
     """``placement`` may be the fields of an ``attention.Placement``, as configurations write it."""
     where = Placement(**placement) if isinstance(placement, dict) else placement
     attention["placement"] = where
-    network = HRNet(width, blocks=blocks, modules=modules, attention=AttentionOptions(**attention))
+    network = HRNet(
+        width,
+        blocks=blocks,
+        modules=modules,
+        layer1=(layer1[0], layer1[1]),
+        attention=AttentionOptions(**attention),
+    )
     # HRNet's own code cuts crops with cv2.warpAffine, which leaves what lies outside the photo black.
     crop = {"width": crop_width, "height": crop_height, "pad_value": 0}
     settings = {"input": crop, "codec": "quarter"}
@@ -189,6 +196,7 @@ def _moemo_x(
     context_frames: int = 16,
     context_tokens: int = 50,
     context_width: int = 768,
+    neutral: bool = False,
     **options: Any,
 ) -> Entry:
     sizes: dict[str, Any] = {
@@ -196,9 +204,10 @@ def _moemo_x(
         "context_tokens": context_tokens,
         "context_width": context_width,
     }
-    network = MoEmoX(frames, fusion=fusion, **sizes, **options)
+    network = MoEmoX(frames, fusion=fusion, neutral=neutral, **sizes, **options)
     inputs = {"poses": torch.randn(2, frames, 17, 3)}
-    settings: dict[str, Any] = {"frames": frames, "rate_hz": MOEMO_RATE_HZ, "labels": list(EMOTIONS)}
+    labels = [*EMOTIONS, NEUTRAL] if neutral else list(EMOTIONS)
+    settings: dict[str, Any] = {"frames": frames, "rate_hz": MOEMO_RATE_HZ, "labels": labels}
     if fusion != "pose":
         inputs["context"] = torch.randn(2, context_frames, context_tokens, context_width)
         settings |= {"context_frames": context_frames, "context_model": "clip-vit-b32"}

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posemo_ros import metrics
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.skeleton import COCO17
@@ -36,6 +35,7 @@ class Keypoints(Task):
         self.flip_test = flip_test
         settings = self.describe().settings
         self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
+        self.network.to(memory_format=torch.channels_last)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -86,12 +86,9 @@ class Keypoints(Task):
         self._judge("test")
 
     def _judge(self, part: str) -> None:
-        rows, data = self.collect(), self.datamodule
-        people = [data.datasets[part].people[i] for i in rows["index"].tolist()]
-        keypoints = rows["keypoints"].numpy()
-        boxes, area = data.box_scores[rows["index"].numpy()], rows["area"].numpy()
-        results = metrics.coco_results([p.image_id for p in people], keypoints, boxes, area)
-        self.report(part, metrics.coco_keypoint_ap(data.val_files[0], results))
+        rows = {name: value.numpy() for name, value in self.collect().items()}
+        figures = self.datamodule.judge(part, rows["index"], rows["keypoints"], rows["area"])
+        self.report(part, figures)
 
 
 def in_photo(found: NDArray[np.float32], matrices: Tensor) -> Tensor:

@@ -78,9 +78,9 @@ class Lifter(Task):
         return loss
 
     def answer(self, keypoints: Tensor) -> Tensor:
-        """(B, J, 3) the middle frame's pose for (B, F, J, C) keypoints, flip test included."""
+        """(B, J, 3) float32 the middle frame's pose for (B, F, J, C) keypoints, flip test included."""
         frames = keypoints.shape[1]
-        pose = _parts(self.network(keypoints), frames)[0][:, 0]
+        pose = _parts(self.network(keypoints), frames)[0][:, 0].float()
         if not self.flip_test:
             return pose
         layout = self.datamodule.layout
@@ -101,9 +101,10 @@ class Lifter(Task):
 
     def _keep(self, batch: dict[str, Tensor]) -> None:
         truth = batch["joints"][:, batch["joints"].shape[1] // 2]
-        answer = self.answer(batch["keypoints"]).float()
+        answer = self.answer(batch["keypoints"])
         if "rotation" in batch:  # each window has axes of its own
-            truth, answer = truth @ batch["rotation"], answer @ batch["rotation"]
+            with torch.autocast(truth.device.type, enabled=False):  # which multiplies in half precision
+                truth, answer = truth @ batch["rotation"], answer @ batch["rotation"]
         self.keep(index=batch["index"], predicted=answer, truth=truth)
 
     def on_validation_epoch_end(self) -> None:

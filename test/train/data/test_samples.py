@@ -149,7 +149,7 @@ def test_a_teacher_is_asked_in_the_photo_and_in_the_mirror() -> None:
             row[:, :2] = columns.mean(), rows.mean()
         return out
 
-    found = teacher.ask([person()], dot, 256)
+    found = teacher.ask([person()], dot, (256, 256))
     np.testing.assert_allclose(found[0, :, :2], [[155, 56]] * 17, atol=0.7)
     assert (found[..., 2] == 1).all()
 

@@ -154,3 +154,11 @@ def test_small_variant_shapes_and_gradients(options):
 def test_unknown_placement_names_the_known_ones():
     with pytest.raises(ValueError, match="sixteen"):
         HRNet(**SMALL, attention=AttentionOptions("seven"))
+
+
+def test_small_layer1_is_that_of_w18_small_v1():
+    """HRNet's code for classification: one bottleneck of 32 narrow channels, 128 wide."""
+    network = HRNet(16, blocks=2, modules=(1, 1, 1), layer1=(1, 32))
+    assert network.layer1[0].conv2.weight.shape == (32, 32, 3, 3)
+    assert network.transition1[0][0].weight.shape == (16, 128, 3, 3)
+    assert network(torch.zeros(1, 3, 128, 96)).shape == (1, 17, 32, 24)
