@@ -51,10 +51,6 @@ COMMAND = Command(
             "the published MoveNet Thunder; an hour on one core",
         ),
         (
-            "python -m train teach --weights runs/starter/thunder.pt --out runs/try.npz --limit 100",
-            "a hundred of them",
-        ),
-        (
             "python -m train teach --model posemo-keypoints --views 1 --out runs/papers_small/teacher.npz",
             "the shipped network, asked once; four minutes",
         ),

@@ -151,7 +151,7 @@ def convert_3dhp(source: Path, out: Path, *, report: Report = print) -> list[Pat
 
 def _h36m_files(folder: Path) -> dict[str, Path]:
     """Action -> its file."""
-    found = {}
+    found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         name = path.name.removesuffix(".mat")
         if name.endswith(".cdf") and not name.startswith("."):
@@ -236,5 +236,6 @@ def _mpi_test(path: Path) -> dict[str, NDArray[Any]]:
 def _save(path: Path, **members: Any) -> None:
     """All or nothing: a file that was half written is never found under the name."""
     part = path.with_name(f"{path.stem}.part.npz")
-    np.savez_compressed(part, **{k: np.array(v, dtype=object) for k, v in members.items()})
+    arrays: dict[str, Any] = {k: np.array(v, dtype=object) for k, v in members.items()}
+    np.savez_compressed(part, **arrays)
     part.replace(path)

@@ -35,7 +35,7 @@ class Keypoints(Task):
         self.flip_test = flip_test
         settings = self.describe().settings
         self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def facts(self) -> dict[str, Any]:
