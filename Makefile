@@ -8,6 +8,7 @@ TOPIC ?=
 CAMERA_INFO ?=
 RATE ?=
 PRESET ?=
+PRIVACY ?=
 PYTEST_ARGS ?= -n 2
 
 VENV := .venv
@@ -19,10 +20,10 @@ ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=, PRESET=
+demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=, PRESET=, PRIVACY=blur or skeleton
 	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)") \
 		$(if $(TOPIC),--topic "$(TOPIC)") $(if $(CAMERA_INFO),--camera-info "$(CAMERA_INFO)") $(if $(RATE),--rate "$(RATE)") \
-		$(if $(PRESET),--preset "$(PRESET)")
+		$(if $(PRESET),--preset "$(PRESET)") $(if $(PRIVACY),--privacy "$(PRIVACY)")
 
 figures:  ## Write the README's figures from the last `make demo`, docs/measured and the models' cards
 	@$(PYTHON) tools/bootstrap.py --tests

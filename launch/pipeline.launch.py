@@ -26,6 +26,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
+from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.nodes.base import AGAIN
 from posemo_ros.nodes.launch_ending import Ending, existing_file
@@ -132,6 +133,13 @@ ARGUMENTS = [
         "record", default_value="", description="Write images and results into this .mcap file. Empty: no."
     ),
     DeclareLaunchArgument(
+        "privacy",
+        default_value="",
+        choices=["", *CHOICES],
+        description="What overlay and recording show of people: blur hides faces (the detector then runs on "
+        "every image), skeleton shows no pixels at all. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
         "manifests",
         default_value="",
         description="More model manifests, separated by commas. Empty: as in params_file.",
@@ -215,7 +223,11 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     """
     # What the command line says wins over the file, and single networks over the preset.
     parameters = preset_parameters(given)
-    parameters |= {key: given[key] for key in ("image_transport", "runtime", *MODELS) if given[key]}
+    parameters |= {
+        key: given[key] for key in ("image_transport", "runtime", "privacy", *MODELS) if given[key]
+    }
+    if given["privacy"] == Privacy.BLUR:
+        parameters |= EVERY_IMAGE
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
     known = {parameter.name for parameter in NODES[name]}

@@ -75,6 +75,7 @@ def people_from_message(message: Any) -> People2D:
         _floats([p.box for p in rows], 4),
         _floats([p.box_score for p in rows]),
         _floats([[(k.x, k.y, k.score) for k in p.keypoints] for p in rows], len(COCO17), 3),
+        _boxes(getattr(message, "other_boxes", ())),  # older recordings have none
         view=View(stamp_of(message), message.header.frame_id, camera, width, height, camera.assumed),
     )
 
@@ -142,6 +143,12 @@ def _status(message: Any) -> EmotionStatus:
 
 def _floats(rows: Sequence[object], *shape: int) -> Floats:
     return np.array(rows, np.float32).reshape(len(rows), *shape)
+
+
+def _boxes(flat: Any) -> Floats:
+    if len(flat) % 4:
+        raise InputError(f"Person2DArray.other_boxes has {len(flat)} numbers; expected four per box")
+    return np.array(flat, np.float32).reshape(-1, 4)
 
 
 def _expect(found: str, expected: str, what: str) -> None:
@@ -248,6 +255,7 @@ class MessageMaker:
                 )
                 for row, track_id in enumerate(people.ids)
             ],
+            other_boxes=self._sequence(np.asarray(people.other_boxes, np.float32).ravel()),
         )
 
     def skeletons(self, skeletons: Skeletons3D, models: Models) -> Any:

@@ -80,11 +80,16 @@ class PeopleFinder:
         view = frame.view(self.hfov_deg)
         self._forget_other_size(view)
 
+        others = self._people.other_boxes
+
         def detect() -> Detections:
+            nonlocal others
+            others = People2D().other_boxes
             with clock("detector"):
                 return self.detector.candidates(frame)
 
-        boxes = self._best(view, self.schedule.boxes(self._people, frame.stamp_ns, detect))
+        found = self.schedule.boxes(self._people, frame.stamp_ns, detect)
+        boxes = self._best(view, found)
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)
         with clock("tracker"):
@@ -92,7 +97,8 @@ class PeopleFinder:
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
             ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
             keypoints = self._calm(ids, boxes.boxes, keypoints, frame.stamp_ns)
-        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, view=view)
+        others = np.concatenate([others, _without(found.boxes, boxes.boxes)])
+        self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, others, view=view)
         return self._people
 
     def _calm(self, ids: tuple[str, ...], boxes: Floats, keypoints: Floats, stamp_ns: int) -> Floats:
@@ -135,3 +141,9 @@ class PeopleFinder:
             return found
         best = np.sort(np.argsort(-found.scores, kind="stable")[: self.max_people])
         return Detections(found.boxes[best], found.scores[best])
+
+
+def _without(boxes: Floats, kept: Floats) -> Floats:
+    """The (n, 4) boxes that are finite and not among the kept (m, 4)."""
+    among = (boxes[:, None] == kept[None]).all(axis=2).any(axis=1)
+    return np.asarray(boxes[~among & np.isfinite(boxes).all(axis=1)], np.float32)

@@ -18,6 +18,7 @@ EMOTIONS = "emotions"
 CONTEXT = "context"
 MARKERS = "markers"
 OVERLAY = "overlay"
+BLURRED = "image_blurred"
 
 COMPRESSED = "/compressed"
 

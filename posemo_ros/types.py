@@ -164,6 +164,8 @@ class People2D(OfView):
         boxes: (N, 4) float32 xyxy px.
         scores: (N,) float32 of the box.
         keypoints: (N, 17, 3) float32 x px, y px, score, in COCO-17 order.
+        other_boxes: (M, 4) float32 xyxy px, where there may be somebody else: weak boxes of the detector's
+            last run, and people beyond the limit. To hide faces by, not to count people by.
         view: The image they were seen in.
     """
 
@@ -171,6 +173,7 @@ class People2D(OfView):
     boxes: Floats = field(default_factory=lambda: _empty(0, 4))
     scores: Floats = field(default_factory=lambda: _empty(0))
     keypoints: Floats = field(default_factory=lambda: _empty(0, len(COCO17), 3))
+    other_boxes: Floats = field(default_factory=lambda: _empty(0, 4))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -30,6 +30,7 @@ RULES: dict[str, Any] = {
     "Person2DArray.image_height": SIZE[1],
     "Person2DArray.detector_model": MODELS.detector,
     "Person2DArray.keypoint_model": MODELS.keypoints,
+    "Person2DArray.other_boxes": np.arange(1, 9, dtype=np.float32),
     "Skeleton3DArray.lifter_model": MODELS.lifter,
     "EmotionArray.emotion_model": MODELS.emotion,
     "EmotionArray.context_model": MODELS.context,
@@ -124,7 +125,7 @@ def values() -> list[Any]:
     keypoints[1, :, 2] = 0.01
     relative[1, 3], roots[0], ages[0] = np.nan, np.nan, np.nan
     return [
-        People2D(ids, floats(n, 4), floats(n), keypoints, view=view),
+        People2D(ids, floats(n, 4), floats(n), keypoints, floats(2, 4), view=view),
         People2D(view=view),
         Skeletons3D(ids, relative, roots, floats(n, 17), view=view),
         Skeletons3D(view=view),

@@ -92,6 +92,15 @@ def test_only_the_best_are_kept() -> None:
     np.testing.assert_allclose(people.scores, [0.9, 0.8])
 
 
+def test_whoever_is_not_kept_is_there_to_be_hidden_until_the_detector_runs_again() -> None:
+    world = World(4)
+    station = finder(world, max_people=2)
+    for i in range(4):
+        people = station.find(frame(i))
+        np.testing.assert_allclose(people.other_boxes, world.boxes(frame(0))[2:])
+    assert world.detections == 1
+
+
 class Crowd(World):
     """Half of its people are seen weakly; and there is a weak box in which nobody is."""
 
@@ -113,6 +122,7 @@ def test_weak_boxes_count_where_a_body_is_seen() -> None:
         people = station.find(frame(i))
         assert sorted(people.ids) == ["p1", "p2", "p3", "p4"]
         assert (people.boxes[:, 1] < 350).all()
+        np.testing.assert_array_equal(people.other_boxes, [[10, 400, 40, 470]])
 
 
 def test_twenty_people_in_view() -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "demo" / "people.mp4"
 TRUTH = ROOT / "demo" / "people_truth.npz"
 RESULTS = ("report.html", "results.mcap", "overlay.mp4", "overview.png", "summary.json")
+CHOICES = ("none", "blur", "skeleton")  # as posemo_ros.draw.privacy has them
 RECORDED = ("people", "skeletons", "emotions", "markers", "overlay/compressed")
 FINISHED_WITH_LOSSES = 3  # as posemo_ros.losses has it
 START_S = 60.0
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--camera-info", default="", help="intrinsics: topic of the bag, or a file")
     parser.add_argument("--rate", type=float, default=0.0, help="images per second; 0: the source's own")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo")
+    parser.add_argument("--privacy", choices=CHOICES, default="none", help="what is shown of people")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long a camera or stream plays")
     args = parser.parse_args()
     args.out = args.out.resolve()  # the nodes run in another folder
@@ -85,11 +87,14 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
     camera = ["-r", "image_raw:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
     reliable = ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
     stations = ["-r", "__ns:=/posemo", *camera]
-    processes.start("recorder", *stations, "-p", f"output:={args.out / 'results.mcap'}")
+    hide = ["-p", f"privacy:={args.privacy}"]
+    recorded = [*RECORDED, *(["image_blurred/compressed"] if args.privacy == "blur" else [])]
+    processes.start("recorder", *stations, *hide, "-p", f"output:={args.out / 'results.mcap'}")
     preset = ["-p", f"preset:='{args.preset}'"] if args.preset else []
-    processes.start("pipeline", *stations, *reliable, *preset)
-    processes.start("markers", *stations, *reliable)
-    for name in RECORDED:
+    every_image = ["-p", "detect_every:=1"] if args.privacy == "blur" else []
+    processes.start("pipeline", *stations, *reliable, *preset, *every_image)
+    processes.start("markers", *stations, *reliable, *hide)
+    for name in recorded:
         processes.wait_for_line("recorder", f"recording /posemo/{name}")
     processes.start(
         "camera",
@@ -98,7 +103,7 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
         *("-p", f"source:='{args.source}'", "-p", f"rate:={args.rate}"),
         *("-p", f"topic:='{args.topic}'", "-p", f"camera_info:='{args.camera_info}'"),
         *("-p", "wait_for:=[pipeline, markers, recorder]", "-p", "lockstep:=true"),
-        *("-p", f"lockstep_topics:=[{', '.join('/posemo/' + name for name in RECORDED)}]"),
+        *("-p", f"lockstep_topics:=[{', '.join('/posemo/' + name for name in recorded)}]"),
         shown=True,
     )
     endless = args.source.isdecimal() or "://" in args.source
@@ -113,7 +118,7 @@ def report(args: argparse.Namespace) -> int:
     """Pictures and figures from the bag; the exit code of `posemo report`: 3 is finished with losses."""
     print("==> making report.html, overlay.mp4, overview.png and summary.json from results.mcap", flush=True)
     command = [sys.executable, "-m", "posemo_ros.cli", "report", str(args.out / "results.mcap")]
-    command += ["--out", str(args.out)]
+    command += ["--out", str(args.out), "--privacy", args.privacy]
     if Path(args.source) == CLIP and TRUTH.exists():
         command += ["--truth", str(TRUTH)]
     code = subprocess.run(command, check=False).returncode

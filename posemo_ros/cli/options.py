@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from ..draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from ..inference.manifest import STATIONS
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
@@ -105,6 +106,17 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_privacy_option(parser: argparse.ArgumentParser) -> None:
+    """``--privacy``."""
+    parser.add_argument(
+        "--privacy",
+        choices=CHOICES,
+        default=Privacy.NONE.value,
+        help="blur: faces are made unrecognisable in everything that is written; skeleton: no pixels at all "
+        "(default: none, everything may be seen)",
+    )
+
+
 def choice_from(args: argparse.Namespace) -> Choice:
     """What the options of ``add_source_options`` describe."""
     return Choice(args.rate, args.topic, args.camera_info, args.strict)
@@ -131,7 +143,10 @@ def models_from(args: argparse.Namespace) -> Models:
 
 def settings_from(args: argparse.Namespace) -> Settings:
     """The settings that the options describe."""
-    return load_preset(args.preset).set(_given(args, [f.name for f in fields(Settings)]))
+    given = _given(args, [f.name for f in fields(Settings)])
+    if getattr(args, "privacy", "") == Privacy.BLUR:
+        given = {**EVERY_IMAGE, **given}
+    return load_preset(args.preset).set(given)
 
 
 def store_for(args: argparse.Namespace) -> ModelStore:

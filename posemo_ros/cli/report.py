@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..draw.privacy import Privacy
 from ..losses import exit_code
 from .command import Command
+from .options import add_privacy_option
 from .values import as_path
 
 
@@ -14,12 +16,13 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=as_path, help="rosbag2 with the topics of posemo_ros")
     parser.add_argument("--out", type=as_path, default=Path("out/report"), help="folder for the results")
     parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
+    add_privacy_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from ..replay.report import make_report
 
-    words, summary = make_report(args.bag, args.out, truth=args.truth)
+    words, summary = make_report(args.bag, args.out, truth=args.truth, privacy=Privacy(args.privacy))
     print(words)
     return exit_code(summary["losses"]["images"])
 

@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..draw.privacy import Privacy
 from ..inference.store import ModelStore
 from .command import INTERRUPTED, Command
-from .options import add_model_options, add_source_options, choice_from, pipeline_from
+from .options import (
+    add_model_options,
+    add_privacy_option,
+    add_source_options,
+    choice_from,
+    pipeline_from,
+)
 from .values import as_path
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="ground truth (.npz) to compare with; of several sources a folder with NAME.npz or "
         "NAME_truth.npz, or a pattern such as 'truth/{name}.npz'",
     )
+    add_privacy_option(parser)
     add_source_options(parser)
     add_model_options(parser)
 
@@ -55,6 +63,7 @@ def _run(args: argparse.Namespace) -> int:
         choice=choice_from(args),
         truths=Truths(args.truth) if args.truth else None,
         overwrite=args.overwrite,
+        privacy=Privacy(args.privacy),
     )
     try:
         if len(args.source) == 1 and not is_pattern(args.source[0]):

@@ -9,6 +9,7 @@ orange, trunk, box and tag have the person's own colour, which belongs to the id
 """
 
 from .overlay import draw_people, overlay
+from .privacy import Background, Privacy
 from .scene import View3D, fit_view, scene
 from .style import EMOTION_COLOURS, LEFT, RIGHT, person_colour
 
@@ -16,6 +17,8 @@ __all__ = [
     "EMOTION_COLOURS",
     "LEFT",
     "RIGHT",
+    "Background",
+    "Privacy",
     "View3D",
     "draw_people",
     "fit_view",

@@ -79,7 +79,7 @@ def evaluate_coco(
     labels = read_labels(annotations, category)
     truth, losses = labels.truth, Losses()
     metrics.coco_keypoint_ap(truth, [])  # complains now, not after an hour of inference
-    photos = _photos(images, truth, losses)
+    photos = photos_of(images, truth, losses)
     detector = build_detector(models, store) if boxes == "detector" else None
     keypoints = build_keypoints(models, store)
     results, done, turned = [], [], 0
@@ -140,7 +140,8 @@ def _of_images(truth: Mapping[str, Any], numbers: set[int]) -> dict[str, Any]:
     }
 
 
-def _photos(folder: Path, truth: Mapping[str, Any], losses: Losses) -> list[Photo]:
+def photos_of(folder: Path, truth: Mapping[str, Any], losses: Losses) -> list[Photo]:
+    """The images of the labels that are in the folder; those that are not are losses."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; expected the one with the images")
     people: dict[int, list[list[float]]] = {image["id"]: [] for image in truth["images"]}

@@ -16,6 +16,8 @@ from visualization_msgs.msg import MarkerArray
 
 from .. import diagnostics as keys
 from ..draw.overlay import overlay
+from ..draw.privacy import Background, Privacy, plain
+from ..draw.style import Picture
 from ..messages import (
     emotions_from_message,
     frame_from_message,
@@ -23,8 +25,8 @@ from ..messages import (
     skeletons_from_message,
     stamp_of,
 )
-from ..topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
-from ..types import Emotions, People2D
+from ..topics import BLURRED, COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
+from ..types import Emotions, People2D, View
 from . import qos
 from .conversion import MAKE
 from .image_input import IMAGE_TOPIC
@@ -37,23 +39,50 @@ KEPT = 30
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """A topic of pictures, raw and as JPEG.
+
+    Attributes:
+        publishers: The two; each is only given what somebody subscribes.
+    """
+
+    publishers: tuple[LifecyclePublisher, LifecyclePublisher]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody looks."""
+        return any(p.get_subscription_count() for p in self.publishers)
+
+    def publish(self, picture: Picture, view: View) -> None:
+        """Publish an (H, W, 3) BGR picture."""
+        raw, compressed = self.publishers
+        if raw.get_subscription_count():
+            raw.publish(MAKE.image(picture, view))
+        if compressed.get_subscription_count():
+            _, jpeg = cv2.imencode(".jpg", picture)
+            compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
+
+
+@dataclass(frozen=True)
 class Loaded:
     """Between configure and cleanup."""
 
     markers: LifecyclePublisher
-    overlay: LifecyclePublisher
-    compressed: LifecyclePublisher
+    overlay: Pictures
+    blurred: Pictures | None
 
     @property
-    def overlay_wanted(self) -> bool:
-        """Whether somebody subscribes the overlay."""
-        return any(p.get_subscription_count() for p in (self.overlay, self.compressed))
+    def pictures_wanted(self) -> bool:
+        """Whether somebody looks at pictures."""
+        return self.overlay.wanted or (self.blurred is not None and self.blurred.wanted)
 
 
 class MarkersNode(ResultStation[MarkersParameters, Loaded]):
     """people, skeletons, emotions, image_raw -> markers, overlay, overlay/compressed.
 
-    Images are only subscribed while somebody subscribes the overlay.
+    Images are only subscribed while somebody subscribes a picture. With ``privacy`` blur there is the
+    image itself, too, with blurred faces: image_blurred, image_blurred/compressed. With skeleton,
+    images are never subscribed.
     """
 
     kind = "markers"
@@ -61,11 +90,16 @@ class MarkersNode(ResultStation[MarkersParameters, Loaded]):
 
     def load(self) -> Loaded:
         """Make the publishers."""
+        blurs = self.params.privacy == Privacy.BLUR
         return Loaded(
             self.publisher(MarkerArray, MARKERS),
-            self.publisher(Image, OVERLAY),
-            self.publisher(CompressedImage, self.resolve_topic_name(OVERLAY) + COMPRESSED),
+            self._pictures(OVERLAY),
+            self._pictures(BLURRED) if blurs else None,
         )
+
+    def _pictures(self, topic: str) -> Pictures:
+        compressed = self.resolve_topic_name(topic) + COMPRESSED
+        return Pictures((self.publisher(Image, topic), self.publisher(CompressedImage, compressed)))
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe results."""
@@ -93,6 +127,7 @@ class _Drawing:
         self._markers = SkeletonMarkers()
         self._images: OrderedDict[int, Image | CompressedImage] = OrderedDict()
         self._people: OrderedDict[int, People2D] = OrderedDict()
+        self._background = Background(Privacy(node.params.privacy))
         compressed = node.params.image_transport == "compressed"
         kind = CompressedImage if compressed else Image
         # image_transport's convention: the suffix comes after remapping, so one remap serves both.
@@ -101,13 +136,16 @@ class _Drawing:
             EMOTIONS: (EmotionArray, self._take_emotions),
             SKELETONS: (Skeleton3DArray, self._draw_markers),
             PEOPLE: (Person2DArray, self._take_people),
-            self._image_topic: (kind, self._take_image),
         }
-        optional = {self._image_topic: qos.newest(5)}
+        optional = {}
+        if self._background.privacy is not Privacy.SKELETON:
+            topics[self._image_topic] = (kind, self._take_image)
+            optional[self._image_topic] = qos.newest(5)
         self._input = node.listen(topics=topics, required=(PEOPLE,), optional=optional)
 
     def tick(self) -> None:
-        self._input.want(self._image_topic, self._loaded.overlay_wanted)
+        if self._background.privacy is not Privacy.SKELETON:
+            self._input.want(self._image_topic, self._loaded.pictures_wanted)
 
     def _take_emotions(self, message: EmotionArray) -> None:
         self._emotions = emotions_from_message(message)
@@ -125,8 +163,12 @@ class _Drawing:
         self._node.monitor.count(keys.PUBLISHED)
 
     def _take_people(self, message: Person2DArray) -> None:
-        if self._loaded.overlay_wanted:
-            people = people_from_message(message)
+        if not self._loaded.pictures_wanted:
+            return
+        people = people_from_message(message)
+        if self._background.privacy is Privacy.SKELETON:
+            self._publish_overlay(plain(people.view.width, people.view.height), people)
+        else:
             _keep(self._people, people.stamp_ns, people)
             self._draw_overlays()
 
@@ -136,18 +178,20 @@ class _Drawing:
 
     def _draw_overlays(self) -> None:
         for stamp in sorted(self._images.keys() & self._people.keys()):
-            self._draw_overlay(self._images.pop(stamp), self._people.pop(stamp))
+            self._draw_pictures(self._images.pop(stamp), self._people.pop(stamp))
 
-    def _draw_overlay(self, message: Image | CompressedImage, people: People2D) -> None:
-        frame, loaded = frame_from_message(message), self._loaded
-        drawn = overlay(frame.bgr(), people, self._emotions, min_score=self._node.params.score_threshold)
-        view = frame.view()
-        if loaded.overlay.get_subscription_count():
-            loaded.overlay.publish(MAKE.image(drawn, view))
-        if loaded.compressed.get_subscription_count():
-            _, jpeg = cv2.imencode(".jpg", drawn)
-            loaded.compressed.publish(MAKE.jpeg(np.asarray(jpeg, np.uint8), view))
-        self._node.measure(frame.stamp_ns, {})
+    def _draw_pictures(self, message: Image | CompressedImage, people: People2D) -> None:
+        frame = frame_from_message(message)
+        picture = self._background.of(frame, people)
+        if self._loaded.blurred is not None:
+            self._loaded.blurred.publish(picture, frame.view())
+        if self._loaded.overlay.wanted:
+            self._publish_overlay(picture, people)
+
+    def _publish_overlay(self, picture: Picture, people: People2D) -> None:
+        drawn = overlay(picture, people, self._emotions, min_score=self._node.params.score_threshold)
+        self._loaded.overlay.publish(drawn, people.view)
+        self._node.measure(people.stamp_ns, {})
 
 
 def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Union, cast
 
 from .. import topics
 from ..camera import DEFAULT_HFOV_DEG
+from ..draw.privacy import CHOICES, Privacy
 from ..errors import InputError
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..pipeline import Models, Settings
@@ -308,7 +309,19 @@ class CameraParameters(Parameters):
 
 
 @dataclass(frozen=True)
-class MarkersParameters(ImageParameters):
+class PrivacyParameter(Parameters):
+    """Of nodes through whose hands pictures of people go."""
+
+    privacy: str = declared(
+        Privacy.NONE.value,
+        "What pictures and recordings show of people: blur makes faces unrecognisable, skeleton shows no "
+        "pixels at all, see docs/privacy.md.",
+        choices=CHOICES,
+    )
+
+
+@dataclass(frozen=True)
+class MarkersParameters(PrivacyParameter, ImageParameters):
     """Of the node ``markers``."""
 
     lifetime_s: float = declared(
@@ -318,7 +331,7 @@ class MarkersParameters(ImageParameters):
 
 
 @dataclass(frozen=True)
-class RecorderParameters(Parameters):
+class RecorderParameters(PrivacyParameter):
     """Of the node ``recorder``."""
 
     output: str = declared(
@@ -334,6 +347,7 @@ class RecorderParameters(Parameters):
             topics.CONTEXT,
             topics.MARKERS,
             topics.OVERLAY + topics.COMPRESSED,
+            topics.BLURRED + topics.COMPRESSED,
             topics.DIAGNOSTICS,
         ),
         "What is recorded, once somebody publishes it; names without a slash in front lie in the node's "

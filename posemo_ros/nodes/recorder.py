@@ -20,6 +20,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from .. import diagnostics as keys
+from ..draw.privacy import Privacy
 from ..errors import InputError
 from ..replay.mcap_file import McapFile
 from ..topics import COMPRESSED
@@ -27,6 +28,7 @@ from . import qos
 from .base import PosemoNode
 from .graph import message_class
 from .parameters import RecorderParameters
+from .pixels import PARAMETER, PublisherPrivacy, may_show_people
 from .run import run
 
 DISCOVERY_S = 0.1
@@ -46,6 +48,10 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
 
     kind = "recorder"
     _failed = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._refused: set[str] = set()
 
     def load(self) -> Bag:
         """Make the file."""
@@ -88,34 +94,60 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
 
     def start(self, loaded: Bag) -> None:
         """Subscribe what is published already, and the rest as it comes."""
-        subscribed: set[str] = set()
+        subscribed: dict[str, Callable[[], None]] = {}
+        asks = PublisherPrivacy(self, Privacy(self.params.privacy))
+        self.on_stop(asks.close)
         discovery = self.create_timer(
             DISCOVERY_S,
-            lambda: self._subscribe_new(loaded, subscribed),
+            lambda: self._subscribe_new(loaded, subscribed, asks),
             clock=Clock(clock_type=ClockType.STEADY_TIME),  # also while /clock stands still
         )
         self.on_stop(lambda: self.destroy_timer(discovery))
-        self._subscribe_new(loaded, subscribed)
+        self._subscribe_new(loaded, subscribed, asks)
 
-    def _subscribe_new(self, bag: Bag, subscribed: set[str]) -> None:
+    def _subscribe_new(
+        self, bag: Bag, subscribed: dict[str, Callable[[], None]], asks: PublisherPrivacy
+    ) -> None:
         for topic in map(self._resolved, self.params.topics):
-            if topic in subscribed:
-                continue
             publishers = self.get_publishers_info_by_topic(topic)
-            if not publishers:
-                continue
-            subscribed.add(topic)
-            try:
-                self._record(bag, topic, publishers)
-            except Exception as error:  # one type that is not known here must not stop the others
-                self.report(topic, f"cannot record {topic} ({publishers[0].topic_type}): {error!r}")
+            if publishers and not self._may_record(bag, topic, publishers, asks):
+                subscribed.pop(topic, _nothing)()
+            elif publishers and topic not in subscribed:
+                subscribed[topic] = self._record_or_say(bag, topic, publishers)
+
+    def _record_or_say(self, bag: Bag, topic: str, publishers: list[Any]) -> Callable[[], None]:
+        try:
+            return self._record(bag, topic, publishers)
+        except Exception as error:  # one type that is not known here must not stop the others
+            self.report(topic, f"cannot record {topic} ({publishers[0].topic_type}): {error!r}")
+            return _nothing
+
+    def _may_record(self, bag: Bag, topic: str, publishers: list[Any], asks: PublisherPrivacy) -> bool:
+        """Whether a topic shows no more than ``privacy`` lets through; says once what it leaves out."""
+        kind, privacy = publishers[0].topic_type, Privacy(self.params.privacy)
+        if privacy is Privacy.NONE or not self._may_show_people(bag, kind):
+            return True
+        complaint = asks.complaint(publishers)
+        if complaint and topic not in self._refused:
+            self._refused.add(topic)
+            self.get_logger().warning(
+                f"not recording {topic} ({kind}), since {PARAMETER} is {privacy.value} and {complaint}"
+            )
+        return complaint == ""
+
+    def _may_show_people(self, bag: Bag, kind: str) -> bool:
+        try:
+            return may_show_people(with_type(bag.types, kind), kind)
+        except (LookupError, OSError):  # a type that is not known here: who knows
+            return True
 
     def _resolved(self, topic: str) -> str:
         """In the node's namespace; as in image_transport, a remapping of the image moves its JPEG, too."""
         base = topic.removesuffix(COMPRESSED)
         return str(self.resolve_topic_name(base)) + topic[len(base) :]
 
-    def _record(self, bag: Bag, topic: str, publishers: list[Any]) -> None:
+    def _record(self, bag: Bag, topic: str, publishers: list[Any]) -> Callable[[], None]:
+        """Subscribe; what is returned ends it, and so does deactivation."""
         kind = publishers[0].topic_type
         number = bag.file.add_topic(topic, kind, with_type(bag.types, kind))
 
@@ -136,7 +168,14 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
             event_callbacks=SubscriptionEventCallbacks(matched=self._announce(topic)),
             raw=True,
         )
-        self.on_stop(lambda: self.destroy_subscription(made))
+        standing = [made]
+
+        def leave() -> None:
+            if standing:
+                self.destroy_subscription(standing.pop())
+
+        self.on_stop(leave)
+        return leave
 
     def _announce(self, topic: str) -> Callable[[QoSSubscriptionMatchedInfo], None]:
         """Say when the connection stands: from then on nothing is missed."""
@@ -146,6 +185,10 @@ class RecorderNode(PosemoNode[RecorderParameters, Bag]):
                 self.get_logger().info(f"recording {topic}")
 
         return on_match
+
+
+def _nothing() -> None:
+    """Nothing to end."""
 
 
 def matching(publishers: list[Any]) -> QoSProfile:

@@ -16,6 +16,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from .. import topics
 from ..diagnostics import LOCKSTEP, ORIGIN, PUBLISHED
+from ..draw import Background, Privacy
+from ..draw.privacy import plain
 from ..errors import InputError
 from ..losses import Losses
 from ..messages import (
@@ -27,15 +29,20 @@ from ..messages import (
 from ..settings import Models
 from ..types import Emotions, Frame, FrameResult, People2D, Skeletons3D
 from .bag_files import open_bag
+from .bag_images import IMAGE_KINDS
 from .bag_source import BagSource
+from .bag_topic import Topic
 from .typestore import MAKE, typestore
 
 JPEG_QUALITY = 90
 IMAGE = topics.IMAGE + topics.COMPRESSED
+BLURRED = topics.absolute(topics.BLURRED) + topics.COMPRESSED
+IMAGES = {Privacy.NONE: IMAGE, Privacy.BLUR: BLURRED, Privacy.SKELETON: ""}
 PEOPLE, SKELETONS, EMOTIONS = "Person2DArray", "Skeleton3DArray", "EmotionArray"
 KINDS = (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray", "CameraInfo")
 TYPES = {
     IMAGE: "sensor_msgs/msg/CompressedImage",
+    BLURRED: "sensor_msgs/msg/CompressedImage",
     topics.CAMERA_INFO: "sensor_msgs/msg/CameraInfo",
     topics.absolute(topics.PEOPLE): f"posemo_msgs/msg/{PEOPLE}",
     topics.absolute(topics.SKELETONS): f"posemo_msgs/msg/{SKELETONS}",
@@ -51,10 +58,12 @@ class ResultBagWriter:
     Args:
         path: The file; one that exists is replaced when the writer is closed.
         models: Names in the manifest.
+        privacy: Of the images: as they are, with blurred faces (on another topic), or none at all.
     """
 
-    def __init__(self, path: Path, models: Models) -> None:
+    def __init__(self, path: Path, models: Models, privacy: Privacy = Privacy.NONE) -> None:
         self._path, self._models = path, models
+        self._image, self._background = IMAGES[privacy], Background(privacy)
         self._part = path.with_name(path.name + ".part")
         shutil.rmtree(self._part, ignore_errors=True)
         self._writer = Writer(self._part, version=9, storage_plugin=StoragePlugin.MCAP)
@@ -62,6 +71,7 @@ class ResultBagWriter:
         self._connections = {
             topic: self._writer.add_connection(topic, kind, typestore=typestore())
             for topic, kind in TYPES.items()
+            if topic not in IMAGES.values() or topic == self._image
         }
 
     def __enter__(self) -> ResultBagWriter:
@@ -78,7 +88,9 @@ class ResultBagWriter:
         """One image and what was found in it."""
         stamp, view = frame.stamp_ns, result.people.view
         calibration = replace(view, camera=None) if view.camera_assumed else view
-        self._put(IMAGE, stamp, MAKE.jpeg(_jpeg(frame), view))
+        if self._image:
+            picture = self._background.of(frame, result.people)
+            self._put(self._image, stamp, MAKE.jpeg(_jpeg(picture), view))
         self._put(topics.CAMERA_INFO, stamp, MAKE.camera_info(calibration))
         self._put(topics.absolute(topics.PEOPLE), stamp, MAKE.people(result.people, self._models))
         self.write_late(stamp, result.skeletons, result.emotions)
@@ -96,8 +108,8 @@ class ResultBagWriter:
         self._writer.write(self._connections[topic], time_ns, raw)
 
 
-def _jpeg(frame: Frame) -> NDArray[np.uint8]:
-    _, data = cv2.imencode(".jpg", frame.bgr(), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def _jpeg(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return np.asarray(data, np.uint8)
 
 
@@ -117,6 +129,7 @@ class Recording:
         models: Names in the manifest by station, as far as the messages say.
         diagnostics: Key/value pairs of the pipeline's status messages, oldest first.
         losses: Messages of the bag that could not be read, and where it ends too early.
+        has_images: Whether there are images that the people were found in.
     """
 
     path: Path
@@ -129,6 +142,7 @@ class Recording:
     models: dict[str, str] = field(default_factory=dict)
     diagnostics: list[dict[str, str]] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
+    has_images: bool = True
 
     @property
     def in_lockstep(self) -> bool:
@@ -160,9 +174,16 @@ class Recording:
         return found if any(abs(ms) > 1e-3 for ms in found) else []
 
     def frames(self) -> Iterator[Frame]:
-        """The recorded images, with intrinsics."""
+        """The recorded images, with intrinsics; empty ones where people were recorded without images."""
+        if not self.has_images:
+            return (_empty(people, stamp) for stamp, people in sorted(self.people.items()))
         key = _Keys()
         return (replace(f, stamp_ns=key("image", f.stamp_ns)) for f in BagSource(self.path))
+
+
+def _empty(people: People2D, stamp_ns: int) -> Frame:
+    view = people.view
+    return Frame(plain(view.width, view.height), stamp_ns, view.frame_id, view.camera)
 
 
 class _Keys:
@@ -187,8 +208,9 @@ def read_results(path: Path) -> Recording:
     Raises:
         InputError: It is no bag, or nobody's results are in it.
     """
-    recording, key = Recording(path), _Keys()
+    key = _Keys()
     with open_bag(path) as bag:
+        recording = Recording(path, has_images=any(_shows_people(t) for t in bag.topics.values()))
         wanted = [t.name for t in bag.topics.values() if t.kind.rsplit("/", 1)[-1] in KINDS]
         for topic, received_ns, raw in bag.messages(wanted):
             try:
@@ -203,6 +225,11 @@ def read_results(path: Path) -> Recording:
             f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
         )
     return recording
+
+
+def _shows_people(topic: Topic) -> bool:
+    """Whether a topic has images that nothing was drawn on."""
+    return topic.kind in IMAGE_KINDS and topics.OVERLAY not in topic.name.split("/")
 
 
 def _take(recording: Recording, kind: str, message: Any, received_ns: int, key: _Keys) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draw import View3D, overlay, scene
+from ..draw import Background, Privacy, View3D, overlay, scene
 from ..errors import InputError
 from ..types import Frame, People2D
 from .bag import Recording
@@ -48,6 +48,7 @@ def draw_films(
     view: View3D,
     wanted: Collection[int],
     progress: Progress,
+    privacy: Privacy = Privacy.NONE,
 ) -> Films:
     """Draw every image of a recording.
 
@@ -60,10 +61,12 @@ def draw_films(
         view: Of the 3D view.
         wanted: Stamps of the pictures to keep.
         progress: Shows how far it is.
+        privacy: What may be seen of the images.
 
     Raises:
         InputError: The recording has no images.
     """
+    background = Background(privacy)
     rate_hz = usual_rate(sorted(recording.people))
     kilobits = small_rate(len(recording.people) / rate_hz)
     height = SMALL_HEIGHT if kilobits > TIGHT_KILOBITS else TIGHT_HEIGHT
@@ -73,7 +76,7 @@ def draw_films(
         small_path, films.problems, VideoWriter(small_path, rate_hz=rate_hz, kilobits=kilobits, height=height)
     )
     for frame in progress.over(recording.frames(), "drawing", len(recording.people)):
-        drawn, seen = _pictures(recording, frame, view)
+        drawn, seen = _pictures(recording, frame, background, view)
         both.write(np.concatenate([drawn, seen], axis=1), frame.stamp_ns)
         small.write(drawn, frame.stamp_ns)
         films.stamps.append(frame.stamp_ns)
@@ -112,10 +115,13 @@ class _Film:
         self._problems.append(f"{self._path.name} {said}")
 
 
-def _pictures(recording: Recording, frame: Frame, view: View3D) -> tuple[Picture, Picture]:
+def _pictures(
+    recording: Recording, frame: Frame, background: Background, view: View3D
+) -> tuple[Picture, Picture]:
     """2D overlay and, as high, the 3D view."""
-    people = recording.people.get(frame.stamp_ns, People2D())
-    drawn = overlay(frame.bgr(), people, recording.emotions.get(frame.stamp_ns))
+    people = recording.people.get(frame.stamp_ns)
+    picture = background.of(frame, people)
+    drawn = overlay(picture, people or People2D(), recording.emotions.get(frame.stamp_ns))
     return drawn, scene(recording.skeletons.get(frame.stamp_ns), (frame.height, frame.height), view)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
-from ..draw import fit_view
+from ..draw import Privacy, fit_view
 from ..errors import InputError, MissingExtraError
 from ..losses import Losses, together, words_of_losses
 from ..machine import machine
@@ -55,14 +55,21 @@ class RunFigures:
     losses: dict[str, Any] = field(default_factory=Losses().as_dict)
 
 
-def make_report(bag: Path, out: Path, truth: Path | None = None) -> tuple[str, dict[str, Any]]:
+def make_report(
+    bag: Path, out: Path, truth: Path | None = None, privacy: Privacy = Privacy.NONE
+) -> tuple[str, dict[str, Any]]:
     """Report on a bag of the package's topics; see ``write_report``."""
     make_folder(out)
-    return write_report(bag, out, truth, None, Progress())
+    return write_report(bag, out, truth, None, Progress(), privacy)
 
 
 def write_report(
-    bag: Path, out: Path, truth: Path | None, figures: RunFigures | None, progress: Progress
+    bag: Path,
+    out: Path,
+    truth: Path | None,
+    figures: RunFigures | None,
+    progress: Progress,
+    privacy: Privacy = Privacy.NONE,
 ) -> tuple[str, dict[str, Any]]:
     """Table, films, picture, page and summary of a bag of the package's topics.
 
@@ -72,6 +79,7 @@ def write_report(
         truth: Ground truth to compare with, see ``compare``.
         figures: Of the run; None: as far as the bag knows them.
         progress: Shows how far it is.
+        privacy: What films and pictures may show; the bag stays as it is.
 
     Returns:
         The summary in words, and as in summary.json.
@@ -85,9 +93,10 @@ def write_report(
     view = fit_view([s.joints for s in recording.skeletons.values()])
     no_table = _write_table(recording, out / "results.parquet")
     small = out / "overlay-small.mp4"
-    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording), progress)
+    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording), progress, privacy)
     compared, refusal = _compared(recording, films.stamps, expected)
     summary = _summary(recording, figures, films.stamps, compared)
+    summary["privacy"] = privacy.value
     summary["notes"] += [*films.problems, *no_table, *([refusal] if refusal else [])]
     _illustrate(out, recording, figures, summary, films)
     small.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, losses
+from ..draw import Privacy
 from ..errors import InputError, PosemoError
 from ..inference.manifest import STATIONS
 from ..inference.store import ModelStore
@@ -67,6 +68,7 @@ class Runner:
         choice: What of a source is read.
         truths: Where the ground truth to compare with is; None: nowhere.
         overwrite: Results of another run may be thrown away.
+        privacy: What the recorded images, films and pictures may show.
     """
 
     pipeline: Pipeline
@@ -74,6 +76,7 @@ class Runner:
     choice: Choice
     truths: Truths | None = None
     overwrite: bool = False
+    privacy: Privacy = Privacy.NONE
 
     def one(
         self, text: str, out: Path, progress: Progress | None = None, *, name: str = "", several: bool = False
@@ -102,8 +105,8 @@ class Runner:
             journal = None if source.live else stack.enter_context(Journal(folder.journal))
             if journal is not None:
                 stack.enter_context(journal.attached(self.pipeline))
-            figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress)
-            words, summary = write_report(out / RESULT_BAG, out, truth, figures, progress)
+            figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress, self.privacy)
+            words, summary = write_report(out / RESULT_BAG, out, truth, figures, progress, self.privacy)
             images, people = summary["frames"]["out"], len(summary["ids"])
             outcome = Outcome(
                 without_password(text), str(out), words, images, people, summary["losses"]["images"]
@@ -159,6 +162,7 @@ class Runner:
             "source": without_password(text) if source.live or "://" in text else str(path.resolve()),
             "content": _content(text, source),
             "choice": [choice, fingerprint(Path(self.choice.camera_info)) if self.choice.camera_info else ""],
+            "privacy": self.privacy.value,
             "truth": [str(truth), fingerprint(truth)] if truth else None,
             **{f"model {k}": v for k, v in models.items()},
             "files": {name: self.store.sha256(name) for name in sorted(names)},
@@ -180,7 +184,12 @@ def _content(text: str, source: Source) -> str | list[str]:
 
 
 def run_chain(
-    source: Source, pipeline: Pipeline, bag: Path, journal: Journal | None, progress: Progress
+    source: Source,
+    pipeline: Pipeline,
+    bag: Path,
+    journal: Journal | None,
+    progress: Progress,
+    privacy: Privacy = Privacy.NONE,
 ) -> RunFigures:
     """Everything in the source through the chain, into a bag.
 
@@ -192,7 +201,7 @@ def run_chain(
     pipeline.start()
     times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
     last: Frame | None = None
-    with ResultBagWriter(bag, pipeline.models) as writer:
+    with ResultBagWriter(bag, pipeline.models, privacy) as writer:
         try:
             for frame in progress.over(source, "running", source.length):
                 result, ms = journal.step(pipeline, frame) if journal else _step(pipeline, frame)

@@ -95,6 +95,7 @@ def base(command: str, bag: Path) -> list[str]:
         "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo models pull": ["posemo-keypoints"],
         "posemo evaluate coco": [*coco, "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo evaluate faces": [*coco[:4], "--runtime", "onnxruntime", "--threads", "1"],
         "posemo evaluate lift": ["--clips", "clips.npz", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo evaluate emotion": ["--clips", "clips.npz", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo evaluate tracking": ["--results", str(bag), "--truth", "clips.npz"],

@@ -124,7 +124,7 @@ def test_crowds_and_people_without_keypoints_get_no_box(tmp_path: Path) -> None:
         coco_person(2, 100, keypoints=[0] * 51),
         coco_person(3, 5, image_id=1, iscrowd=1),
     ]
-    photos = coco._photos(tmp_path, read_labels(coco_file(tmp_path, people)).truth, Losses())
+    photos = coco.photos_of(tmp_path, read_labels(coco_file(tmp_path, people)).truth, Losses())
     assert [len(p.boxes) for p in photos] == [1, 0]
     assert photos[0].boxes.tolist() == [[10, 20, 60, 105]]
 
@@ -185,5 +185,5 @@ def test_without_pycocotools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_development_fixtures(shared_data: Path) -> None:
     folder = shared_data / "fixtures" / "coco"
     labels = read_labels(folder / "test_coco.json")
-    assert sum(len(p.boxes) for p in coco._photos(folder, labels.truth, Losses())) == 12
+    assert sum(len(p.boxes) for p in coco.photos_of(folder, labels.truth, Losses())) == 12
     assert labels.notes == ()

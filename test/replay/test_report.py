@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
 
 from posemo_ros import cli
 from posemo_ros.camera import Camera
+from posemo_ros.draw import Privacy
 from posemo_ros.errors import InputError
 from posemo_ros.pipeline import Models, Settings
 from posemo_ros.replay.bag import ResultBagWriter, read_results
@@ -135,6 +137,29 @@ def test_results_come_back_from_a_bag_as_they_were(tmp_path: Path) -> None:
     assert frames[1].camera is not None
     np.testing.assert_allclose(frames[1].camera.matrix, CAMERA.matrix)
     assert abs(int(frames[2].image.mean()) - 42) <= 1
+
+
+@pytest.mark.parametrize(
+    ("privacy", "topics"),
+    [
+        (Privacy.NONE, {"/camera/image_raw/compressed"}),
+        (Privacy.BLUR, {"/posemo/image_blurred/compressed"}),
+        (Privacy.SKELETON, set()),
+    ],
+)
+def test_what_a_run_records_of_images(tmp_path: Path, privacy: Privacy, topics: set[str]) -> None:
+    with ResultBagWriter(tmp_path / "r.mcap", Models(), privacy) as bag:
+        for i in range(3):
+            bag.write(image(i), result(i, people=2))
+    with AnyReader([tmp_path / "r.mcap"]) as reader:
+        assert {c.topic for c in reader.connections if "Image" in c.msgtype} == topics
+    shown = list(read_results(tmp_path / "r.mcap").frames())
+    assert [f.stamp_ns for f in shown] == [image(i).stamp_ns for i in range(3)]
+    make_report(tmp_path / "r.mcap", tmp_path / "out", privacy=privacy)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["privacy"], summary["frames"]["in"]) == (privacy.value, 3)
+    if privacy is Privacy.SKELETON:
+        assert not any((f.image == 42).any() for f in shown)
 
 
 def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:

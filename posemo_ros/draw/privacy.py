@@ -1,0 +1,178 @@
+"""Pictures that do not show who somebody is: faces made unrecognisable, or no pixels at all.
+
+Where the head is, the keypoints of the face say, with a margin from the size of the body; where they
+are not seen, the upper part of the box counts. What this does not promise stands in docs/privacy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+import cv2
+import numpy as np
+
+from ..types import Floats, Frame, People2D
+from . import style
+from .style import Picture
+
+
+class Privacy(str, Enum):
+    """What pictures show of the people in them."""
+
+    NONE = "none"
+    BLUR = "blur"
+    SKELETON = "skeleton"
+
+    def allows(self, other: Privacy) -> bool:
+        """Whether what was made under ``other`` shows no more than this one lets through."""
+        order = list(Privacy)
+        return order.index(other) >= order.index(self)
+
+
+CHOICES = tuple(privacy.value for privacy in Privacy)
+# Who comes into view between two runs of the detector would be seen for so long.
+EVERY_IMAGE = {"detect_every": 1}
+CANVAS = style.bgr("#1F2630")
+
+FACE = slice(0, 5)  # nose, eyes, ears in COCO-17
+SEEN = 0.3  # score of a keypoint that counts
+ENOUGH = 2  # keypoints of the face
+NEAR = 0.25  # of the box: a face farther outside was not this person's
+# Lengths as parts of the body height (Winter, Biomechanics and Motor Control of Human Movement, Fig. 4.1;
+# the distance of the ears from head breadths in anthropometric tables).
+SHOULDERS, TRUNK, EARS = 0.259, 0.288, 0.09
+# From any keypoint of a face to the farthest point of the head it may lie from: ear to nose is 0.08, eye to
+# crown 0.064, ear to chin 0.07 of the body height; the rest is for keypoints that are off and for hair.
+MARGIN = 0.115
+UPPER = 0.5  # of an upright box, where the face is not seen
+UPRIGHT = 1.2  # height by width of a box
+PAD = 0.1  # a box may cut into the head
+CELLS = 4  # mean colours that are left of the longer side of a head
+HOLD_S = 1.0  # somebody who is not found any more is hidden for so long
+SPREAD = 1.0  # and what is hidden grows by so many times its size in a second
+
+
+def head_boxes(people: People2D) -> Floats:
+    """Where the heads are.
+
+    Args:
+        people: N persons.
+
+    Returns:
+        (N, 4) float32 xyxy px; may reach beyond the image.
+    """
+    return np.array(
+        [_head(b, k) for b, k in zip(people.boxes, people.keypoints, strict=True)], np.float32
+    ).reshape(-1, 4)
+
+
+def _head(box: Floats, keypoints: Floats) -> Floats:
+    """(4,) around the keypoints of the face, or the upper part of the box."""
+    points, size = keypoints[FACE, :2], box[2:] - box[:2]
+    near = ((points >= box[:2] - NEAR * size) & (points <= box[2:] + NEAR * size)).all(axis=1)
+    seen = near & (keypoints[FACE, 2] >= SEEN)
+    if seen.sum() < ENOUGH:
+        return upper_part(box)
+    margin = MARGIN * _body_height(box, keypoints)
+    low, high = points[seen].min(axis=0) - margin, points[seen].max(axis=0) + margin
+    return np.concatenate([low, high]).astype(np.float32)
+
+
+def _body_height(box: Floats, keypoints: Floats) -> float:
+    """Pixels that the whole body would measure: the most that any part of it speaks for."""
+
+    def apart(a: int, b: int) -> float:
+        both = keypoints[[a, b]]
+        known = (both[:, 2] >= SEEN).all() and np.isfinite(both).all()
+        return float(np.hypot(*(both[0, :2] - both[1, :2]))) if known else 0.0
+
+    longer = float(max(box[2] - box[0], box[3] - box[1]))
+    trunk = max(apart(5, 11), apart(6, 12)) / TRUNK
+    return max(longer, trunk, apart(5, 6) / SHOULDERS, apart(3, 4) / EARS)
+
+
+def upper_part(box: Floats) -> Floats:
+    """(4,) where the head of somebody in an upright box is; all of a box that is not upright."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    pad = PAD * max(float(width), float(height))
+    bottom = box[1] + UPPER * height if height >= UPRIGHT * width else box[3] + pad
+    return np.array([box[0] - pad, box[1] - pad, box[2] + pad, bottom], np.float32)
+
+
+def hide(canvas: Picture, boxes: Iterable[Floats]) -> None:
+    """Leave of each box no more than ``CELLS`` by ``CELLS`` mean colours, smoothly joined.
+
+    Args:
+        canvas: (H, W, 3) uint8; changed.
+        boxes: (4,) each, xyxy px.
+    """
+    for box in boxes:
+        if not np.isfinite(box).all():
+            continue
+        low, high = np.clip(np.floor(box[:2]), -1e6, 1e6), np.clip(np.ceil(box[2:]), -1e6, 1e6)
+        x0, y0, x1, y1 = style.clipped(canvas, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+        if x0 < x1 and y0 < y1:
+            canvas[y0:y1, x0:x1] = _coarse(canvas[y0:y1, x0:x1])
+
+
+def _coarse(part: Picture) -> Picture:
+    height, width = part.shape[:2]
+    cell = max(height, width) / CELLS
+    size = (max(1, round(width / cell)), max(1, round(height / cell)))
+    means = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+class Background:
+    """What results are drawn on, image by image of one stream.
+
+    Keeps hidden for a second where somebody was seen last, so that a face does not flash up in the
+    image in which its person was missed.
+
+    Args:
+        privacy: What may be seen.
+    """
+
+    def __init__(self, privacy: Privacy) -> None:
+        self.privacy = privacy
+        self._last: dict[str, tuple[int, Floats]] = {}  # track id -> stamp, where the head was
+        self._others: list[tuple[int, Floats]] = []  # stamp, where an unknown head may have been
+
+    def of(self, frame: Frame, people: People2D | None) -> Picture:
+        """The picture to draw on.
+
+        Args:
+            frame: The image.
+            people: Who was found in it; None: nothing is known about it.
+
+        Returns:
+            (H, W, 3) uint8 BGR; a new one unless all may be seen.
+        """
+        if self.privacy is Privacy.NONE:
+            return frame.bgr()
+        if self.privacy is Privacy.SKELETON or people is None:
+            return plain(frame.width, frame.height)
+        canvas = np.array(frame.bgr(), np.uint8, order="C")
+        hide(canvas, self.hidden(people))
+        return canvas
+
+    def hidden(self, people: People2D) -> list[Floats]:
+        """Boxes to hide: everybody of this image, and those of the last second who are missing in it."""
+        now = people.stamp_ns
+        self._last = {k: v for k, v in self._last.items() if 0 <= now - v[0] <= HOLD_S * 1e9}
+        self._others = [v for v in self._others if 0 <= now - v[0] <= HOLD_S * 1e9]
+        self._last |= {k: (now, head) for k, head in zip(people.ids, head_boxes(people), strict=True)}
+        self._others += [(now, upper_part(box)) for box in people.other_boxes]
+        known = [_grown(head, (now - then) * 1e-9) for then, head in self._last.values()]
+        return known + [head for _, head in self._others]
+
+
+def plain(width: int, height: int) -> Picture:
+    """A picture without pixels of anybody."""
+    return np.full((height, width, 3), CANVAS, np.uint8)
+
+
+def _grown(box: Floats, seconds: float) -> Floats:
+    grow = 0.5 * SPREAD * seconds * (box[2:] - box[:2])
+    return np.concatenate([box[:2] - grow, box[2:] + grow]).astype(np.float32)
