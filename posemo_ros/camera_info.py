@@ -132,19 +132,19 @@ def _turned(matrix: NDArray[np.float64], size: tuple[int, int]) -> tuple[NDArray
 
 def _distortion(info: Any) -> tuple[NDArray[np.float64], str, str]:
     """(coefficients, model, problem); a distortion nobody can use is left out."""
-    coefficients, said = np.asarray(info.d, np.float64).ravel(), str(info.distortion_model)
+    coefficients, name = np.asarray(info.d, np.float64).ravel(), str(info.distortion_model)
     if not coefficients.any():
         return np.zeros(0), "", ""
-    model = _MODEL_OF.get(said.strip().lower().replace(" ", "_").replace("-", "_"))
+    model = _MODEL_OF.get(name.strip().lower().replace(" ", "_").replace("-", "_"))
     if model is None:
         known = ", ".join(_NAMES)
-        problem = f"distortion model {said!r} is unknown (known: {known}, and their other names)"
+        problem = f"distortion model {name!r} is unknown (known: {known}, and their other names)"
         return np.zeros(0), "", f"{problem}: assuming no distortion; {_UNDISTORT}"
     if model == "equidistant" and len(coefficients) > 4 and not coefficients[4:].any():
         coefficients = coefficients[:4]
     fitting = _FISHEYE if model == "equidistant" else _SERIES
     if len(coefficients) not in fitting or not np.isfinite(coefficients).all():
-        problem = f"{len(coefficients)} coefficients do not fit the distortion model {said!r}"
+        problem = f"{len(coefficients)} coefficients do not fit the distortion model {name!r}"
         return np.zeros(0), "", f"{problem}: assuming no distortion"
     if model == "plumb_bob" and len(coefficients) > 5:
         model = "rational_polynomial"

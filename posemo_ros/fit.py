@@ -36,14 +36,14 @@ def check_fit(session: Session, entry: ModelSpec) -> None:
     """
     try:
         outputs = session.run(_zeros(session, entry.spec))
-        said = _problem(entry.spec, outputs)
+        problem = _problem(entry.spec, outputs)
     except ModelError as error:
         raise ModelError(f"model {entry.name!r}: {error}") from error
     except Exception as error:  # runtimes and decoders raise what they like
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"model {entry.name!r} does not work with its manifest entry: {first}") from error
-    if said:
-        raise ModelError(f"model {entry.name!r}: {said}; correct its entry in the manifest")
+    if problem:
+        raise ModelError(f"model {entry.name!r}: {problem}; correct its entry in the manifest")
 
 
 def _zeros(session: Session, spec: TaskSpec) -> dict[str, NDArray[np.float32]]:

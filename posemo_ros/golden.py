@@ -190,16 +190,16 @@ def _joints(session: Session, spec: LiftSpec) -> Answers:
 
 
 def _probabilities(session: Session, spec: EmotionSpec) -> Answers:
-    """What the network believes; nothing is ever said, since an explanation asks the network again."""
+    """What the network believes; no emotion is ever reported, since an explanation asks the network again."""
     silent = replace(spec, thresholds=dict.fromkeys(EMOTIONS, 2.0)) if NEUTRAL in spec.labels else spec
     estimator, clip = EmotionEstimator(session, silent, min_confidence=0.0), _clip()
     if spec.context_frames:
         estimator.remember(_context(session))
     for skeletons in clip.skeletons:
-        said = estimator.judge(skeletons)
-    beliefs = [estimator.evidence(person) for person in said.ids]
+        emotions = estimator.judge(skeletons)
+    beliefs = [estimator.evidence(person) for person in emotions.ids]
     known = [b for b in beliefs if b is not None]
-    return [np.stack(known)] if known else [said.probabilities]
+    return [np.stack(known)] if known else [emotions.probabilities]
 
 
 def _context(session: Session) -> Context:

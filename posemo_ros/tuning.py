@@ -183,8 +183,8 @@ def _wrong(golden: Golden, session: Session, expected: Answers, trial: Trial, *,
 
 
 def _key(sha256: str, candidates: Sequence[str], threads: int) -> str:
-    facts = [VERSION, sha256, list(candidates), threads, processor(), cuda.gpu_name(), versions()]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    inputs = [VERSION, sha256, list(candidates), threads, processor(), cuda.gpu_name(), versions()]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def _remembered(file: Path, key: str) -> Choice | None:

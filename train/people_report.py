@@ -100,13 +100,14 @@ def reliability(scores: NDArray[Any], right: NDArray[Any]) -> dict[str, Any]:
     """How often joints of a score are right, in ten bins; the expected calibration error."""
     index = np.minimum((scores * BINS).astype(int), BINS - 1)
     counts = np.bincount(index, minlength=BINS)
-    said = np.bincount(index, scores, BINS) / np.maximum(counts, 1)
+    confidence = np.bincount(index, scores, BINS) / np.maximum(counts, 1)
     true = np.bincount(index, right, BINS) / np.maximum(counts, 1)
-    error = float((counts * np.abs(said - true)).sum() / counts.sum())
+    error = float((counts * np.abs(confidence - true)).sum() / counts.sum())
     rows = [
-        [round(float(a), 2), round(float(b), 2), int(n)] for a, b, n in zip(said, true, counts, strict=True)
+        [round(float(a), 2), round(float(b), 2), int(n)]
+        for a, b, n in zip(confidence, true, counts, strict=True)
     ]
-    return {"joints": int(counts.sum()), "ece": round(error, 3), "said_true_count": rows}
+    return {"joints": int(counts.sum()), "ece": round(error, 3), "confidence_accuracy_count": rows}
 
 
 def calibration(

@@ -1,4 +1,4 @@
-"""From which evidence on an emotion is said: chosen on half of labelled clips, reported on the other half."""
+"""The evidence from which an emotion is reported: chosen on half of labelled clips, tested on the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.evaluate.clips import Clip, read_clips
-from posemo_ros.evaluate.emotion import figures, judge, quiet_figures
+from posemo_ros.evaluate.emotion import figures, judge, neutral_figures
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.session import Session
 from posemo_ros.replay.bag import read_results
@@ -55,8 +55,8 @@ def largest_neutral(
     )
     peaks = np.zeros(len(EMOTIONS))
 
-    def watch(said: Skeletons3D, people: Sequence[str] | None = None) -> None:
-        for person in said.ids if people is None else people:
+    def watch(skeletons: Skeletons3D, people: Sequence[str] | None = None) -> None:
+        for person in skeletons.ids if people is None else people:
             evidence = estimator.evidence(person)
             if evidence is not None:
                 peaks[:] = np.maximum(peaks, evidence[:-1])
@@ -87,8 +87,8 @@ def windows_with_an_emotion(session: Session, spec: EmotionSpec, bags: Sequence[
         estimator = EmotionEstimator(session, spec)
         films, _, second = _people_of(bag)
         for skeletons in films:
-            said = estimator.judge(skeletons)
-            for person, status in zip(said.ids, said.status, strict=True):
+            emotions = estimator.judge(skeletons)
+            for person, status in zip(emotions.ids, emotions.status, strict=True):
                 if person in second:
                     judged += status in (EmotionStatus.VALID, EmotionStatus.NOT_ENOUGH_EVIDENCE)
                     answered += status is EmotionStatus.VALID
@@ -105,11 +105,11 @@ def choose(peaks: Doubles) -> dict[str, float]:
 
 def report(session: Session, spec: EmotionSpec, clips: Sequence[Clip], *, seed: int = 0) -> dict[str, Any]:
     """The figures of ``posemo evaluate emotion`` on these clips."""
-    answers, said, _ = judge(EmotionEstimator(session, spec), clips, seed)
+    answers, counts, _ = judge(EmotionEstimator(session, spec), clips, seed)
     acted = np.array([c.emotion != NEUTRAL for c in clips])
     labels = [c.emotion for c in clips if c.emotion != NEUTRAL]
-    quiet = [c for c in clips if c.emotion == NEUTRAL]
-    return {**(figures(answers[acted], labels) if labels else {}), **quiet_figures(said[~acted], quiet)}
+    neutral = [c for c in clips if c.emotion == NEUTRAL]
+    return {**(figures(answers[acted], labels) if labels else {}), **neutral_figures(counts[~acted], neutral)}
 
 
 def fit_thresholds(session: Session, spec: EmotionSpec, path: Path, bags: Sequence[Path]) -> dict[str, Any]:

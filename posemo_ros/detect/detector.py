@@ -80,12 +80,17 @@ class Letterbox:
         Returns:
             (1, 3, height, width) float32; network pixels per image pixel.
         """
-        spec = self._spec
-        height, width = image.shape[:2]
-        scale = min(spec.width / width, spec.height / height)
-        w = min(max(round(width * scale), 1), spec.width)
-        h = min(max(round(height * scale), 1), spec.height)
-        canvas = np.full((spec.height, spec.width, *image.shape[2:]), spec.pad_value, np.uint8)
-        canvas[:h, :w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR)
-        write_tensor(canvas, order, spec, self._tensor[0])
+        canvas, scale = letterbox(image, self._spec)
+        write_tensor(canvas, order, self._spec, self._tensor[0])
         return self._tensor, scale
+
+
+def letterbox(image: NDArray[np.uint8], spec: ImageInput) -> tuple[NDArray[np.uint8], float]:
+    """The picture (H, W, ...) scaled to (height, width, ...), at its top left; how much larger it is."""
+    height, width = image.shape[:2]
+    scale = min(spec.width / width, spec.height / height)
+    w = min(max(round(width * scale), 1), spec.width)
+    h = min(max(round(height * scale), 1), spec.height)
+    canvas = np.full((spec.height, spec.width, *image.shape[2:]), spec.pad_value, np.uint8)
+    canvas[:h, :w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR)
+    return canvas, scale

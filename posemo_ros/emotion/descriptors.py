@@ -1,4 +1,4 @@
-"""What can be said of a movement in words: descriptors that the literature on expression uses.
+"""Movement in words: descriptors that the literature on expression uses.
 
 Posture, energy and the quality of movement, after Laban's effort (weight, time, flow, space) and
 shape, as in studies that measured them: Wallbott 1998; de Meijer 1989; Camurri, Lagerlöf & Volpe,

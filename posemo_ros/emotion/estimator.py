@@ -199,15 +199,15 @@ class EmotionEstimator:
         poses = upright(window) if self._spec.axes == "upright" else window
         inputs = describe(poses, self._spec.rate_hz) if self._spec.reads == "descriptors" else poses
         for row, i, answer in zip(inputs, judged, self._infer(inputs, contexts), strict=True):
-            said = self._weigh(ids[i], now, answer, runs=self._spec.reads == "descriptors" and runs(row))
-            if said is None:
+            reported = self._weigh(ids[i], now, answer, runs=self._spec.reads == "descriptors" and runs(row))
+            if reported is None:
                 status[i] = EmotionStatus.NOT_ENOUGH_EVIDENCE
             else:
-                probabilities[i], reasons[i] = said, self._explain(row, int(said.argmax()))
+                probabilities[i], reasons[i] = reported, self._explain(row, int(reported.argmax()))
         return probabilities, tuple(reasons)
 
     def _weigh(self, person: str, now: float, answer: Floats, *, runs: bool) -> Floats | None:
-        """(6,) what is to be said of a person, None: nothing."""
+        """(6,) what is to be reported of a person, None: nothing."""
         if len(answer) == len(EMOTIONS):
             return answer if (answer >= self._thresholds).any() else None
         if runs:  # all that tells of arousal is large then, whatever the runner feels

@@ -10,9 +10,9 @@ import numpy as np
 from ..types import Floats
 
 AVERAGE_S = 0.8  # time constant of the mean over the windows, which overlap anyway
-CONSISTENT_S = 0.4  # so long the mean must speak for an emotion before it is said
+CONSISTENT_S = 0.4  # so long the mean must be for an emotion before it is reported
 KEEP = 0.6  # of the threshold: an answer that was given stays while the mean is above
-CLEAR = 1.3  # times as probable as the next the emotion must be before it is said
+CLEAR = 1.3  # times as probable as the next the emotion must be before it is reported
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Evidence:
     """What speaks for each emotion, and for none, in the windows of one person.
 
     Attributes:
-        thresholds: (6,) mean probability from which each emotion is said.
+        thresholds: (6,) mean probability from which each emotion is reported.
         mean: (7,) over the windows so far, the newest weigh most; None before the first.
     """
 
@@ -40,8 +40,8 @@ class Evidence:
             probabilities: (7,) six emotions and none, sum 1.
 
         Returns:
-            (6,) probabilities of the emotions, given that one is shown; None when nothing is to
-            be said.
+            (6,) probabilities of the emotions, given that one is shown; None when none is to
+            be reported.
         """
         if self.mean is None:
             self.mean = probabilities.astype(np.float32)
@@ -58,8 +58,8 @@ class Evidence:
         if best != self._candidate:
             self._candidate, self._since = best, time
         ripe = best >= 0 and time - self._since >= CONSISTENT_S
-        said = self._answer
-        if said >= 0 and (mean[said] < KEEP * self.thresholds[said] or mean.argmax() != said):
+        current = self._answer
+        if current >= 0 and (mean[current] < KEEP * self.thresholds[current] or mean.argmax() != current):
             self._answer = -1
         if self._answer < 0 and ripe:
             self._answer = best

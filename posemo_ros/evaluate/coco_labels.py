@@ -1,6 +1,6 @@
 """Keypoint labels in COCO's format as the many tools write them, made what pycocotools expects.
 
-What can be told from the rest of the file is filled in, and said; what cannot is refused. An AP of
+What can be told from the rest of the file is filled in, and reported; what cannot is refused. An AP of
 0 must come from the network, never from the file.
 """
 
@@ -73,8 +73,8 @@ def read_labels(path: Path, category: str = "") -> Labels:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {said}") from error
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {reason}") from error
     annotations = [{"id": n, **a} for n, a in enumerate((a for a in made if a), 1)]
     _refuse_nonsense(path, annotations, sizes)
     truth = {"images": images, "annotations": annotations, "categories": [{**person, "id": 1}]}

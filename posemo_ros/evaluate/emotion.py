@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
     """
     estimator = _estimator(models, store)
     clips = read_clips(path, labelled=True)
-    answers, said, status = judge(estimator, clips, seed)
+    answers, counts, status = judge(estimator, clips, seed)
     shares = {s.value: status[s] / max(status.total(), 1) for s in EmotionStatus}
     labels = [c.emotion for c in clips]
     acted = np.array([label != NEUTRAL for label in labels])
     results = {
         **(figures(answers[acted], [name for name in labels if name != NEUTRAL]) if acted.any() else {}),
-        **quiet_figures(said[~acted], [clip for clip, a in zip(clips, acted, strict=True) if not a]),
+        **neutral_figures(counts[~acted], [clip for clip, a in zip(clips, acted, strict=True) if not a]),
         "frames_by_status": rounded(shares),
     }
     return Report(
@@ -109,14 +110,14 @@ def judge(
         group = order[first : first + TOGETHER]
         estimator.reset()
         for t in range(len(films[group[-1]])):
-            there = [i for i in group if t < len(films[i]) and clips[i].ok[t]]
+            present = [i for i in group if t < len(films[i]) and clips[i].ok[t]]
             stamp = round(t / clips[0].rate_hz * 1e9)
-            given = _skeletons(there, [films[i][t] for i in there], stamp)
-            said = estimator.judge(given)
+            given = _skeletons(present, [films[i][t] for i in present], stamp)
+            emotions = estimator.judge(given)
             if watch:
                 watch(given)
-            tally.update(said.status)
-            for i, status, row in zip(there, said.status, said.probabilities, strict=True):
+            tally.update(emotions.status)
+            for i, status, row in zip(present, emotions.status, emotions.probabilities, strict=True):
                 if status is EmotionStatus.VALID:
                     sums[i] += row
                     counts[i] += 1
@@ -168,9 +169,7 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
         **rounded(
             {
                 "accuracy_no_answer_is_wrong": float(np.trace(matrix) / len(labels)),
-                "accuracy_six": _six(
-                    answers[answered], [name for name, said in zip(labels, answered, strict=True) if said]
-                ),
+                "accuracy_six": _six(answers[answered], list(compress(labels, answered))),
                 "accuracy_of_the_commonest_label": float(np.bincount(truth).max() / len(labels)),
             }
         ),
@@ -183,11 +182,11 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def quiet_figures(said: NDArray[np.int64], clips: Sequence[Clip]) -> dict[str, Any]:
-    """What was said of neutral clips, where an emotion is wrong and no answer is right.
+def neutral_figures(answered: NDArray[np.int64], clips: Sequence[Clip]) -> dict[str, Any]:
+    """Answers to neutral clips, where an emotion is wrong and no answer is right.
 
     Args:
-        said: (C,) frames with an answer.
+        answered: (C,) frames with an answer.
         clips: The C neutral clips.
 
     Returns:
@@ -197,8 +196,8 @@ def quiet_figures(said: NDArray[np.int64], clips: Sequence[Clip]) -> dict[str, A
     if not len(clips):
         return {}
     frames = int(sum(c.ok.sum() for c in clips))
-    wrong = int((said > 0).sum())
-    shares = {"clips_share": wrong / len(clips), "frames_share": float(said.sum()) / frames}
+    wrong = int((answered > 0).sum())
+    shares = {"clips_share": wrong / len(clips), "frames_share": float(answered.sum()) / frames}
     return {"neutral": {"clips": len(clips), "with_an_emotion": wrong, "frames": frames, **rounded(shares)}}
 
 

@@ -1,4 +1,4 @@
-"""How long results took, from the stamps in a recorded bag."""
+"""The latency of results, from the stamps in a recorded bag."""
 
 from __future__ import annotations
 

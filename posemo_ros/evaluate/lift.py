@@ -24,7 +24,7 @@ from ..inference.store import ModelStore
 from ..lift.lifter import Lifter
 from ..pipeline import Models, build_lifter
 from ..skeleton import H36M17
-from ..types import Floats, People2D, Skeletons3D, View
+from ..types import Floats, People2D, View
 from .clips import Clip, read_clips, stretches
 from .film import CAMERA, CAMERAS, Noise, film, keypoints
 from .report import Report, Table, rounded, runtimes
@@ -50,7 +50,7 @@ class Take:
 
 @dataclass(frozen=True, eq=False)
 class Lifted:
-    """What the station said about a take: (T, 17, 3) relative joints and (T, 3) roots, metres."""
+    """The station's answers for a take: (T, 17, 3) relative joints and (T, 3) roots, metres."""
 
     relative: Floats
     roots: Floats
@@ -143,15 +143,13 @@ def lift(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
 
 def _lift_group(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
     lifter.reset()
-    heard: dict[str, list[tuple[Floats, Floats]]] = {str(i): [] for i in range(len(takes))}
-    said: list[Skeletons3D | None] = []
-    for t in range(max(len(take.truth) for take in takes)):
-        said.append(lifter.lift(_people(takes, t)))
-    for skeletons in [*said, *lifter.flush()]:
+    rows_of: dict[str, list[tuple[Floats, Floats]]] = {str(i): [] for i in range(len(takes))}
+    answers = [lifter.lift(_people(takes, t)) for t in range(max(len(take.truth) for take in takes))]
+    for skeletons in [*answers, *lifter.flush()]:
         if skeletons is not None:
             for i, person in enumerate(skeletons.ids):
-                heard[person].append((skeletons.relative[i], skeletons.roots[i]))
-    return [Lifted(*map(np.stack, zip(*rows, strict=True))) for rows in heard.values()]
+                rows_of[person].append((skeletons.relative[i], skeletons.roots[i]))
+    return [Lifted(*map(np.stack, zip(*rows, strict=True))) for rows in rows_of.values()]
 
 
 def _people(takes: Sequence[Take], t: int) -> People2D:

@@ -1,4 +1,4 @@
-"""Recorded 3D skeletons against the truth, and what can be said of them without one.
+"""Recorded 3D skeletons against the truth, and what can be measured of them without one.
 
 With truth (Human3.6M's measures, see ``metrics``): the 13 joints of pelvis and limbs, which mean the same
 point in every H36M-17 data set. Without: bones that change their length, joints that tremble, and feet that

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 import yaml
 
@@ -178,6 +178,7 @@ class EmotionSpec:
     neutral: tuple[float, ...] = ()
 
 
+Spec = TypeVar("Spec")
 TaskSpec = Union[DetectSpec, KeypointSpec, LiftSpec, ContextSpec, EmotionSpec]
 TASKS: dict[str, type[TaskSpec]] = {
     "detector": DetectSpec,
@@ -267,12 +268,22 @@ def parse_entry(name: str, entry: object, path: Path) -> ModelSpec:
         )
     task = named[0]
     common = {k: v for k, v in entry.items() if k != task}
-    spec = _build(TASKS[task], entry[task], f"{where}.{task}")
+    spec = parse_spec(TASKS[task], entry[task], f"{where}.{task}")
     model: ModelSpec = _build(ModelSpec, {**common, "name": name, "task": task, "spec": spec}, where)
     if not model.file and not model.url:
         raise ModelError(f"{where}: needs 'file' (comes with the package) or 'url' (to be pulled)")
     _check(model, where)
     return model
+
+
+def parse_spec(kind: type[Spec], settings: object, where: str) -> Spec:
+    """A task's settings, as YAML has them, as the dataclass of the task.
+
+    Raises:
+        ModelError: A key is unknown or missing, or a value is of the wrong type; it names ``where``.
+    """
+    spec: Spec = _build(kind, settings, where)
+    return spec
 
 
 def _check(model: ModelSpec, where: str) -> None:

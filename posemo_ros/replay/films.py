@@ -52,7 +52,7 @@ def draw_films(
 ) -> Films:
     """Draw every image of a recording.
 
-    A film is never worth the results: when one cannot be written, that is said and the rest goes on.
+    A film is never worth the results: when one cannot be written, that is reported and the rest goes on.
 
     Args:
         recording: Results with images.
@@ -110,9 +110,9 @@ class _Film:
             if self._works:
                 self._stop(f"could not be finished: {error}")
 
-    def _stop(self, said: str) -> None:
+    def _stop(self, reason: str) -> None:
         self._works = False
-        self._problems.append(f"{self._path.name} {said}")
+        self._problems.append(f"{self._path.name} {reason}")
 
 
 def _pictures(

@@ -56,8 +56,8 @@ class _Entry:
     def pack(self) -> bytes:
         """As bytes, with its length and checksum before it."""
         body = io.BytesIO()
-        facts = [self.stamp_ns, self.asked, self.ms, self.timings_ms]
-        body.write(json.dumps(facts).encode() + b"\n")
+        header = [self.stamp_ns, self.asked, self.ms, self.timings_ms]
+        body.write(json.dumps(header).encode() + b"\n")
         for array in self.arrays:
             np.save(body, array, allow_pickle=False)
         raw = body.getvalue()

@@ -10,7 +10,7 @@ import pytest
 
 from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.evaluate.clips import read_clips
-from posemo_ros.evaluate.emotion import figures, judge, quiet_figures, selective
+from posemo_ros.evaluate.emotion import figures, judge, neutral_figures, selective
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.types import EMOTIONS, EmotionStatus
@@ -134,12 +134,12 @@ def test_an_emotion_for_a_neutral_clip_is_wrong(clip_file: Write) -> None:
         emotion=["neutral", "neutral", "joy"],
     )
     clips = read_clips(path, labelled=True)
-    answers, said, _ = judge(EmotionEstimator(Hands(), SPEC), clips, seed=3)
-    quiet = quiet_figures(said[:2], clips[:2])["neutral"]
+    answers, answered, _ = judge(EmotionEstimator(Hands(), SPEC), clips, seed=3)
+    quiet = neutral_figures(answered[:2], clips[:2])["neutral"]
     assert (quiet["clips"], quiet["with_an_emotion"], quiet["frames"]) == (2, 1, 120)
-    assert quiet["frames_share"] == pytest.approx(said[0] / 120, abs=1e-4)
+    assert quiet["frames_share"] == pytest.approx(answered[0] / 120, abs=1e-4)
     assert figures(answers[2:], ["joy"])["accuracy"] == 1.0
-    assert quiet_figures(said[2:2], []) == {}
+    assert neutral_figures(answered[2:2], []) == {}
 
 
 def test_selective_accuracy_by_hand() -> None:

@@ -176,7 +176,7 @@ def test_moemos_own_files(tmp_path: Path) -> None:
     batch = data.make("train")[[(0, 0), (0, 1)]]
     np.testing.assert_allclose(batch["movement"][0], np.load(tmp_path / "joints/C0172_1_f16.npy"), rtol=1e-5)
     assert batch["context"].shape == (2, 16, 50, 768)
-    assert task.describe(data.facts).settings["context_rate_hz"] == 7.5
+    assert task.describe(data.fixed_settings).settings["context_rate_hz"] == 7.5
 
     np.save(tmp_path / "joints/C0172_2_f16.npy", np.zeros((15, 17, 3)))
     with pytest.raises(InputError, match=r"the shape \(15, 17, 3\); expected \(16, 17, 3\)"):

@@ -7,13 +7,21 @@ from pathlib import Path
 
 from posemo_ros.cli.command import Command
 
+PUBLISHED = Path("../shared/data/peers")
+SOURCES = {
+    "thunder": PUBLISHED / "movenet",
+    "lightning": PUBLISHED / "movenet",
+    "keypoint_net": PUBLISHED / "movenet",
+    "rtmdet_nano": PUBLISHED / "rtmdet_nano_person.onnx",
+}
+
 
 def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", choices=SOURCES, help="which network of the zoo begins so")
     parser.add_argument(
-        "network", choices=("thunder", "lightning", "keypoint_net"), help="which network of the zoo begins so"
-    )
-    parser.add_argument(
-        "--folder", type=Path, default=Path("../shared/data/peers/movenet"), help="of the published files"
+        "--source",
+        type=Path,
+        help="MoveNet: folder of the published files; RTMDet: the ONNX file, or one of ours",
     )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
 
@@ -21,23 +29,28 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     import torch
 
+    from train.models.cspnext import RtmDet, load_from_onnx
     from train.models.movenet import LIGHTNING, THUNDER, load_published
     from train.models.zoo import build
 
-    widths = THUNDER if args.network == "thunder" else LIGHTNING
+    source = args.source or SOURCES[args.network]
     torch.manual_seed(0)
     network = build(args.network).network
-    load_published(network.movenet, args.folder, widths)  # type: ignore[arg-type]
+    if isinstance(network, RtmDet):
+        load_from_onnx(network, source)
+    else:
+        widths = THUNDER if args.network == "thunder" else LIGHTNING
+        load_published(network.movenet, source, widths)  # type: ignore[arg-type]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), args.out)
-    print(f"{args.out}: {args.network} with the weights of {widths.name}")
+    print(f"{args.out}: {args.network} with the weights of {source}")
 
 
 COMMAND = Command(
-    help="MoveNet's published weights as a checkpoint to start from",
+    help="published weights of MoveNet and RTMDet-nano as a checkpoint to start from",
     examples=(
-        ("python -m train published thunder --out runs/starter/thunder.pt", "the larger network"),
-        ("python -m train published keypoint_net --out runs/starter/lightning.pt", "the fast one"),
+        ("python -m train published thunder --out runs/starter/thunder.pt", "of the keypoint network"),
+        ("python -m train published rtmdet_nano --out runs/starter/rtmdet_nano.pt", "of the detector"),
     ),
     run=_run,
     add_options=_options,

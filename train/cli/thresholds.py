@@ -35,7 +35,7 @@ def _run(args: argparse.Namespace) -> None:
 
 
 COMMAND = Command(
-    help="choose from which evidence on an emotion is said",
+    help="choose from which evidence on an emotion is reported",
     examples=(
         (
             "python -m train thresholds out/emotion.yaml clips.npz",

@@ -115,7 +115,7 @@ class EmotionVideos(EmotionData):
         self._read: dict[str, list[EmotionClip]] = {}
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
         if not self.context:
             return {}
@@ -166,7 +166,7 @@ class MoEmoFiles(EmotionData):
         self.folder = Path(folder)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
         return {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
 
@@ -247,7 +247,7 @@ class CmuExpression(Data):
         self, motion: cmu.Motion, rng: np.random.Generator, seen: np.random.Generator, count: int
     ) -> Batch:
         """``movement`` (poses or descriptors), soft ``target`` and ``label`` (-1 where neutral)."""
-        spec = EmotionSpec(**self.settings)
+        spec = self.spec(EmotionSpec)
         samples = movements(motion, spec.frames, spec.rate_hz, rng, count)
         poses = as_lifted(samples.bodies, spec, seen)
         by_words = spec.reads == "descriptors"

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from posemo_ros import metrics
 from posemo_ros.errors import InputError
-from posemo_ros.inference.manifest import ImageInput, KeypointSpec, LiftSpec
+from posemo_ros.inference.manifest import KeypointSpec, LiftSpec, Spec
 from posemo_ros.skeleton import H36M17
 
 from . import cmu, cmu_videos, coco, h36m, mpi_inf_3dhp
@@ -65,15 +65,24 @@ class Data(lightning.LightningDataModule):
                 self.datasets[part] = self.make(part)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """What the data fix of the manifest's settings: a network is run on what it was trained on."""
         return {}
 
     @property
     def settings(self) -> dict[str, Any]:
         """The manifest's settings of the network that is trained on these data."""
-        settings: dict[str, Any] = self.trainer.lightning_module.describe(self.facts).settings
+        settings: dict[str, Any] = self.trainer.lightning_module.describe(self.fixed_settings).settings
         return settings
+
+    def spec(self, kind: type[Spec]) -> Spec:
+        """The same as the task's dataclass.
+
+        Raises:
+            ModelError: The settings are not those of that task.
+        """
+        spec: Spec = self.trainer.lightning_module.describe(self.fixed_settings).spec(kind)
+        return spec
 
     def loader(self, part: str) -> DataLoader[Any]:
         """Batches of this process."""
@@ -137,7 +146,7 @@ class VideoData(Data):
         self.stride, self.val_stride, self.step, self.flip = stride, val_stride, step, flip
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
         rate_hz = self.rate_hz / self.step
         return {"input_joints": self.joint_set, "normalisation": "screen", "rate_hz": rate_hz}
@@ -254,14 +263,9 @@ class Cmu(VideoData):
         self.normalisation, self.held_out_every, self.max_videos = normalisation, held_out_every, max_videos
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
-        return {**super().facts, "normalisation": self.normalisation}
-
-    @property
-    def spec(self) -> LiftSpec:
-        """Of the network that is trained."""
-        return LiftSpec(**self.settings)
+        return {**super().fixed_settings, "normalisation": self.normalisation}
 
     def make(self, part: str) -> Any:
         """See ``VideoData``; windows of rays where the network wants them seen by a virtual camera."""
@@ -270,7 +274,7 @@ class Cmu(VideoData):
         train = part == "train"
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
         how = {"stride": stride, "step": self.step, "flip": train and self.flip}
-        return PersonWindows(self.videos(part), self.spec, self.layout, **how)
+        return PersonWindows(self.videos(part), self.spec(LiftSpec), self.layout, **how)
 
     def videos(self, part: str) -> list[Video]:
         """See ``VideoData``."""
@@ -316,7 +320,7 @@ class CmuBodies(Cmu):
             return super().make(part)
         everything = cmu.load(self.folder, "train")
         kept = self._held_out(everything.clips)
-        motion, spec = everything.only(lambda clip: clip not in kept), self.spec
+        motion, spec = everything.only(lambda clip: clip not in kept), self.spec(LiftSpec)
 
         def draw(rng: np.random.Generator, count: int) -> Batch:
             keypoints, joints = training_batch(motion, spec, self.noise, rng, count)
@@ -363,16 +367,11 @@ class Keypoints(Data):
 
     def make(self, part: str) -> KeypointCrops:
         """See ``Data``."""
+        spec = self.spec(KeypointSpec)
         if part == "train":
             people = self._labelled(*self.train_files)[: self.limit]
-            return KeypointCrops(people, self.spec, self.recipe, seed=self.seed, threads=self.threads)
-        return KeypointCrops(self._to_judge(), self.spec, PLAIN, threads=self.threads)
-
-    @property
-    def spec(self) -> KeypointSpec:
-        """Of the network that is trained."""
-        settings = self.settings
-        return KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
+            return KeypointCrops(people, spec, self.recipe, seed=self.seed, threads=self.threads)
+        return KeypointCrops(self._to_judge(), spec, PLAIN, threads=self.threads)
 
     def judge(
         self, part: str, index: NDArray[np.int64], keypoints: NDArray[np.float32], area: NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.detect.detector import Detector
-from posemo_ros.inference.manifest import DetectSpec, ImageInput, KeypointSpec
+from posemo_ros.inference.manifest import DetectSpec, KeypointSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.types import Frame
@@ -65,13 +65,13 @@ class StarterPeople(Data):
 
     def make(self, part: str) -> Any:
         """See ``Data``."""
-        size = self.settings["input"]["width"], self.settings["input"]["height"]
-        scale = self.settings.get("box_scale", 1.25)
+        spec = self.spec(KeypointSpec)
+        size = spec.input.width, spec.input.height
         if part == "train":
             return Draws(self._sampler_of(size).draw, self.batch, self.steps, self.seed)
         sport = lspet.read_people(self.folder / "lspet", "val")[:: self.lspet_every]
         groups = {"coco": read_coco(self.folder, part), "lspet": half(sport, part)}
-        return Crops(groups, read_empty(self.folder, part), size, scale)
+        return Crops(groups, read_empty(self.folder, part), size, spec.box_scale)
 
     def _sampler_of(self, size: tuple[int, int]) -> Sampler:
         groups = {
@@ -120,8 +120,7 @@ class TaughtPeople(Data):
 
     def make(self, part: str) -> KeypointCrops:
         """See ``Data``."""
-        settings = self.settings
-        spec = KeypointSpec(ImageInput(**settings["input"]), settings["codec"])
+        spec = self.spec(KeypointSpec)
         if part == "train":
             people = [*read_lspet(self.folder, self.teacher), *self.coco_times * read_coco(self.folder, part)]
             return KeypointCrops(people, spec, self.recipe, seed=self.seed)

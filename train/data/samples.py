@@ -142,15 +142,15 @@ class Sampler:
         matrix = random_crop(person, self._size, self._augmentation, rng)
         crop = warp(person.photo.pixels(), matrix, self._size)
         points = np.column_stack((transform(matrix, person.keypoints[:, :2]), person.keypoints[:, 2]))
-        told = np.column_stack((points, person.complete, person.rough)).astype(np.float32)
+        labels = np.column_stack((points, person.complete, person.rough)).astype(np.float32)
         if rng.random() < 0.5:
             crop = np.asarray(cv2.flip(crop, 1), np.uint8)
-            told = mirror(told, self._size[0])
+            labels = mirror(labels, self._size[0])
         bottom = self._size[1]
         if rng.random() < self._augmentation.cut:  # the lower edge of the photo
             bottom = int(rng.uniform(0.35, 0.95) * bottom)
             crop[bottom:] = PAD
-        points, complete, rough = told[:, :3], told[:, 3] > 0, told[:, 4] > 0
+        points, complete, rough = labels[:, :3], labels[:, 3] > 0, labels[:, 4] > 0
         inside = ((points[:, :2] >= 0) & (points[:, :2] < (self._size[0], bottom))).all(1)
         labelled = points[:, 2] > 0
         return Sample(

@@ -188,7 +188,12 @@ class RtmDet(nn.Module):
         self.neck = Neck()
         self.heads = nn.ModuleList(LevelHead() for _ in self.strides)
 
-    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> codec ``rtmdet``: scores (B, 1, h, w) per level, then distances (B, 4, h, w) px."""
+        logits, distances = self.maps(image)
+        return (*(level.sigmoid() for level in logits), *distances)
+
+    def maps(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(B, 3, H, W) -> per level person logits (B, 1, h, w) and distances (B, 4, h, w) px."""
         levels = self.neck(self.backbone(image)[1:])
         pairs = [head(x) for head, x in zip(self.heads, levels, strict=True)]
@@ -196,7 +201,9 @@ class RtmDet(nn.Module):
 
 
 def load_from_onnx(model: RtmDet, path: Path) -> RtmDet:
-    """Copy the convolutions of the published RTMDet-nano person detector.
+    """Copy the weights of an ONNX file: one that was exported here, or the published RTMDet-nano (person).
+
+    Ours are found by their names, the published ones by the order of the convolutions.
 
     Raises:
         ModelError: The file's convolutions are not those of this network.
@@ -206,6 +213,10 @@ def load_from_onnx(model: RtmDet, path: Path) -> RtmDet:
 
     graph = onnx.load(str(path)).graph
     weights = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    named = {name.partition(".")[2]: values for name, values in weights.items()}
+    if named.keys() >= model.state_dict().keys():
+        model.load_state_dict({name: named[name] for name in model.state_dict()})
+        return model
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
     nodes = [n for n in graph.node if n.op_type == "Conv"]
     shapes = [tuple(weights[n.input[1]].shape) for n in nodes]

@@ -18,19 +18,20 @@ CANDIDATES = 13  # cells whose IoUs with a person add up to the number that answ
 OUTSIDE = 1e8  # cost of a cell that does not lie in the person's box
 
 
-def cells(shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+def cells(shapes: Sequence[tuple[int, int]], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Centres (A, 2) and strides (A,) of all cells of all levels, px."""
     points, strides = [], []
     for (h, w), stride in zip(shapes, RtmDet.strides, strict=True):
-        y, x = torch.meshgrid(torch.arange(h) * stride, torch.arange(w) * stride, indexing="ij")
+        rows, columns = (torch.arange(n, device=device) * stride for n in (h, w))
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
         points.append(torch.stack([x, y], -1).reshape(-1, 2).float())
-        strides.append(torch.full((h * w,), float(stride)))
+        strides.append(torch.full((h * w,), float(stride), device=device))
     return torch.cat(points), torch.cat(strides)
 
 
 def flatten(scores: list[Tensor], distances: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Logits (B, A), boxes (B, A, 4), centres (A, 2), strides (A,)."""
-    centres, strides = cells([(s.shape[2], s.shape[3]) for s in scores])
+    centres, strides = cells([(s.shape[2], s.shape[3]) for s in scores], scores[0].device)
     logits = torch.cat([s.flatten(1) for s in scores], 1)
     sides = torch.cat([d.flatten(2).transpose(1, 2) for d in distances], 1)
     return logits, torch.cat([centres - sides[..., :2], centres + sides[..., 2:]], -1), centres, strides
@@ -62,7 +63,7 @@ def assign(
     Returns:
         (A,) index of the person, -1 for none; (A,) IoU with it, 0 for none.
     """
-    owner, quality = torch.full((len(logits),), -1), torch.zeros(len(logits))
+    owner, quality = torch.full_like(logits, -1, dtype=torch.long), torch.zeros_like(logits)
     if not len(people):
         return owner, quality
     inside = ((centres[:, None] > people[:, :2]) & (centres[:, None] < people[:, 2:])).all(-1)  # (A, n)
@@ -88,7 +89,7 @@ def _cost(logits: Tensor, shared: Tensor, distance: Tensor) -> Tensor:
 
 def loss_of(model: RtmDet, images: Tensor, people: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Quality focal loss of the scores and GIoU loss of the boxes, per answering cell."""
-    logits, boxes, centres, strides = flatten(*model(images))
+    logits, boxes, centres, strides = flatten(*model.maps(images))
     scores, sides, weight = logits.new_zeros(()), logits.new_zeros(()), 0.0
     for row, labelled in enumerate(people):
         owner, quality = assign(logits[row], boxes[row], centres, strides, labelled)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posemo_ros.emotion.descriptors import NAMES as DESCRIPTORS
+from posemo_ros.inference.manifest import Spec, parse_spec
 from posemo_ros.skeleton import H36M17
 from posemo_ros.types import EMOTIONS, NEUTRAL
 
@@ -22,6 +23,7 @@ from .blocks import choose
 from .context import CLIP_SHAPES, CNN_SHAPES, ClipEncoder, CnnEncoder
 from .crossformer import FRAMES as CROSSFORMER_FRAMES
 from .crossformer import CrossFormer
+from .cspnext import RtmDet
 from .hrnet import AttentionOptions, HRNet
 from .image_baselines import ImageBaseline
 from .keypoint_net import KeypointNet
@@ -60,6 +62,14 @@ class Entry:
     outputs: tuple[str, ...]
     task: str
     settings: dict[str, Any]
+
+    def spec(self, kind: type[Spec]) -> Spec:
+        """The settings as the task's dataclass.
+
+        Raises:
+            ModelError: They are not those of that task.
+        """
+        return parse_spec(kind, self.settings, f"{type(self.network).__name__}: settings")
 
 
 def build(name: str, /, **options: Any) -> Entry:
@@ -125,6 +135,13 @@ def _lightning(*, crop_width: int = 192, crop_height: int = 256) -> Entry:
 
 def _keypoint_net(*, crop_width: int = 192, crop_height: int = 256) -> Entry:
     return _crops_of_people(KeypointNet(), "dark", "heatmaps", crop_width, crop_height)
+
+
+def _rtmdet_nano(*, side: int = 320) -> Entry:
+    scale = {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]}
+    settings = {"input": {"width": side, "height": side, "order": "bgr", **scale}, "codec": "rtmdet"}
+    outputs = tuple(f"{kind}_{stride}" for kind in ("scores", "distances") for stride in RtmDet.strides)
+    return Entry(RtmDet(), {"image": torch.randn(2, 3, side, side)}, outputs, "detector", settings)
 
 
 def _lifter(network: nn.Module, frames: int, channels: int, joints: int = 17) -> Entry:
@@ -240,6 +257,7 @@ def _image_baseline(name: str = "resnet50", *, images: int = 16, pretrained: boo
 
 
 NETWORKS: dict[str, Callable[..., Entry]] = {
+    "rtmdet_nano": _rtmdet_nano,
     "hrnet": _hrnet,
     "thunder": _thunder,
     "lightning": _lightning,

@@ -160,7 +160,9 @@ class Results(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         result: dict[str, Any] = {
             "metrics": {
-                k.split("/", 1)[1]: float(v) for k, v in trainer.callback_metrics.items() if "/" in k
+                name.split("/", 1)[1]: round(float(value), 6)
+                for name, value in trainer.callback_metrics.items()
+                if "/" in name
             },
             "samples": len(data.datasets["test"]),
             "data": type(data).__name__,

@@ -60,6 +60,8 @@ class Cli(LightningCLI):
         out = Path(config.out)
         if config.checkpoint.dirpath is None:
             config.checkpoint.dirpath = str(out / "checkpoints")
+        if config.trainer.default_root_dir is None:
+            config.trainer.default_root_dir = str(out)
         if config.checkpoint.monitor is not None:
             config.early_stopping.monitor = config.checkpoint.monitor
             config.early_stopping.mode = config.checkpoint.mode
@@ -120,7 +122,7 @@ def read_run(config: Path) -> tuple[Entry, Path]:
         InputError: The file is no configuration of a run.
     """
     cli = prepare(config)
-    return cli.model.describe(cli.datamodule.facts), Path(cli.config.out)
+    return cli.model.describe(cli.datamodule.fixed_settings), Path(cli.config.out)
 
 
 def prepare(config: Path, *options: str) -> Cli:

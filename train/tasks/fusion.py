@@ -123,7 +123,7 @@ def figures(probabilities: Doubles, label: NDArray[np.int64], threshold: float) 
     """How right the answers are, see ``Fusion``.
 
     Args:
-        probabilities: (N, 6), or (N, 7) with neutral; what is said of emotions is of the six among them.
+        probabilities: (N, 6), or (N, 7) with neutral; the figures on emotions are of the six among them.
         label: (N,); -1: neutral.
         threshold: Confidence below which the answer is "not enough evidence".
     """

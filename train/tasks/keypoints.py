@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posemo_ros.inference.manifest import ImageInput, KeypointSpec
+from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from posemo_ros.skeleton import COCO17
 from train.data.augment import transform
@@ -33,12 +33,11 @@ class Keypoints(Task):
     def __init__(self, network: str = "hrnet", *, flip_test: bool = True, **others: Any) -> None:
         super().__init__(network, **others)
         self.flip_test = flip_test
-        settings = self.describe().settings
-        self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
+        self.codec = codec_for(self.describe().spec(KeypointSpec))
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Task``."""
         return {"flip_test": self.flip_test}
 

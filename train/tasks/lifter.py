@@ -53,7 +53,7 @@ class Lifter(Task):
         self.per_action: dict[str, dict[str, float]] = {}
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """See ``Task``."""
         return {"flip_test": self.flip_test}
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posemo_ros.inference.manifest import ImageInput, KeypointSpec
+from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.keypoints.codecs import codec_for
 from train.data.keypoint_protocol import by_group, similarities
 from train.models.keypoint_net import KeypointNet
@@ -20,10 +20,9 @@ from train.models.pose_losses import Labels
 from train.models.zoo import build
 
 from .checkpoint import start_from
+from .images import normalise
 from .keypoints import in_photo
 from .task import Task
-
-MEAN = STD = 127.5
 
 
 class Pose(Task):
@@ -54,8 +53,8 @@ class Pose(Task):
     ) -> None:
         super().__init__(network, **others)
         self.score_weight, self.new_rate = score_weight, new_rate
-        settings = self.describe().settings
-        self.codec = codec_for(KeypointSpec(ImageInput(**settings["input"]), settings["codec"]))
+        self.spec = self.describe().spec(KeypointSpec)
+        self.codec = codec_for(self.spec)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if frozen_stem:
             self.network.movenet.backbone.freeze_stem()
@@ -69,7 +68,7 @@ class Pose(Task):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Of places and scores."""
-        places, scores = self.network.losses(normalise(batch["images"]), Labels.of(batch))
+        places, scores = self.network.losses(normalise(batch["images"], self.spec.input), Labels.of(batch))
         self.log("train/place_loss", places, batch_size=len(batch["images"]))
         self.log("train/score_loss", scores, batch_size=len(batch["images"]))
         return places + self.score_weight * scores
@@ -84,7 +83,8 @@ class Pose(Task):
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
         """``index`` and ``keypoints`` (B, 17, 3) photo px and score."""
-        found = self.codec.decode([self.network(normalise(batch["images"])).float().cpu().numpy()])
+        answers = self.network(normalise(batch["images"], self.spec.input))
+        found = self.codec.decode([answers.float().cpu().numpy()])
         return {"index": batch["index"], "keypoints": in_photo(found, batch["matrices"])}
 
     def _keep(self, batch: dict[str, Tensor]) -> None:
@@ -114,11 +114,6 @@ class Pose(Task):
         self.report(part, figures)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """(B, h, w, 3) uint8 B, G, R -> (B, 3, h, w) float32 R, G, B from -1 to 1, channels last in memory."""
-    return ((images.flip(-1).float() - MEAN) / STD).permute(0, 3, 1, 2)
-
-
 def answers_of(network: str, weights: Path, side: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """A network of the zoo as a function of square crops (B, side, side, 3) BGR, to teach others.
 
@@ -127,11 +122,12 @@ def answers_of(network: str, weights: Path, side: int) -> Callable[[NDArray[np.u
     """
     entry = build(network, crop_width=side, crop_height=side)
     start_from(entry.network, weights)
+    size = entry.spec(KeypointSpec).input
     net = entry.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def answer(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: Tensor = net(normalise(torch.from_numpy(np.ascontiguousarray(crops))))
+            found: Tensor = net(normalise(torch.from_numpy(np.ascontiguousarray(crops)), size))
         return found.numpy()
 
     return answer

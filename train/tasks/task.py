@@ -73,7 +73,7 @@ class Task(lightning.LightningModule):
         return self.trainer.datamodule  # type: ignore[attr-defined]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """What the task itself fixes of the manifest's settings."""
         return {}
 
@@ -81,10 +81,10 @@ class Task(lightning.LightningModule):
         """The network as it is trained here, for its data and for its manifest entry.
 
         Args:
-            data: ``facts`` of the data module. What the configuration's ``settings`` say goes
+            data: ``fixed_settings`` of the data module. What the configuration's ``settings`` say goes
                 first, then the task, then the data, then the zoo.
         """
-        settings = {**self._zoo.settings, **(data or {}), **self.facts, **self._settings}
+        settings = {**self._zoo.settings, **(data or {}), **self.fixed_settings, **self._settings}
         return replace(self._zoo, settings=settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Task:

@@ -23,7 +23,7 @@ def _measure(args: argparse.Namespace) -> Report:
 
 
 COMMAND = Command(
-    help="how long results took, from the stamps in a recording of the nodes",
+    help="latency of results, from the stamps in a recording of the nodes",
     examples=(
         ("posemo evaluate latency out/demo/results.mcap", "of `make demo`"),
         ("posemo evaluate latency monday.mcap tuesday.mcap --json", "two recordings"),

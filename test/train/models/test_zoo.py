@@ -8,6 +8,7 @@ from train.models.zoo import NETWORKS, build  # noqa: E402
 
 # Small forms of every network of the zoo; CLIP has a test file of its own.
 SMALL = {
+    "rtmdet_nano": {"side": 64},
     "hrnet": {"width": 8, "blocks": 1, "modules": (1, 1, 1), "placement": "all", "crop_width": 64},
     "poseformer": {"frames": 9, "width": 8, "depth": 1, "sam": "after_msa", "tam": "after_msa"},
     "crossformer": {},
@@ -56,5 +57,5 @@ def test_missing_parameters_are_named(name):
 
 
 def test_unknown_network_names_the_known_ones():
-    with pytest.raises(ValueError, match="'hourglass' is not one of hrnet, thunder"):
+    with pytest.raises(ValueError, match="'hourglass' is not one of rtmdet_nano, hrnet"):
         build("hourglass")

@@ -1,1 +1,0 @@
-"""Training, measurement and export of the starter models."""
