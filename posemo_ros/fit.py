@@ -89,7 +89,7 @@ def _keypoint_problem(spec: KeypointSpec, outputs: list[NDArray[np.generic]]) ->
 
 def _shape_problem(spec: LiftSpec | ContextSpec | EmotionSpec, shape: tuple[int, ...]) -> str:
     expected: dict[type, list[tuple[int, ...]]] = {
-        LiftSpec: [(1, 1, 17, 3), (1, 17, 3)],
+        LiftSpec: [(1, 1, 17, 3), (1, 17, 3), (1, 1, 17, 4)],
         EmotionSpec: [(1, len(spec.labels))] if isinstance(spec, EmotionSpec) else [],
         ContextSpec: [(1, spec.tokens, spec.width)] if isinstance(spec, ContextSpec) else [],
     }

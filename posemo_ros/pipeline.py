@@ -66,6 +66,7 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     detector.score_threshold = (
         detector.spec.score_threshold if settings.detector_threshold is None else settings.detector_threshold
     )
+    detector.tiles = settings.detector_tiles
     finder.schedule.detect_every = settings.detect_every
     finder.schedule.min_score = settings.keypoint_threshold
     finder.max_people = settings.max_people

@@ -45,6 +45,8 @@ class Settings:
         keypoint_threshold: Keypoints below this score count as not seen, 0 to 1: boxes do not follow
             them, skeletons are not made from them. They are reported all the same.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
+        detector_tiles: The detector also looks at so many rows and columns of pieces of the image: for
+            small people; 1: the whole image alone.
         max_people: The best boxes are kept.
         keypoint_smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none.
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
@@ -57,6 +59,7 @@ class Settings:
     detector_threshold: float | None = None
     keypoint_threshold: float = KEYPOINT_THRESHOLD
     detect_every: int = 5
+    detector_tiles: int = 1
     max_people: int = 8
     keypoint_smoothing_hz: float = 3.0
     context_rate_hz: float = 0.0

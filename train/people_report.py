@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -36,6 +37,7 @@ RIGHT = 0.5  # object keypoint similarity
 BINS = 10
 SMOOTHING_HZ = (0.0, 1.0, 3.0)
 LEGS = [13, 14, 15, 16]
+CROWD_TALL, CROWD_TILES = (40, 60, 100), (1, 2)
 NAMES = dict(zip(HALVES, ("choose", "report"), strict=True))
 
 
@@ -60,6 +62,7 @@ def measure(finder: PeopleFinder, data: Path, demo: Path) -> dict[str, Any]:
             "reliability": reliability(scores, right),
             "missing_legs": {"joints": len(absent), "share_over_0.2": share(absent > 0.2)},
             "found": found(finder, people, read_empty(data, part)),
+            "crowd": crowds(finder, people),
         }
         if name == "choose":
             everything = (
@@ -167,6 +170,45 @@ def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]
         "small": [sum(small), len(small)],
         "empty_photos_with_somebody": [int(wrong), len(empty)],
     }
+
+
+def crowds(finder: PeopleFinder, people: Sequence[Person]) -> dict[str, list[int]]:
+    """Twenty people in one image, found of all, by their height and the detector's tiles."""
+    out = {}
+    for tall in CROWD_TALL:
+        image, boxes = mosaic(people, tall)
+        for tiles in CROWD_TILES:
+            finder.detector.tiles = tiles
+            finder.reset()
+            hits = (iou(boxes, finder.find(Frame(image)).boxes) >= FOUND).any(axis=1)
+            out[f"{tall} px, tiles {tiles}"] = [int(hits.sum()), len(boxes)]
+    finder.detector.tiles = 1
+    return out
+
+
+def mosaic(people: Sequence[Person], tall: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """(480, 640, 3) BGR of 5 x 4 pieces of photos, each with a person so many pixels high in its middle.
+
+    Returns:
+        The image, and the (20, 4) boxes of these people; others may be seen besides.
+    """
+    chosen = sorted(people, key=lambda p: float(p.box[1] - p.box[3]))[:20]
+    image, boxes = np.zeros((480, 640, 3), np.uint8), []
+    for number, person in enumerate(chosen):
+        corner = np.array([128 * (number % 5), 120 * (number // 5)])
+        scale = tall / float(person.box[3] - person.box[1])
+        shift = np.array([64, 60]) - scale * (person.box[:2] + person.box[2:]) / 2
+        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        piece = cv2.warpAffine(_shrunk(person, scale), matrix, (128, 120), borderValue=(114,) * 3)
+        image[corner[1] : corner[1] + 120, corner[0] : corner[0] + 128] = piece
+        boxes.append(person.box * scale + np.tile(shift + corner, 2))
+    return image, np.array(boxes, np.float32)
+
+
+def _shrunk(person: Person, scale: float) -> NDArray[np.uint8]:
+    """The photo, blurred so that shrinking makes no patterns."""
+    photo = person.photo.pixels()
+    return photo if scale >= 1 else np.asarray(cv2.GaussianBlur(photo, (0, 0), 0.45 / scale), np.uint8)
 
 
 def still(finder: PeopleFinder, people: Sequence[Person], smoothing_hz: float) -> dict[str, float]:

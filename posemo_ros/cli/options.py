@@ -67,6 +67,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="encodings of the scene per second (default: as the emotion network was trained with, or 2)",
     )
     parser.add_argument(
+        "--detector-tiles",
+        type=integer(1, 4),
+        help="the detector also looks at so many rows and columns of pieces of the image, for small people "
+        f"(default: preset's, or {settings.detector_tiles})",
+    )
+    parser.add_argument(
         "--max-people", type=integer(1, 100), help=f"the best boxes stay (default: {settings.max_people})"
     )
     parser.add_argument(

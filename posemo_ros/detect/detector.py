@@ -11,7 +11,11 @@ from ..inference.manifest import DetectSpec, ImageInput
 from ..inference.session import Session
 from ..tensors import write_tensor
 from ..types import Detections, Floats, Frame, PixelOrder
-from .codecs import decode
+from .codecs import decode, suppress
+
+Tile = tuple[int, int, int, int]
+OVERLAP = 0.25  # of a tile: somebody so tall is whole in one of them
+CUT_PX = 2  # a box that ends so near to an inner edge of a tile is of a person cut in two
 
 
 class Detector:
@@ -20,12 +24,15 @@ class Detector:
     Attributes:
         session: The network.
         spec: Its input and the form of its outputs.
+        tiles: The image is also looked at in so many rows and columns of pieces that overlap, which finds
+            small people and costs ``tiles``² runs more; 1: the whole image alone. May change at any time.
     """
 
     def __init__(self, session: Session, spec: DetectSpec, *, score_threshold: float | None = None) -> None:
         self.session = session
         self.spec = spec
         self.score_threshold = spec.score_threshold if score_threshold is None else score_threshold
+        self.tiles = 1
         self._letterbox = Letterbox(spec.input)
 
     @property
@@ -57,10 +64,42 @@ class Detector:
         return self._detect(frame, min(weak, self._score_threshold))
 
     def _detect(self, frame: Frame, threshold: float) -> Detections:
-        tensor, scale = self._letterbox(frame.image, frame.pixel_order)
+        whole = self._look(frame.image, frame.pixel_order, threshold)
+        if self.tiles == 1:
+            return whole
+        parts = [whole, *(self._in_tile(frame, tile, threshold) for tile in tiles_of(frame, self.tiles))]
+        boxes, scores = np.concatenate([p.boxes for p in parts]), np.concatenate([p.scores for p in parts])
+        order = np.argsort(-scores, kind="stable")
+        kept = order[suppress(boxes[order], scores[order], self.spec.nms_threshold)]
+        return Detections(boxes[kept], scores[kept])
+
+    def _look(self, image: NDArray[np.uint8], order: PixelOrder, threshold: float) -> Detections:
+        tensor, scale = self._letterbox(image, order)
         outputs = self.session.run({self.session.inputs[0].name: tensor})
         found = decode(outputs, self.spec, threshold)
         return Detections(found.boxes / np.float32(scale), found.scores)
+
+    def _in_tile(self, frame: Frame, tile: Tile, threshold: float) -> Detections:
+        """Boxes in a piece of the image, without those that its inner edges cut."""
+        x1, y1, x2, y2 = tile
+        found = self._look(frame.image[y1:y2, x1:x2], frame.pixel_order, threshold)
+        boxes = found.boxes + np.float32([x1, y1, x1, y1])
+        inner = np.float32([x1, y1, x2, y2])
+        inner[np.array(tile) == (0, 0, frame.width, frame.height)] = np.nan
+        cut = (boxes[:, :2] < inner[:2] + CUT_PX) | (boxes[:, 2:] > inner[2:] - CUT_PX)
+        whole = ~cut.any(axis=1)
+        return Detections(boxes[whole], found.scores[whole])
+
+
+def tiles_of(frame: Frame, count: int) -> list[Tile]:
+    """``count`` x ``count`` pieces x1, y1, x2, y2 px of an image; neighbours share ``OVERLAP`` of a piece."""
+
+    def spans(size: int) -> list[tuple[int, int]]:
+        length = size / (count - (count - 1) * OVERLAP)
+        starts = [round(i * length * (1 - OVERLAP)) for i in range(count)]
+        return [(start, min(round(start + length), size)) for start in starts]
+
+    return [(x1, y1, x2, y2) for y1, y2 in spans(frame.height) for x1, x2 in spans(frame.width)]
 
 
 class Letterbox:

@@ -116,7 +116,8 @@ class LiftSpec:
         rate_hz: Frame rate of the training sequences; 0 when any will do.
         flip_test: Average with the answer for the mirrored window: more accurate, twice the time.
 
-    The output is (N, 1, 17, 3) or (N, 17, 3): metres relative to the pelvis, H36M-17.
+    The output is (N, 1, 17, 3) or (N, 17, 3): metres relative to the pelvis, H36M-17; of (N, 1, 17, 4) the
+    fourth number says how likely the joint is less than 0.1 m off.
     """
 
     frames: int

@@ -121,13 +121,16 @@ class Lifter:
         count = len(people)
         if count:
             windows = [self._tracks[person].at(times) for person in people.ids]
-            relative = self._infer(np.stack([w[0] for w in windows]), np.stack([w[1] for w in windows]))
+            answer = self._infer(np.stack([w[0] for w in windows]), np.stack([w[1] for w in windows]))
         else:
-            relative = np.zeros((0, len(H36M17), 3), np.float32)
+            answer = np.zeros((0, len(H36M17), 3), np.float32)
+        relative, scores = answer[..., :3], _h36m_scores(people.keypoints)
+        if answer.shape[-1] > 3:  # the network says how sure it is
+            scores = np.minimum(scores, np.nan_to_num(answer[..., 3]))
         self._prune(float(times[0]))
         roots = place(relative, people.keypoints, _camera(people.view), min_score=self.min_score)
         relative, roots = self._smooth(people, relative, roots)
-        return Skeletons3D(people.ids, relative, roots, _h36m_scores(people.keypoints), view=people.view)
+        return Skeletons3D(people.ids, relative, roots, scores, view=people.view)
 
     def _smooth(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:
         """Joints and pelvis positions, filtered where that is asked for."""
@@ -139,23 +142,25 @@ class Lifter:
         return calm[:, :-1], calm[:, -1]
 
     def _infer(self, points: Floats, scores: Floats) -> Floats:
-        """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3); NaN for people hardly ever seen."""
+        """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3 or 4); NaN for people hardly ever seen."""
         batch, rotation = encode(points, scores, self._spec)
         if self._spec.flip_test:
             both = self._run(np.concatenate([batch, JOINT_SETS[self._spec.input_joints].mirrored(batch)]))
-            relative = 0.5 * (both[: len(batch)] + H36M17.mirrored(both[len(batch) :]))
+            answer = 0.5 * (both[: len(batch)] + H36M17.mirrored(both[len(batch) :]))
         else:
-            relative = self._run(batch)
+            answer = self._run(batch)
         if rotation is not None:
-            relative = decode_person(relative, rotation)
+            turned = decode_person(answer[..., :3], rotation)
+            answer = np.concatenate([turned, answer[..., 3:]], -1)
         seen = (scores > 0).any(1).sum(1) >= MIN_JOINTS
-        return np.where(seen[:, None, None], relative, np.float32(np.nan))
+        return np.where(seen[:, None, None], answer, np.float32(np.nan))
 
     def _run(self, batch: Floats) -> Floats:
-        """(N, F, J, channels) to (N, 17, 3) metres, pelvis at the origin."""
+        """(N, F, J, channels) to (N, 17, 3 or 4): metres, pelvis at the origin, and how sure."""
         answer = self.session.run({self.session.inputs[0].name: batch})[self.session.outputs[0].name]
-        relative = np.asarray(answer, np.float32).reshape(len(batch), len(H36M17), 3)
-        return np.asarray(relative - relative[:, :1], np.float32)
+        answer = np.array(answer, np.float32).reshape(len(batch), len(H36M17), -1)
+        answer[..., :3] -= answer[:, :1, :3]
+        return answer
 
     def _prune(self, oldest: float) -> None:
         """Later windows start after ``oldest``: drop what lies before, and who was only seen before."""

@@ -171,6 +171,14 @@ class PeopleParameters(SeenParameters, StationParameters):
         1000,
         live=True,
     )
+    detector_tiles: int = declared(
+        Settings.detector_tiles,
+        "The detector also looks at so many rows and columns of pieces of the image, which finds small "
+        "people and takes longer; 1: the whole image alone.",
+        1,
+        4,
+        live=True,
+    )
     max_people: int = declared(
         Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
     )

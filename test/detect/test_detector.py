@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from posemo_ros.detect.codecs import decode, suppress
-from posemo_ros.detect.detector import Detector, Letterbox
+from posemo_ros.detect.detector import Detector, Letterbox, tiles_of
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import DetectSpec, ImageInput
 from posemo_ros.inference.session import TensorSpec
@@ -227,3 +227,36 @@ def test_published_rtmdet_on_a_coco_photo(shared_data: Path, order: PixelOrder) 
     tolerance = 3 if order is PixelOrder.GRAY else 0.5
     np.testing.assert_allclose(found.boxes[0], [281, 42, 493, 379], atol=tolerance)
     assert found.scores[0] == pytest.approx(0.86, abs=0.01)
+
+
+# ---- tiles ---------------------------------------------------------------------------------
+
+
+def test_tiles_cover_the_image_and_overlap() -> None:
+    frame = Frame(np.zeros((480, 640, 3), np.uint8))
+    for count in (1, 2, 3, 4):
+        seen = np.zeros((480, 640), int)
+        for x1, y1, x2, y2 in tiles_of(frame, count):
+            seen[y1:y2, x1:x2] += 1
+        assert seen.min() == 1
+        assert len(tiles_of(frame, count)) == count**2
+    (_, _, x2, _), (x1, *_), *_ = tiles_of(frame, 2)
+    assert x2 - x1 == pytest.approx(0.25 * x2, abs=1)
+
+
+def test_small_people_come_from_tiles_and_cut_ones_do_not() -> None:
+    """The whole image shows nobody; each tile says the same two boxes, one of them at its left edge."""
+    session = FakeSession(nms_outputs([[20, 20, 30, 40, 0.9], [0, 20, 10, 40, 0.8]], [0, 0]))
+    detector = Detector(session, DetectSpec(RAW, "nms"))
+    frame = Frame(np.zeros((128, 128, 3), np.uint8))
+    whole = detector.detect(frame)
+    assert len(whole.boxes) == 2
+    detector.tiles = 2
+    found = detector.detect(frame)
+    assert len(session.fed) == 1 + 5
+    left = found.boxes[found.scores < 0.85, 0]
+    assert (left == 0).all()  # at the image's own edge they are whole
+    scale = tiles_of(frame, 2)[0][2] / 64
+    expected = [t[0] + 20 * scale for t in tiles_of(frame, 2)]
+    for x in expected:
+        assert np.abs(found.boxes[found.scores > 0.85, 0] - x).min() < 0.1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
 from posemo_ros.inference.session import TensorSpec
-from posemo_ros.keypoints.estimator import KeypointEstimator
+from posemo_ros.keypoints.estimator import KeypointEstimator, without_cut_legs
 from posemo_ros.types import Frame, PixelOrder
 
 RAW = ImageInput(192, 256, PixelOrder.RGB, (0, 0, 0), (255, 255, 255), pad_value=0)
@@ -163,3 +163,19 @@ def test_flip_test_averages_with_the_mirrored_answer() -> None:
     np.testing.assert_allclose(found[0, 1:3, 2], 0.5, atol=0.05)
     np.testing.assert_allclose(found[0, 1, :2], (170, 220), atol=0.5)
     np.testing.assert_allclose(found[0, 2, :2], (170, 220), atol=1.5)  # a cell's shift, as HRNet's
+
+
+def test_legs_count_less_where_the_image_ends_at_the_hips() -> None:
+    person = np.full((1, 17, 3), 0.5, np.float32)
+    person[0, :, 1] = 100  # px
+    person[0, 11:13, 1] = 200  # a trunk of 100 px
+    legs = slice(13, 17)
+    for height, kept in ((260, 0.5), (240, 0.119), (205, 0.119)):
+        scores = without_cut_legs(person, height)[0]
+        np.testing.assert_allclose(scores[legs], kept, atol=0.001)
+        np.testing.assert_array_equal(scores[:13], 0.5)
+    person[0, 11:13, :2] = np.nan  # hips unknown: nothing to go by
+    np.testing.assert_array_equal(without_cut_legs(person, 205), person[..., 2])
+    person[0, legs, 2] = (0, 1, 1, 0)  # no and certainty stay
+    person[0, 11:13, 1] = 200
+    np.testing.assert_array_equal(without_cut_legs(person, 205)[0, legs], (0, 1, 1, 0))

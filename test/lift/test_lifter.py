@@ -289,3 +289,16 @@ def test_the_flip_test_averages_with_the_mirrored_window() -> None:
     np.testing.assert_allclose(skeletons.relative[:, 1:, 0], expected, atol=1e-5)
     left, right = H36M17.pairs[0]
     np.testing.assert_allclose(skeletons.relative[:, (left, right), 1], (left + right) / 2)
+
+
+def test_a_lifter_that_says_how_sure_it_is_lowers_the_scores() -> None:
+    class Sure(Recorder):
+        def run(self, feeds):
+            sure = np.broadcast_to(np.linspace(0, 1, 17, dtype=np.float32)[:, None], (1, 1, 17, 1))
+            return {"out": np.concatenate([super().run(feeds)["out"], sure], -1)}
+
+    people = _people(p1=10.0)
+    people.keypoints[..., 2] = 0.6
+    skeletons = _lift(Lifter(Sure(), SCREEN), people, _frame(0))
+    assert skeletons.relative.shape == (1, 17, 3)
+    np.testing.assert_allclose(skeletons.scores[0], np.minimum(0.6, np.linspace(0, 1, 17)), atol=1e-6)

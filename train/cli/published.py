@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posemo_ros.cli.command import Command
+
+if TYPE_CHECKING:
+    from train.models.temporal import TemporalLifter
 
 PUBLISHED = Path("../shared/data/peers")
 SOURCES = {
@@ -13,6 +17,7 @@ SOURCES = {
     "lightning": PUBLISHED / "movenet",
     "keypoint_net": PUBLISHED / "movenet",
     "rtmdet_nano": PUBLISHED / "rtmdet_nano_person.onnx",
+    "lifter": Path("models/lifter.onnx"),
 }
 
 
@@ -21,7 +26,10 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         type=Path,
-        help="MoveNet: folder of the published files; RTMDet: the ONNX file, or one of ours",
+        help="MoveNet: folder of the published files; RTMDet: the ONNX file, or one of ours; lifter: ours",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="lifter: motion that sets it up"
     )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
 
@@ -35,10 +43,10 @@ def _run(args: argparse.Namespace) -> None:
 
     source = args.source or SOURCES[args.network]
     torch.manual_seed(0)
-    network = build(args.network).network
+    network = _lifter(source, args.data) if args.network == "lifter" else build(args.network).network
     if isinstance(network, RtmDet):
         load_from_onnx(network, source)
-    else:
+    elif args.network != "lifter":
         widths = THUNDER if args.network == "thunder" else LIGHTNING
         load_published(network.movenet, source, widths)  # type: ignore[arg-type]
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -46,11 +54,34 @@ def _run(args: argparse.Namespace) -> None:
     print(f"{args.out}: {args.network} with the weights of {source}")
 
 
+def _lifter(source: Path, data: Path) -> TemporalLifter:
+    """With the weights of an exported file, again trainable."""
+    import numpy as np
+    import torch
+
+    from posemo_ros.inference.manifest import LiftSpec
+    from train.data import cmu
+    from train.data.corruption import Corruption
+    from train.data.lifting import training_batch
+    from train.models.temporal import TemporalLifter
+    from train.models.unfold import load_exported
+
+    network = TemporalLifter(scores=True)
+    spec = LiftSpec(27, channels=3, rate_hz=30.0)
+    rows = training_batch(cmu.load(data, "train"), spec, Corruption(), np.random.default_rng(0), 512)
+    load_exported(network, source, torch.from_numpy(rows["keypoints"]))
+    return network
+
+
 COMMAND = Command(
-    help="published weights of MoveNet and RTMDet-nano as a checkpoint to start from",
+    help="published weights of MoveNet and RTMDet-nano as a checkpoint to start from, or those of our lifter",
     examples=(
         ("python -m train published thunder --out runs/starter/thunder.pt", "of the keypoint network"),
         ("python -m train published rtmdet_nano --out runs/starter/rtmdet_nano.pt", "of the detector"),
+        (
+            "python -m train published lifter --out runs/starter/lifter.pt",
+            "the shipped lifter, again trainable",
+        ),
     ),
     run=_run,
     add_options=_options,

@@ -33,7 +33,25 @@ def random_poses(
     """
     yaw = rng.uniform(-np.pi, np.pi, count)
     elevation = np.radians(np.clip(rng.normal(*above, count), -25, 50))
-    distance = np.exp(rng.uniform(np.log(1.8), np.log(8.0), count))
+    return _looking(rng, yaw, elevation, np.exp(rng.uniform(np.log(1.8), np.log(8.0), count)))
+
+
+def robot_poses(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+    """Cameras 0.3 to 2 m above the floor, 1 to 7 m away from people whose pelvis is 0.5 to 1 m high.
+
+    Args and results: see ``random_poses``.
+    """
+    distance = np.exp(rng.uniform(np.log(1.0), np.log(7.0), count))
+    higher = rng.uniform(0.3, 2.0, count) - rng.uniform(0.5, 1.0, count)
+    yaw = rng.uniform(-np.pi, np.pi, count)
+    return _looking(rng, yaw, np.arctan2(higher, distance), np.hypot(higher, distance))
+
+
+def _looking(
+    rng: np.random.Generator, yaw: np.ndarray, elevation: np.ndarray, distance: np.ndarray
+) -> tuple[Floats, Floats]:
+    """From these sides (B,), so many radians above the person, so many metres away."""
+    count = len(yaw)
     zero = np.zeros(count)
     about_z = rotation_matrix(np.stack([zero, zero, yaw], -1))
     about_y = rotation_matrix(np.stack([zero, elevation, zero], -1))

@@ -20,7 +20,8 @@ from posemo_ros.evaluate.clips import good_runs, read_arrays, with_face
 from .body import Floats
 
 FILE = Path("cmu_mocap") / "cmu_h36m17.npz"
-STATURE = 1.70 / 1.65  # all clips share one skeleton, 1.65 m tall; ours is 1.70 m
+# All clips share one skeleton, 1.65 m tall. That is also how tall grown-ups of all countries are in the
+# mean (NCD-RisC, "A century of trends in adult human height", eLife 2016: 1.71 and 1.59 m).
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def load(data: Path, split: str, *, min_frames: int = 24) -> Motion:
     ]
     body = with_face(arrays["positions"], arrays["head_forward"], arrays["head_left"])
     return Motion(
-        body=body.astype(np.float32) * np.float32(STATURE),
+        body=body.astype(np.float32),
         starts=np.array([s[1] for s in segments]),
         ends=np.array([s[2] for s in segments]),
         actions=tuple(str(arrays["action"][s[0]]) for s in segments),

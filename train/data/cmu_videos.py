@@ -77,7 +77,12 @@ def _keypoints(view: Floats, noise: Corruption, rng: np.random.Generator, *, ray
         if rays:
             scores = np.where(scores >= KEYPOINT_THRESHOLD, scores, np.float32(0))
         xy = fill(np.arange(len(part)), xy, scores > 0)
-        points = CAMERA.rays(xy)[..., :2] if rays else encode_screen(xy, CAMERA.width, CAMERA.height)
-        out[part, :, :2] = np.nan_to_num(points)
+        # Rays of joints never seen stay NaN: the ray 0, 0 would be somewhere beside the person.
+        points = (
+            CAMERA.rays(xy)[..., :2]
+            if rays
+            else np.nan_to_num(encode_screen(xy, CAMERA.width, CAMERA.height))
+        )
+        out[part, :, :2] = points
         out[part, :, 2] = scores
     return out

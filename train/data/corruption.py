@@ -48,6 +48,10 @@ class Corruption:
     truncated: float = 0.3
     absent: float = 0.1
 
+    def __call__(self, xy: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """See ``corrupt``."""
+        return corrupt(xy, self, rng)
+
 
 PERFECT = Corruption(jitter=0.0, mistakes=0, swaps=0, gaps=0, truncated=0, absent=0)
 

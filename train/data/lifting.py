@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 
 from posemo_ros.inference.manifest import LiftSpec
@@ -10,40 +13,100 @@ from posemo_ros.lift.lifter import encode
 from posemo_ros.settings import KEYPOINT_THRESHOLD
 
 from .body import Floats, chest_axes, coco_keypoints, heading, mirror, scale_bones, turn
-from .cameras import random_poses, see
+from .cameras import random_poses, robot_poses, see
 from .cmu import Motion, sample
-from .corruption import Corruption, corrupt
 
 _NEAREST_M = 0.3
 _ARMS = (12, 13, 15, 16)
 _LEGS = (1, 2, 3, 4, 5, 6)
+_ANKLES = (3, 6)
+
+
+class Noise(Protocol):
+    """True keypoints (B, F, 17, 2) to those that a network finds, and their scores (B, F, 17)."""
+
+    def __call__(self, xy: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Draw them; a score of 0 where a keypoint is missing."""
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """One of several kinds of noise for each sample.
+
+    Attributes:
+        kinds: Noise and how often it comes.
+    """
+
+    kinds: tuple[tuple[Noise, float], ...]
+
+    def __call__(self, xy: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """See ``Noise``."""
+        shares = np.array([share for _, share in self.kinds])
+        kind = rng.choice(len(shares), len(xy), p=shares / shares.sum())
+        found, scores = np.empty_like(xy), np.empty(xy.shape[:-1], np.float32)
+        for number, (noise, _) in enumerate(self.kinds):
+            mine = kind == number
+            if mine.any():
+                found[mine], scores[mine] = noise(xy[mine], rng)
+        return found, scores
 
 
 def training_batch(
-    motion: Motion, spec: LiftSpec, noise: Corruption, rng: np.random.Generator, count: int
-) -> tuple[Floats, Floats]:
-    """Windows as the network sees them, and the truth.
+    motion: Motion, spec: LiftSpec, noise: Noise, rng: np.random.Generator, count: int
+) -> dict[str, Floats]:
+    """Windows as the network sees them, and the truth; each with the window one frame later.
 
     Returns:
-        (B, F, 17, channels) input; (B, 17, 3) pelvis-relative metres in the virtual camera's axes.
+        ``keypoints`` (2 B, F, 17, channels) input, the later windows behind the others; ``joints``
+        (2 B, 17, 3) pelvis-relative metres in each virtual camera's axes; ``rotation`` (2 B, 3, 3),
+        by which joints @ rotation are in the camera's axes; ``stands`` (2 B, 17) 1 for feet on the ground.
     """
-    half = spec.frames // 2
+    half, frames = spec.frames // 2, spec.frames
     speed = np.exp(np.clip(rng.normal(0, 0.25, (count, 1)), -0.5, 0.5))
-    offsets = np.asarray(np.arange(-half, half + 1) / spec.rate_hz * speed)
+    offsets = np.asarray(np.arange(-half, half + 2) / spec.rate_hz * speed)
     body = vary(sample(motion, rng, count, offsets), rng)
     body = body - body[:, half, None, None, 0]
-    seen = see(body, *random_poses(rng, count))
+    seen = see(body, *_cameras(rng, count))
     points = coco_keypoints(seen)
     xy = np.asarray(points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M), points.dtype)
-    noisy, scores = corrupt(xy, noise, rng)
-    index = _visible_frames(spec.frames, count, rng)[..., None]
-    scores = np.take_along_axis(scores, index, 1)
+    noisy, scores = noise(xy, rng)
+    index = _visible_frames(frames, count, rng)
+    parts = [_window(noisy, scores, index + later, spec) for later in (0, 1)]
+    truth = [seen[:, half + later, :17] - seen[:, half + later, :1] for later in (0, 1)]
+    rotation = np.concatenate([p[1] for p in parts]).astype(np.float32)
+    return {
+        "keypoints": np.concatenate([p[0] for p in parts]),
+        "joints": np.concatenate(truth).astype(np.float32) @ np.swapaxes(rotation, -1, -2),
+        "rotation": rotation,
+        "stands": np.concatenate([_standing(body[:, half + later]) for later in (0, 1)]),
+    }
+
+
+def _window(noisy: Floats, scores: Floats, index: np.ndarray, spec: LiftSpec) -> tuple[Floats, Floats]:
+    """The network's input for the frames (B, F) that are known, and the turn to undo."""
+    scores = np.take_along_axis(scores, index[..., None], 1)
     known = scores >= KEYPOINT_THRESHOLD
-    noisy = fill(np.arange(spec.frames), np.take_along_axis(noisy, index[..., None], 1), known)
-    inputs, rotation = encode(noisy, np.where(known, scores, np.float32(0)), spec)
-    joints = seen[:, half, :17] - seen[:, half, :1]
-    target = joints if rotation is None else joints @ np.swapaxes(rotation, -1, -2)
-    return inputs, target.astype(np.float32)
+    points = fill(np.arange(spec.frames), np.take_along_axis(noisy, index[..., None, None], 1), known)
+    inputs, rotation = encode(points, np.where(known, scores, np.float32(0)), spec)
+    if rotation is None:
+        rotation = np.broadcast_to(np.eye(3), (len(inputs), 3, 3))
+    return inputs, np.asarray(rotation, np.float32)
+
+
+def _cameras(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+    """Half of them anywhere, half as robots carry them."""
+    anywhere, robots = random_poses(rng, count), robot_poses(rng, count)
+    on_robot = rng.random(count) < 0.5
+    rotation = np.where(on_robot[:, None, None], robots[0], anywhere[0])
+    return rotation, np.where(on_robot[:, None], robots[1], anywhere[1])
+
+
+def _standing(body: Floats) -> Floats:
+    """(B, 17) 1 for ankles that are as low as the lower one (B, 22, 3), to 5 cm."""
+    out = np.zeros((len(body), 17), np.float32)
+    heights = body[:, _ANKLES, 2]
+    out[:, _ANKLES] = heights < heights.min(1, keepdims=True) + 0.05
+    return out
 
 
 def _visible_frames(frames: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -60,7 +123,7 @@ def vary(body: Floats, rng: np.random.Generator) -> Floats:
     """
     count = len(body)
     body = borrow_arms(body, rng)
-    sit(body, rng.random(count) < 0.08, rng)
+    sit(body, rng.random(count) < 0.2, rng)
     bend(body, rng)
     _stand_still(body, rng.random(count) < 0.3)
     factors = np.exp(rng.normal(0, 0.07, (count, 9))).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -85,3 +87,40 @@ def lifting_loss(
     return sequence_weight * position_error(sequence, target) + centre_weight * position_error(
         centre, target[:, middle : middle + 1]
     )
+
+
+def bone_error(predicted: Tensor, target: Tensor, bones: Sequence[tuple[int, int]]) -> Tensor:
+    """Mean difference of the bones' lengths.
+
+    Args:
+        predicted, target: (..., J, 3).
+        bones: Pairs of joints.
+
+    Returns:
+        Scalar, in their unit.
+    """
+    a, b = torch.tensor(bones, device=target.device).T
+    lengths = [torch.linalg.vector_norm(p[..., a, :] - p[..., b, :], dim=-1) for p in (predicted, target)]
+    return (lengths[0] - lengths[1]).abs().mean()
+
+
+def weighted_error(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean distance of the joints with a weight; 0 without any.
+
+    Args:
+        predicted, target: (..., J, 3).
+        weight: (..., J).
+    """
+    away = torch.linalg.vector_norm(predicted - target, dim=-1)
+    return (away * weight).sum() / weight.sum().clamp_min(1)
+
+
+def certainty_loss(scores: Tensor, away: Tensor, within: float) -> Tensor:
+    """Cross-entropy of "less than ``within`` off" with the scores.
+
+    Args:
+        scores: (..., J) in 0..1.
+        away: (..., J) distances from the truth; nothing is learned from them here.
+        within: In their unit.
+    """
+    return torch.nn.functional.binary_cross_entropy(scores, (away.detach() < within).to(scores))

@@ -8,7 +8,9 @@ samples a second as PoseFormer or MoEmoX of similar size; those are for a GPU.
 from __future__ import annotations
 
 import math
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 
@@ -37,10 +39,14 @@ class TemporalNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F, J, C) -> (B, K)."""
+        return cast(Tensor, self.head(self.features(x)))[:, :, 0]
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, F, J, C) -> (B, width, 1)."""
         x = self.expand(x.flatten(2).transpose(1, 2))  # (B, width, F/3)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
             x = x[:, :, 1::3] + narrow(wide(x))  # a third of the frames
-        return self.head(x)[:, :, 0]
+        return x
 
 
 def _unit(inputs: int, outputs: int, size: int, dropout: float) -> nn.Sequential:
@@ -53,15 +59,28 @@ def _unit(inputs: int, outputs: int, size: int, dropout: float) -> nn.Sequential
 
 
 class TemporalLifter(TemporalNet):
-    """(B, 27, 17, C) -> (B, 1, 17, 3) metres relative to the pelvis."""
+    """(B, 27, 17, C) -> (B, 1, 17, 3 or 4) metres relative to the pelvis, and how sure.
 
-    def __init__(self, frames: int = 27, channels: int = 3, *, width: int = 256) -> None:
+    Args:
+        frames, channels, width: See ``TemporalNet``.
+        scores: Whether a fourth number says how likely the joint is less than 0.1 m off.
+    """
+
+    def __init__(
+        self, frames: int = 27, channels: int = 3, *, width: int = 256, scores: bool = False
+    ) -> None:
         super().__init__(frames, 17 * channels, 17 * 3, width=width)
+        self.scores = nn.Conv1d(width, 17, 1) if scores else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, F, 17, C) -> (B, 1, 17, 3)."""
-        joints = super().forward(x).unflatten(1, (1, 17, 3))
-        return joints - joints[:, :, :1]
+        """(B, F, 17, C) -> (B, 1, 17, 3 or 4)."""
+        features = self.features(x)
+        joints = self.head(features)[:, :, 0].unflatten(1, (1, 17, 3))
+        joints = joints - joints[:, :, :1]
+        if self.scores is None:
+            return joints
+        sure = torch.sigmoid(self.scores(features)[:, None, :, :1])
+        return torch.cat((joints, sure), 3)
 
 
 class DescriptorEmotion(nn.Module):

@@ -73,12 +73,15 @@ def _cast(count: int, data: Path | None, rng: np.random.Generator) -> Cast:
     clips, wardrobe = Clips(data), Wardrobe(data)
     actors = []
     for _ in range(count):
-        person = wardrobe.dress(_random_look(wardrobe.garments, rng))
-        actors += [Actor.play(person, _random_motion(clips, rng)) for _ in range(POSES)]
+        person = wardrobe.dress(random_look(wardrobe.garments, rng))
+        actors += [
+            Actor.play(person, random_motion(clips, int(rng.choice(clips.usable)), rng)) for _ in range(POSES)
+        ]
     return Cast(tuple(actors), tuple(read_backgrounds(data_dir(data) / "backgrounds")[1:]))
 
 
-def _random_look(garments: Sequence[str], rng: np.random.Generator) -> Look:
+def random_look(garments: Sequence[str], rng: np.random.Generator) -> Look:
+    """Somebody: body, clothes of these names, colours."""
     male = float(rng.random() < 0.5)
     sex = "male_" if male else "female_"
     suits = [g for g in garments if "suit" in g and g.startswith(sex)]
@@ -106,12 +109,13 @@ def _random_look(garments: Sequence[str], rng: np.random.Generator) -> Look:
     )
 
 
-def _random_motion(clips: Clips, rng: np.random.Generator) -> Motion:
-    """A second of a recording at a low rate, changed at random."""
-    whole = clips.whole(int(rng.choice(clips.usable)))
-    length = 1.0
+def random_motion(
+    clips: Clips, clip: int, rng: np.random.Generator, *, length: float = 1.0, fps: float = _FPS
+) -> Motion:
+    """Some seconds of a recording, changed at random."""
+    whole = clips.whole(clip)
     start = rng.uniform(0, max(0.0, (len(whole) - 2) / whole.fps - length))
-    motion = cut(whole, start, min(length, (len(whole) - 2) / whole.fps), _FPS)
+    motion = cut(whole, start, min(length, (len(whole) - 2) / whole.fps), fps)
     if rng.random() < 0.5:
         name, sides = rng.choice(list(GESTURES)), rng.choice(["left", "right", "both"])
         motion = gesture(motion, Gesture(str(name), -1.0, sides=str(sides), shift_s=rng.uniform(0, 3)))
@@ -128,10 +132,10 @@ def _picture(cast: Cast, renderer: Renderer, rng: np.random.Generator) -> tuple[
     view = _random_view(rng)
     chosen = [cast.actors[i] for i in rng.choice(len(cast.actors), int(rng.integers(1, 5)), replace=False)]
     posed = [_somewhere(actor, i, rng) for i, actor in enumerate(chosen)]
-    renderer.lights(_random_lights(rng), rng.uniform(0.2, 0.5))
+    renderer.lights(random_lights(rng), rng.uniform(0.2, 0.5))
     drawn = renderer.render(view, dressed(chosen, posed))
     photo = cast.photos[int(rng.integers(len(cast.photos)))].pixels()
-    return _before(drawn, _patch(photo, rng)), truth_of(posed, view, drawn)
+    return before(drawn, patch(photo, rng)), truth_of(posed, view, drawn)
 
 
 def _random_view(rng: np.random.Generator) -> View:
@@ -150,7 +154,9 @@ def _somewhere(actor: Actor, number: int, rng: np.random.Generator) -> Posed:
     return actor.person.pose(actor.poses.rotations[frame], actor.poses.root[frame] + place)
 
 
-def _random_lights(rng: np.random.Generator) -> tuple[Light, ...]:
+def random_lights(rng: np.random.Generator) -> tuple[Light, ...]:
+    """A strong and a weak one from in front."""
+
     def light(strength: float) -> Light:
         x, y = rng.normal(0, 2, 2)
         return Light((x - 1.5, y, rng.uniform(0.3, 3)), strength, tuple(rng.uniform(0.85, 1, 3)))
@@ -158,14 +164,16 @@ def _random_lights(rng: np.random.Generator) -> tuple[Light, ...]:
     return light(rng.uniform(0.35, 0.8)), light(rng.uniform(0.05, 0.4))
 
 
-def _patch(photo: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A random cut of a photo in the size of the picture."""
+def patch(
+    photo: NDArray[np.uint8], rng: np.random.Generator, width: int = WIDTH, height: int = HEIGHT
+) -> NDArray[np.uint8]:
+    """A random square cut of a photo in the size of a picture."""
     side = int(rng.uniform(0.5, 1.0) * min(photo.shape[:2]))
     y, x = (int(rng.integers(0, n - side + 1)) for n in photo.shape[:2])
-    return np.asarray(cv2.resize(photo[y : y + side, x : x + side], (WIDTH, HEIGHT)), np.uint8)
+    return np.asarray(cv2.resize(photo[y : y + side, x : x + side], (width, height)), np.uint8)
 
 
-def _before(drawn: Picture, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def before(drawn: Picture, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """People over a photo. The renderer has mixed their edges with black already."""
     mixed = drawn.image.astype(np.float32) + (1 - drawn.coverage[..., None]) * background
     return np.clip(mixed, 0, 255).astype(np.uint8)

@@ -10,13 +10,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posemo_ros import metrics
+from posemo_ros.skeleton import H36M17
 from train.data.sequences import Windows
-from train.models.losses import lifting_loss, position_error, scaled_error, velocity_error
+from train.models.losses import (
+    bone_error,
+    certainty_loss,
+    lifting_loss,
+    position_error,
+    scaled_error,
+    velocity_error,
+    weighted_error,
+)
 from train.models.pstmo_pretraining import PSTMOPretraining, draw_masks
 
 from .task import Task
 
 MM = 1000.0
+SURE_M = 0.1  # a joint so near the truth is called right
 
 
 class Lifter(Task):
@@ -32,6 +42,10 @@ class Lifter(Task):
         sequence_weight, centre_weight: Of the two sums of paper B's loss, where there are two.
         scale_weight, velocity_weight: Of MotionAGFormer's further terms over all frames
             (``losses.scaled_error``, ``losses.velocity_error``); 0.5 and 20 in its recipe.
+            Networks of one answer have the velocity between neighbouring windows instead, where the data
+            give those (``train.data.lifting``).
+        bone_weight, contact_weight: Of the bones' lengths, and of the ankles that stand on the ground.
+        score_weight: Of the fourth number of networks that say how sure they are.
         flip_test: Average with the answer for the mirror image, as the papers do.
     """
 
@@ -43,12 +57,17 @@ class Lifter(Task):
         centre_weight: float = 1.0,
         scale_weight: float = 0.0,
         velocity_weight: float = 0.0,
+        bone_weight: float = 0.0,
+        contact_weight: float = 0.0,
+        score_weight: float = 0.0,
         flip_test: bool = True,
         **others: Any,
     ) -> None:
         super().__init__(network, **others)
         self.sequence_weight, self.centre_weight = sequence_weight, centre_weight
         self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
+        self.bone_weight, self.contact_weight = bone_weight, contact_weight
+        self.score_weight = score_weight
         self.flip_test = flip_test
         self.per_action: dict[str, dict[str, float]] = {}
 
@@ -63,7 +82,7 @@ class Lifter(Task):
         middle = truth.shape[1] // 2
         centre, sequence = _parts(answer, truth.shape[1])
         if sequence is None:
-            return position_error(centre, truth[:, middle : middle + 1])
+            return self._centre_loss(centre, truth[:, middle : middle + 1], batch)
         loss = lifting_loss(
             sequence,
             centre,
@@ -77,14 +96,32 @@ class Lifter(Task):
             loss = loss + self.velocity_weight * velocity_error(sequence, truth)
         return loss
 
+    def _centre_loss(self, answer: Tensor, truth: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Of networks that give the middle frame alone; (B, 1, J, 3 or 4) and (B, 1, J, 3)."""
+        answer = answer.float()
+        pose = answer[..., :3]
+        loss = position_error(pose, truth)
+        if self.bone_weight:
+            loss = loss + self.bone_weight * bone_error(pose, truth, H36M17.bones)
+        if self.contact_weight:
+            loss = loss + self.contact_weight * weighted_error(pose, truth, batch["stands"][:, None])
+        if self.velocity_weight:
+            turned = (p[:, 0] @ batch["rotation"] for p in (pose, truth))
+            both = (p.unflatten(0, (2, -1)).transpose(0, 1) for p in turned)
+            loss = loss + self.velocity_weight * velocity_error(*both)
+        if self.score_weight:
+            away = torch.linalg.vector_norm(pose - truth, dim=-1)
+            loss = loss + self.score_weight * certainty_loss(answer[..., 3], away, SURE_M)
+        return loss
+
     def answer(self, keypoints: Tensor) -> Tensor:
         """(B, J, 3) float32 the middle frame's pose for (B, F, J, C) keypoints, flip test included."""
         frames = keypoints.shape[1]
-        pose = _parts(self.network(keypoints), frames)[0][:, 0].float()
+        pose = _parts(self.network(keypoints), frames)[0][:, 0, :, :3].float()
         if not self.flip_test:
             return pose
         layout = self.datamodule.layout
-        other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0]
+        other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0, :, :3]
         return (pose + _mirror(other, layout.joints_flip)) / 2
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:

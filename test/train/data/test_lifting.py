@@ -55,7 +55,8 @@ def test_the_station_sees_what_training_saw(shared_data: Path, monkeypatch: pyte
     motion = cmu.load(shared_data, "train")
     seen: list[np.ndarray] = []
     monkeypatch.setattr(lifting, "see", lambda *a: seen.append(see(*a)) or seen[-1])
-    inputs, target = lifting.training_batch(motion, SPEC, PERFECT, np.random.default_rng(3), 32)
+    rows = lifting.training_batch(motion, SPEC, PERFECT, np.random.default_rng(3), 32)
+    inputs, target = rows["keypoints"], rows["joints"]
     camera = Camera.from_fov(1280, 720, 85.0)
     checked = 0
     for i in range(32):

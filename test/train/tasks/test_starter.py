@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from posemo_ros.emotion.descriptors import NAMES, describe
 from posemo_ros.inference.manifest import EmotionSpec, LiftSpec, load_manifest
+from posemo_ros.skeleton import H36M17
 from posemo_ros.types import EMOTIONS, NEUTRAL
 from train.cards import read_figures
 from train.cli import main
@@ -47,6 +48,8 @@ def small(name: str, data: Path, out: Path, **options: Any) -> dict[str, Any]:
     arguments["options"] |= options
     arguments["scheduler"]["init_args"] |= {"steps": STEPS, "warmup": 3}
     config["data"]["init_args"] |= {"folder": str(data), "batch": 8, "steps": STEPS // 2, "workers": 0}
+    if name == "lifter":  # from the start, with invented errors
+        del arguments["weights"], config["data"]["init_args"]["sightings"]
     if name == "emotion":
         config["data"]["init_args"] |= {"held_out": 200, "eval_batch": 100}
     quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
@@ -55,7 +58,7 @@ def small(name: str, data: Path, out: Path, **options: Any) -> dict[str, Any]:
 
 
 def plain_loop(
-    net: nn.Module, draw: Callable[[np.random.Generator], tuple[Tensor, Tensor]], loss: Any, rate: float
+    net: nn.Module, draw: Callable[[np.random.Generator], tuple[Tensor, Any]], loss: Any, rate: float
 ) -> Iterator[float]:
     """Losses of AdamW with a warm-up, a cosine and clipped gradients, written out."""
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.01)
@@ -72,19 +75,36 @@ def plain_loop(
 
 
 def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> None:
-    command(small("lifter", data, tmp_path / "run", width=16), tmp_path / "c.yaml")
+    config = small("lifter", data, tmp_path / "run", width=16)
+    command(config, tmp_path / "c.yaml")
     motion = cmu.load(data, "train").only(lambda clip: clip != "00_01")  # that one validates
     spec = LiftSpec(27, channels=3, rate_hz=30.0)
 
-    def draw(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        inputs, target = training_batch(motion, spec, Corruption(), rng, 8)
-        return torch.from_numpy(inputs), torch.from_numpy(target)
+    def draw(rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = training_batch(motion, spec, Corruption(), rng, 8)
+        return torch.from_numpy(rows["keypoints"]), {k: torch.from_numpy(v) for k, v in rows.items()}
 
     torch.manual_seed(0)
-    net = TemporalLifter(width=16)
-    expected = list(plain_loop(net, draw, lambda a, b: (a[:, 0] - b).norm(dim=-1).mean(), 2e-3))
+    net = TemporalLifter(width=16, scores=True)
+    expected = list(plain_loop(net, draw, lifter_loss, 1e-3))
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def lifter_loss(answer: Tensor, rows: dict[str, Tensor]) -> Tensor:
+    """Places, movement between neighbouring windows, bones, standing ankles, certainty."""
+    pose, truth = answer[:, 0, :, :3], rows["joints"]
+    away = (pose - truth).norm(dim=-1)
+    turned, really = pose @ rows["rotation"], truth @ rows["rotation"]
+    moved = (turned[8:] - turned[:8]) - (really[8:] - really[:8])
+    a, b = np.array(H36M17.bones).T
+    bones = (pose[:, a] - pose[:, b]).norm(dim=-1) - (truth[:, a] - truth[:, b]).norm(dim=-1)
+    right = (away < 0.1).float()
+    sure = answer[:, 0, :, 3]
+    certainty = -(right * sure.log() + (1 - right) * (1 - sure).log()).mean()
+    standing = (away * rows["stands"]).sum() / rows["stands"].sum()
+    loss = away.mean() + 2 * moved.norm(dim=-1).mean() + 0.5 * bones.abs().mean() + 0.2 * standing
+    return loss + 0.02 * certainty
 
 
 def test_emotion_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Figures of the lifter behind keypoints, on answers whose errors are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train.data.sightings import Sightings
+from train.skeleton_report import errors_of
+
+
+def walk(frames: int = 40) -> Sightings:
+    """One person whose left wrist swings; everything else stands still."""
+    joints = np.random.default_rng(0).normal(0, 0.4, (1, 1, 17, 3)).repeat(frames, 1)
+    joints[0, :, 13, 0] += 0.5 * np.sin(np.arange(frames) / 3)
+    keypoints = np.full((1, frames, 17, 3), 2.0)
+    f32 = np.float32
+    return Sightings(
+        f32(keypoints), f32(keypoints), f32(joints), f32([[640, 480, 60]]), np.zeros(1, int), 30.0
+    )
+
+
+def about_pelvis(seen: Sightings) -> np.ndarray:
+    return seen.joints[0] - seen.joints[0, :, :1]
+
+
+def test_perfect_answers_have_no_error_and_no_lag() -> None:
+    seen = walk()
+    figures = errors_of([about_pelvis(seen)], seen)
+    assert figures["frames"] == 40
+    for name in ("mpjpe_mm", "p_mpjpe_mm", "limbs_mm", "seen_mm", "mpjve_mm", "jitter_mm", "lag_frames"):
+        assert figures[name] == pytest.approx(0, abs=0.01), name
+
+
+def test_an_error_of_one_joint_a_tremble_and_a_delay_are_seen() -> None:
+    seen = walk()
+    off = about_pelvis(seen).copy()
+    off[:, 10, 1] += 0.17
+    assert errors_of([off], seen)["mpjpe_mm"] == pytest.approx(10, rel=1e-3)
+    trembling = about_pelvis(seen).copy()
+    trembling[::2, 1:, 2] += 0.004
+    assert errors_of([trembling], seen)["jitter_mm"] == pytest.approx(4 * 16 / 17, rel=0.02)
+    late = about_pelvis(seen).copy()
+    late[2:] = late[:-2]
+    assert errors_of([late], seen)["lag_frames"] == pytest.approx(2, abs=0.05)
+
+
+def test_frames_without_answer_or_person_do_not_count() -> None:
+    seen = walk()
+    answers = about_pelvis(seen).copy()
+    answers[:10] = np.nan
+    seen.joints[0, 30:] = np.nan
+    assert errors_of([answers], seen)["frames"] == 20

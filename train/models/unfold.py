@@ -1,0 +1,74 @@
+"""Weights of an exported lifter as a checkpoint to train further.
+
+The export folds batch normalisation into the convolutions. Here it comes back: each layer gets the mean
+and spread that its sums have on a batch, so that it computes what the file computes, and trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from posemo_ros.errors import ModelError
+
+from .temporal import TemporalLifter
+
+Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
+
+
+def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> None:
+    """Fill a lifter from its ONNX file.
+
+    Args:
+        network: Changed in place; heads that the file lacks stay as they are.
+        path: Written by ``python -m train export``.
+        keypoints: (B, F, 17, C) as the network sees them, such as a batch to train on.
+
+    Raises:
+        ModelError: The file is of another network.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    file = {
+        i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(path).graph.initializer
+    }
+    units = {name: unit for name, unit in network.named_modules() if isinstance(unit, nn.Sequential)}
+    state = {f"{name}.0.weight": unit[0].weight for name, unit in units.items()}
+    state |= {"head.weight": network.head.weight, "head.bias": network.head.bias}
+    odd = [k for k, v in state.items() if k not in file or file[k].shape != v.shape]
+    if odd:
+        raise ModelError(
+            f"{path}: has no {odd[0]} of shape {list(state[odd[0]].shape)}; expected such a lifter"
+        )
+    with torch.no_grad():
+        for name, parameter in state.items():
+            parameter.copy_(file[name])
+        hooks = [
+            unit[0].register_forward_hook(_normaliser(unit[1], file[f"{name}.0.weight_bias"]))
+            for name, unit in units.items()
+        ]
+        network.eval()(keypoints)
+    for hook in hooks:
+        hook.remove()
+
+
+def _normaliser(norm: nn.BatchNorm1d, bias: Tensor) -> Hook:
+    """A hook that sets a batch normalisation so that it adds ``bias`` and nothing else."""
+
+    def hook(_: nn.Module, __: tuple[Tensor, ...], sums: Tensor) -> None:
+        mean, variance = sums.mean((0, 2)), sums.var((0, 2))
+        norm.load_state_dict(
+            {
+                "running_mean": mean,
+                "running_var": variance,
+                "weight": (variance + norm.eps).sqrt(),
+                "bias": mean + bias,
+                "num_batches_tracked": torch.tensor(0),
+            }
+        )
+
+    return hook

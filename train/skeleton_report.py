@@ -1,0 +1,267 @@
+"""The lifter behind real keypoints: on rendered people kept apart, on the demo clip, beside a peer.
+
+The films kept apart come in halves: one to choose with, the other to report. The peer is an independent
+network (``train.data.blazepose``); it sees videos of real people, for whom nobody knows the truth.
+
+Symbols: N persons, T frames, R rows (one person in one image).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posemo_ros import metrics
+from posemo_ros.archives import read_npz
+from posemo_ros.camera import Camera
+from posemo_ros.lift.lifter import Lifter
+from posemo_ros.people import PeopleFinder
+from posemo_ros.replay.compare import LIMBS, read_truth
+from posemo_ros.types import Floats, Frame, People2D, View
+from train.data.blazepose import JOINTS, BlazePose
+from train.data.demo_people import frames
+from train.data.sightings import Sightings, watch_clip
+
+HALVES = {"choose": 0, "report": 1}
+STILL_M = 0.003  # per frame: joints that move less are called still
+VISIBLE = 0.5  # of a peer's joint that is compared
+MIN_COMPARED = 6
+LAGS = np.arange(0, 5)  # frames that answers may be behind
+
+
+def on_films(lifter: Lifter, seen: Sightings) -> dict[str, Any]:
+    """Figures of all frames in which a person is in view and was found.
+
+    Returns:
+        See ``errors_of``; by half for films kept apart.
+    """
+    answers = [_lift(lifter, seen, i) for i in range(len(seen))]
+    out = {}
+    for name, half in HALVES.items():
+        chosen = [i for i in range(len(seen)) if seen.film[i] % 2 == half]
+        if chosen:
+            out[name] = errors_of([answers[i] for i in chosen], seen.only(np.array(chosen, np.int64)))
+    return out
+
+
+def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any]:
+    """The same for the demo clip, through detector, tracker and keypoint network."""
+    truth = read_truth(folder / "people_truth.npz")
+    with np.load(folder / "people_truth.npz", allow_pickle=False) as file:
+        fps = float(file["fps"])
+    images = (image for _, image in frames(folder / "people.mp4", 1))
+    camera = Camera.from_fov(640, 480, 60.0)
+    seen = watch_clip(finder, images, truth, camera, fps)
+    return errors_of([_lift(lifter, seen, i) for i in range(len(seen))], seen)
+
+
+def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
+    """Figures of answers (T, 17, 3) about the pelvis.
+
+    Returns:
+        ``mpjpe_mm`` and ``p_mpjpe_mm`` of 17 joints; ``limbs_mm`` of the 13 that mean the same in every
+        data set; ``seen_mm`` of joints that are visible, ``hidden_mm`` of the others; ``mpjve_mm`` per
+        frame; ``jitter_mm``: how far joints that stand still move from frame to frame; ``lag_frames``:
+        the delay of the truth that is nearest to the answers, whole frames, of fast joints.
+    """
+    found = np.stack(list(answers))
+    true = seen.joints - seen.joints[..., :1, :]
+    judged = (
+        np.isfinite(found).all((-1, -2)) & np.isfinite(true).all((-1, -2)) & (seen.found[..., 2] > 0).any(-1)
+    )
+    a, b = found[judged], true[judged]
+    away = 1e3 * np.linalg.norm(a - b, axis=-1)
+    visible = _h36m_visible(seen.truth)[judged]
+    pairs = judged[:, 1:] & judged[:, :-1]
+    moved, really = (np.diff(x, axis=1)[pairs] for x in (found, true))
+    still = np.linalg.norm(really, axis=-1) < STILL_M
+    figures = {
+        "mpjpe_mm": _mean(away),
+        "p_mpjpe_mm": 1e3 * metrics.p_mpjpe(a, b),
+        "limbs_mm": _mean(away[:, LIMBS]),
+        "seen_mm": _mean(away[visible]),
+        "hidden_mm": _mean(away[~visible]),
+        "mpjve_mm": 1e3 * _mean(np.linalg.norm(moved - really, axis=-1)),
+        "jitter_mm": 1e3 * _mean(np.linalg.norm(moved, axis=-1)[still]),
+        "lag_frames": _lag(found, true, judged),
+    }
+    return {"frames": int(judged.sum()), **{k: round(float(v), 2) for k, v in figures.items()}}
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _h36m_visible(truth: Floats) -> NDArray[np.bool_]:
+    """(..., 17) of H36M-17: limbs by their own keypoint, the others by shoulders, hips and nose."""
+    seen = truth[..., 2] == 2
+    limb = {1: 12, 2: 14, 3: 16, 4: 11, 5: 13, 6: 15, 11: 5, 12: 7, 13: 9, 14: 6, 15: 8, 16: 10}
+    out = np.empty(seen.shape, np.bool_)
+    for joint in range(17):
+        group = {0: (11, 12), 7: (5, 6, 11, 12), 8: (5, 6), 9: (5, 6), 10: (0, 3, 4)}.get(joint)
+        out[..., joint] = seen[..., limb[joint]] if group is None else seen[..., group].any(-1)
+    return out
+
+
+def _lag(found: Floats, true: Floats, judged: NDArray[np.bool_]) -> float:
+    """By how many frames the truth must be delayed to be nearest, to tenths by a parabola."""
+    last = LAGS[-1]
+    whole = judged.astype(np.uint8)
+    together = np.ones_like(judged[:, last:])
+    for lag in LAGS:
+        together &= whole[:, last - lag : judged.shape[1] - lag].astype(bool)
+    speed = np.linalg.norm(np.diff(true, axis=1, prepend=true[:, :1]), axis=-1)[:, last:]
+    fast = together[..., None] & (speed > 0.02)
+    away = [
+        _mean(np.linalg.norm(found[:, last:] - true[:, last - lag : true.shape[1] - lag], axis=-1)[fast])
+        for lag in LAGS
+    ]
+    best = int(np.argmin(away))
+    if not 0 < best < last:
+        return float(best)
+    before, here, after = away[best - 1 : best + 2]
+    return best + 0.5 * float(before - after) / float(before - 2 * here + after)
+
+
+def _lift(lifter: Lifter, seen: Sightings, person: int) -> Floats:
+    """(T, 17, 3) the station's answers for one person, alone in the images."""
+    lifter.reset()
+    width, height, fov = seen.camera[person]
+    camera = Camera.from_fov(int(width), int(height), float(fov))
+    out = np.full((seen.found.shape[1], 17, 3), np.nan, np.float32)
+    for t, keypoints in enumerate(seen.found[person]):
+        here = (keypoints[:, 2] > 0).any()
+        answer = lifter.lift(
+            people_of(keypoints[None] if here else keypoints[:0, None], camera, t / seen.fps)
+        )
+        if answer is not None and len(answer):
+            out[t] = answer.relative[0]
+    return out
+
+
+def people_of(keypoints: Floats, camera: Camera, seconds: float, ids: Sequence[str] = ("1",)) -> People2D:
+    """Keypoints (N, 17, 3) as a message of the people finder; boxes are not filled in."""
+    count = len(keypoints)
+    return People2D(
+        tuple(ids)[:count],
+        np.zeros((count, 4), np.float32),
+        np.ones(count, np.float32),
+        keypoints.reshape(count, 17, 3),
+        view=View.through(camera, round(seconds * 1e9)),
+    )
+
+
+# Beside the peer -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """What chain and peer saw of real people.
+
+    Attributes:
+        names: (V,) of the videos.
+        size: (V, 2) width and height px.
+        video: (R,) number of the video; seconds: (R,) from its start; person: (R,) id.
+        keypoints: (R, 17, 3) of the chain.
+        joints, visible: (R, 12, 3) metres and (R, 12) of the peer; NaN where it was not asked or saw nobody.
+    """
+
+    names: NDArray[np.str_]
+    size: NDArray[np.int64]
+    video: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    person: NDArray[np.str_]
+    keypoints: Floats
+    joints: Floats
+    visible: Floats
+
+    def save(self, path: Path) -> None:
+        """Write an NPZ file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, **vars(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Watched:
+        """Read what ``save`` wrote."""
+        return cls(**read_npz(path, "videos beside the peer"))
+
+
+def watch_videos(finder: PeopleFinder, peer: BlazePose, videos: Sequence[Path], step: int) -> Watched:
+    """Let the chain see every image and the peer every ``step``-th."""
+    rows: list[tuple[Any, ...]] = []
+    sizes = []
+    for number, path in enumerate(videos):
+        finder.reset()
+        fps = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS)
+        for index, image in frames(path, 1):
+            found = finder.find(Frame(image, round(index / fps * 1e9)))
+            for person, keypoints in zip(found.ids, found.keypoints, strict=True):
+                said = _ask(peer, image, keypoints) if index % step == 0 else _NOTHING
+                rows.append((number, index / fps, person, keypoints, *said))
+        sizes.append(image.shape[1::-1])
+    columns = [np.array(c) for c in zip(*rows, strict=True)]
+    return Watched(np.array([p.stem for p in videos]), np.array(sizes), *columns)
+
+
+_NOTHING = (np.full((12, 3), np.nan, np.float32), np.zeros(12, np.float32))
+
+
+def _ask(peer: BlazePose, image: NDArray[np.uint8], keypoints: Floats) -> tuple[Floats, Floats]:
+    if not np.isfinite(keypoints[[11, 12], :2]).all():
+        return _NOTHING
+    pose = peer.pose(image, keypoints)
+    return (pose.joints, pose.visible) if pose.present > VISIBLE else _NOTHING
+
+
+def beside_peer(lifter: Lifter, watched: Watched) -> dict[str, Any]:
+    """P-MPJPE in mm to the peer, of joints that it sees; mean by video and over all rows."""
+    rows: dict[str, list[float]] = {str(name): [] for name in watched.names}
+    for number, name in enumerate(watched.names):
+        mine = np.flatnonzero(watched.video == number)
+        camera = Camera.from_fov(*(int(s) for s in watched.size[number]))
+        for row, relative in _in_order(lifter, watched, mine, camera):
+            seen = (watched.visible[row] > VISIBLE) & np.isfinite(watched.joints[row]).all(-1)
+            if seen.sum() >= MIN_COMPARED and np.isfinite(relative).all():
+                ours, theirs = relative[JOINTS[seen]], watched.joints[row][seen]
+                rows[str(name)].append(1e3 * metrics.p_mpjpe(ours[None], theirs[None]))
+    everything = [value for values in rows.values() for value in values]
+    return {
+        "rows": len(everything),
+        "p_mpjpe_mm": round(float(np.mean(everything)), 1),
+        "by_video": {name: round(float(np.mean(v)), 1) for name, v in rows.items() if v},
+    }
+
+
+def _in_order(
+    lifter: Lifter, watched: Watched, rows: NDArray[np.int64], camera: Camera
+) -> Iterator[tuple[int, Floats]]:
+    """The lifter's answer to each row of a video."""
+    lifter.reset()
+    for seconds in np.unique(watched.seconds[rows]):
+        now = rows[watched.seconds[rows] == seconds]
+        ids = [str(p) for p in watched.person[now]]
+        answer = lifter.lift(people_of(watched.keypoints[now], camera, float(seconds), ids))
+        if answer is not None:
+            yield from zip(now.tolist(), answer.relative, strict=True)
+
+
+def videos_in(data: Path) -> list[Path]:
+    """The walking video and the gestures."""
+    folder = data / "video"
+    return [folder / "one-by-one-person-detection.mp4", *sorted((folder / "gestures").glob("*.mkv"))]
+
+
+def summary(report: dict[str, Any]) -> Iterable[str]:
+    """One line a set."""
+    for name in ("films, choose", "films, report", "demo clip"):
+        row = report.get(name)
+        if row:
+            yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items())
+    if "peer" in report:
+        yield f"{'peer':14} {report['peer']}"
