@@ -80,7 +80,7 @@ COMMAND = Command(
         ("python -m train published rtmdet_nano --out runs/starter/rtmdet_nano.pt", "of the detector"),
         (
             "python -m train published lifter --out runs/starter/lifter.pt",
-            "the shipped lifter, again trainable",
+            "ours, again trainable",
         ),
     ),
     run=_run,
