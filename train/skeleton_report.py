@@ -22,7 +22,8 @@ from posemo_ros.archives import read_npz
 from posemo_ros.camera import Camera
 from posemo_ros.lift.lifter import Lifter
 from posemo_ros.people import PeopleFinder
-from posemo_ros.replay.compare import LIMBS, read_truth
+from posemo_ros.replay.compare import LIMBS
+from posemo_ros.replay.truth import read_truth
 from posemo_ros.types import Floats, Frame, People2D, View
 from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames

@@ -83,8 +83,8 @@ class Detector:
         """Boxes in a piece of the image, without those that its inner edges cut."""
         x1, y1, x2, y2 = tile
         found = self._look(frame.image[y1:y2, x1:x2], frame.pixel_order, threshold)
-        boxes = found.boxes + np.float32([x1, y1, x1, y1])
-        inner = np.float32([x1, y1, x2, y2])
+        boxes = found.boxes + np.array([x1, y1, x1, y1], np.float32)
+        inner = np.array([x1, y1, x2, y2], np.float32)
         inner[np.array(tile) == (0, 0, frame.width, frame.height)] = np.nan
         cut = (boxes[:, :2] < inner[:2] + CUT_PX) | (boxes[:, 2:] > inner[2:] - CUT_PX)
         whole = ~cut.any(axis=1)

@@ -78,10 +78,6 @@ COMMAND = Command(
     examples=(
         ("python -m train published thunder --out runs/starter/thunder.pt", "of the keypoint network"),
         ("python -m train published rtmdet_nano --out runs/starter/rtmdet_nano.pt", "of the detector"),
-        (
-            "python -m train published lifter --out runs/starter/lifter.pt",
-            "ours, again trainable",
-        ),
     ),
     run=_run,
     add_options=_options,

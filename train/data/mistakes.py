@@ -46,11 +46,13 @@ class Mistakes:
     @classmethod
     def of(cls, seen: Sightings, frames: int) -> Mistakes:
         """Every stretch of so many frames in which the person is in view and mostly found; also mirrored."""
-        whole = _measure(seen)
+        moved, swapped, scores = _measure(seen)
         rows = [
             Mistakes(
                 _looks(seen.truth[i, None, start + frames // 2, :, :2]),
-                *(part[i, None, start : start + frames] for part in whole),
+                moved[i, None, start : start + frames],
+                swapped[i, None, start : start + frames],
+                scores[i, None, start : start + frames],
             )
             for i in range(len(seen))
             for start in range(0, seen.truth.shape[1] - frames + 1, _STEP)
@@ -84,7 +86,7 @@ class Mistakes:
 
     def _mirrored(self) -> Mistakes:
         flip = COCO17.flip_index
-        away = np.float32([-1, 1])
+        away = np.array([-1, 1], np.float32)
         looks = self.looks.reshape(-1, 17, 2)[:, flip] * away
         return Mistakes(
             looks.reshape(len(self), -1),

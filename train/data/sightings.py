@@ -16,7 +16,7 @@ from posemo_ros.archives import read_npz
 from posemo_ros.camera import Camera
 from posemo_ros.errors import InputError
 from posemo_ros.people import PeopleFinder
-from posemo_ros.replay.compare import Truth, match
+from posemo_ros.replay.truth import Truth, match
 from posemo_ros.types import Frame
 
 Floats = NDArray[np.float32]
@@ -77,7 +77,14 @@ class Sightings:
             raise InputError(
                 f"{path}: has no array {missing[0]!r}; `python -m train scenes films` writes it anew"
             )
-        return cls(**{**arrays, "fps": float(arrays["fps"])})
+        return cls(
+            arrays["found"],
+            arrays["truth"],
+            arrays["joints"],
+            arrays["camera"],
+            arrays["film"],
+            float(arrays["fps"]),
+        )
 
 
 def find_in(
@@ -111,6 +118,6 @@ def watch_clip(
     )
     count = len(found)
     fov = 2 * np.degrees(np.arctan(camera.width / 2 / camera.focal))
-    view = np.tile(np.float32([camera.width, camera.height, fov]), (count, 1))
+    view = np.tile(np.array([camera.width, camera.height, fov], np.float32), (count, 1))
     keypoints, joints = (np.swapaxes(x, 0, 1).astype(np.float32) for x in (truth.keypoints, truth.joints))
     return Sightings(found, keypoints, joints, view, np.zeros(count, np.int64), fps)

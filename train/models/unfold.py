@@ -36,9 +36,15 @@ def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> Non
     file = {
         i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(path).graph.initializer
     }
-    units = {name: unit for name, unit in network.named_modules() if isinstance(unit, nn.Sequential)}
-    state = {f"{name}.0.weight": unit[0].weight for name, unit in units.items()}
-    state |= {"head.weight": network.head.weight, "head.bias": network.head.bias}
+    units = {
+        name: (unit[0], unit[1])
+        for name, unit in network.named_modules()
+        if isinstance(unit, nn.Sequential) and isinstance(unit[1], nn.BatchNorm1d)
+    }
+    state: dict[str, Tensor] = {
+        f"{name}.0.weight": conv.get_parameter("weight") for name, (conv, _) in units.items()
+    }
+    state |= {f"head.{name}": value for name, value in network.head.named_parameters()}
     odd = [k for k, v in state.items() if k not in file or file[k].shape != v.shape]
     if odd:
         raise ModelError(
@@ -48,10 +54,10 @@ def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> Non
         for name, parameter in state.items():
             parameter.copy_(file[name])
         hooks = [
-            unit[0].register_forward_hook(_normaliser(unit[1], file[f"{name}.0.weight_bias"]))
-            for name, unit in units.items()
+            conv.register_forward_hook(_normaliser(norm, file[f"{name}.0.weight_bias"]))
+            for name, (conv, norm) in units.items()
         ]
-        network.eval()(keypoints)
+        network.eval().forward(keypoints)
     for hook in hooks:
         hook.remove()
 
