@@ -9,7 +9,7 @@ Symbols: N people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from ..pipeline import Models, build_detector, build_keypoints
 from ..skeleton import COCO17
 from ..types import Detections, Floats, Frame
 from .coco_labels import read_labels
+from .plots import WHOLE, Plot, bars
 from .report import Report, Table, rounded, runtimes
 
 Boxes = Literal["gt", "detector"]
@@ -111,6 +112,8 @@ def evaluate_coco(
         protocol=_protocol(images, annotations, boxes, flip_test=keypoints.spec.flip_test),
         results=groups,
         tables=[_table(groups)],
+        plots=_plots(groups),
+        by_clip=_by_image(truth, results, done),
         notes=[*labels.notes, *_notes(turned, groups["all"])],
         losses=losses.as_dict(),
     )
@@ -261,6 +264,34 @@ def _protocol(images: Path, annotations: Path, boxes: Boxes, *, flip_test: bool)
         "person_score": "box score x mean of the keypoint scores above 0.2; keypoint NMS at 0.9",
         "flip_test": "on" if flip_test else "off",
     }
+
+
+def _by_image(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], photos: Sequence[Photo]
+) -> dict[str, dict[str, float]]:
+    """``oks`` of each image with labelled keypoints: of the best answer, mean over its people.
+
+    A person without an answer has 0. AP belongs to a set of images; this figure belongs to each, so that two
+    networks can be compared image by image.
+    """
+    found: dict[int, list[Floats]] = {}
+    for r in results:
+        found.setdefault(r["image_id"], []).append(np.reshape(r["keypoints"], (-1, 3))[:, :2])
+    rows: dict[int, list[float]] = {}
+    for a in truth["annotations"]:
+        if a["num_keypoints"] and not a["iscrowd"]:
+            answers_here = np.array(found.get(a["image_id"], np.zeros((0, len(COCO17), 2))))
+            label = np.broadcast_to(np.reshape(a["keypoints"], (-1, 3)), (len(answers_here), len(COCO17), 3))
+            alike = metrics.oks(answers_here, label, np.full(len(answers_here), a["area"]))
+            rows.setdefault(a["image_id"], []).append(float(np.nanmax(alike, initial=0.0)))
+    names = {photo.number: photo.path.name for photo in photos}
+    return {names[number]: rounded({"oks": float(np.mean(values))}) for number, values in rows.items()}
+
+
+def _plots(groups: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
+    figures = {f: {name: float(g[f]) for name, g in groups.items()} for f in ("AP", "AP50", "AP75", "AR")}
+    text = "Average precision and recall, all joints and each group of them alone; 1 is perfect."
+    return [bars("Keypoints by group of joints", text, figures, "share", range_=WHOLE)]
 
 
 def _table(groups: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -18,6 +18,7 @@ from scipy import stats
 
 from ..errors import InputError
 from ..replay.run_folder import result_folders
+from .plots import Plot, intervals
 from .report import Report, Table
 
 CONFIDENCE = 0.95
@@ -75,6 +76,7 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
         },
         results=results,
         tables=[_table(results)],
+        plots=_plots(results),
         notes=[f"left out, because only one run has them: {', '.join(missing)}"] if missing else [],
     )
 
@@ -137,8 +139,11 @@ def read_run(path: Path) -> Figures:
         summaries = {folder: _json(folder / "summary.json") for folder in folders}
         found = {_clip_name(path, f, s): _numbers(s.get("truth")) for f, s in summaries.items()}
     else:
-        results = _json(path).get("results", {})
-        clips = results.get("recordings", results.get("clips", {})) if isinstance(results, Mapping) else {}
+        content = _json(path)
+        results = content.get("results", {})
+        clips = content.get("by_clip") or (
+            results.get("recordings", {}) if isinstance(results, Mapping) else {}
+        )
         found = {n: _numbers(f) for n, f in clips.items()} if isinstance(clips, Mapping) else {}
     found = {name: figures for name, figures in found.items() if figures}
     if not found:
@@ -171,6 +176,22 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object")
     return content
+
+
+def _plots(results: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
+    """Figures of all units in one plot: in percent of a's mean."""
+    rows = {
+        name: tuple(100 * r[k] / abs(r["a"]) for k in ("low", "difference", "high"))
+        for name, r in results.items()
+        if r["low"] is not None and r["a"]
+    }
+    if not rows:
+        return []
+    text = (
+        f"b - a in percent of a's mean, with the {CONFIDENCE:.0%} interval. An interval that leaves out 0 is "
+        "more than chance. Whether more is better depends on the figure: see the table."
+    )
+    return [intervals("Differences", text, rows, x="b - a, percent of a")]  # type: ignore[arg-type]
 
 
 def _table(results: Mapping[str, Mapping[str, Any]]) -> Table:

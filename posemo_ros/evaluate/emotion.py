@@ -9,7 +9,7 @@ Symbols: C clips, A of them with an answer, L labels present, K = 6 emotions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ from ..skeleton import H36M17
 from ..types import EMOTIONS, NEUTRAL, EmotionStatus, Floats, Skeletons3D, View
 from .clips import Clip, read_clips
 from .film import look
+from .plots import WHOLE, Plot, bars, heatmap, lines
 from .report import Report, Table, rounded, runtimes
 
 Doubles = NDArray[np.float64]
 TOGETHER = 32  # clips that go through the station side by side, as the people of one film
 UNANSWERED = "no answer"
+CALIBRATION_BINS = 10
 
 
 def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int = 0) -> Report:
@@ -66,6 +68,8 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
         protocol=_protocol(path, clips[0].rate_hz, seed),
         results=results,
         tables=_tables(results),
+        plots=_plots(results),
+        by_clip=_by_clip(clips, answers, said),
     )
 
 
@@ -173,6 +177,7 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
                 "accuracy_of_the_commonest_label": float(np.bincount(truth).max() / len(labels)),
             }
         ),
+        "calibration": calibration(among[answered], truth[answered]),
         "selective": selective(np.max(among, 1), np.argmax(np.nan_to_num(among), 1) == truth),
         "recall": rounded(dict(zip(present, metrics.recall(matrix).tolist(), strict=True))),
         "confusion": {
@@ -217,6 +222,89 @@ def selective(confidence: Doubles, right: NDArray[np.bool_]) -> list[list[float]
     accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     coverage = np.arange(1, len(order) + 1) / len(confidence)
     return [[round(float(c), 4), round(float(a), 4)] for c, a in zip(coverage, accuracy, strict=True)]
+
+
+def calibration(probabilities: Doubles, truth: NDArray[np.int64]) -> list[list[float]]:
+    """How often answers of a confidence are right: a reliability diagram (Guo et al., 2017).
+
+    Args:
+        probabilities: (A, L), rows sum to 1.
+        truth: (A,) columns that are right.
+
+    Returns:
+        [mean confidence, accuracy, answers] of each of ten bins that has answers.
+    """
+    if not len(truth):
+        return []
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    return [
+        [
+            round(float(confidence[bins == b].mean()), 4),
+            round(float(right[bins == b].mean()), 4),
+            int((bins == b).sum()),
+        ]
+        for b in np.unique(bins)
+    ]
+
+
+def _by_clip(clips: Sequence[Clip], answers: Doubles, said: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """``right``: 1 or 0, for a neutral clip whether nothing was said; ``answered`` of the acted clips."""
+    rows = {}
+    for clip, row, count in zip(clips, answers, said, strict=True):
+        if clip.emotion == NEUTRAL:
+            rows[clip.name] = {"right": float(count == 0)}
+        else:
+            right = bool(np.isfinite(row).all()) and EMOTIONS[int(row.argmax())] == clip.emotion
+            rows[clip.name] = {"right": float(right), "answered": float(count > 0)}
+    return rows
+
+
+def _plots(results: Mapping[str, Any]) -> list[Plot]:
+    status = {"frames": results["frames_by_status"]}
+    plots = [
+        bars("What was said of the frames", "Valid: an emotion; else the reason for none.", status, "share")
+    ]
+    if "labels" not in results:
+        return plots
+    surest, right = zip(*results["selective"], strict=True) if results["selective"] else ((), ())
+    told, true, _ = zip(*results["calibration"], strict=True) if results["calibration"] else ((), (), ())
+    return [
+        lines(
+            "Selective accuracy against coverage",
+            "If only the surest answers counted: how many acted clips would have one, and how many "
+            "of those are right.",
+            {"accuracy of the surest answers": (surest, right)},
+            x="share of the acted clips with an answer",
+            y="share that is right",
+            range_=(0, 1.05),
+        ),
+        lines(
+            "Calibration",
+            "An honest confidence lies on the diagonal; above it the network is too modest, below it "
+            "too sure. "
+            "With few clips a bin is mostly chance.",
+            {"as measured": (told, true), "honest": (WHOLE, WHOLE)},
+            x="confidence",
+            y="share that is right",
+            range_=(0, 1.05),
+        ),
+        bars(
+            "Recall of each emotion",
+            "Share of the answered clips with this label that were told right.",
+            {"recall": results["recall"]},
+            "share",
+            range_=WHOLE,
+        ),
+        heatmap(
+            "What was answered",
+            "Rows: the true label; columns: the answer; numbers of clips.",
+            results["confusion"],
+            x="answer",
+            y="true label",
+        ),
+        *plots,
+    ]
 
 
 def _quality(matrix: NDArray[np.int64], among: Doubles, truth: NDArray[np.int64]) -> dict[str, float]:

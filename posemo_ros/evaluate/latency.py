@@ -9,9 +9,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..replay.bag import read_results
+from .plots import WHOLE, lines
 from .report import Report, Table, rounded
 
 PERCENTILES = (50, 90, 95, 99, 100)
+STEPS = np.arange(101)  # percentiles of the plot
 
 
 def evaluate_latency(bags: Sequence[Path]) -> Report:
@@ -27,7 +29,7 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
     Raises:
         InputError: A bag cannot be read, or knows no times of arrival (``posemo run`` writes none).
     """
-    results = {}
+    results, curves = {}, {}
     for bag in bags:
         recording = read_results(bag)
         ms = recording.latencies_ms
@@ -36,6 +38,7 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
                 f"{bag} knows no times of arrival; expected a recording of the nodes "
                 "(`posemo run` writes its results at the times of the images)"
             )
+        curves[str(bag)] = (np.percentile(ms, STEPS).tolist(), (STEPS / 100).tolist())
         stamps = np.sort(np.fromiter(recording.people, np.int64))
         span_s = float(stamps[-1] - stamps[0]) * 1e-9
         figures = {f"p{p}" if p != 100 else "max": float(np.percentile(ms, p)) for p in PERCENTILES}
@@ -53,5 +56,17 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
         runtime={},
         protocol={"latency": "milliseconds from the image to the arrival of the last message about it"},
         results=results,
+        plots=[
+            lines(
+                "How many results were there after how long",
+                "Left and steep is fast and even; the height is the share of the images whose "
+                "results had arrived.",
+                curves,
+                x="milliseconds from the image to the last message about it",
+                y="share of the images",
+                range_=WHOLE,
+                marked=False,
+            )
+        ],
         tables=[Table("latency, ms", ("bag", *columns), [(n, *r.values()) for n, r in results.items()])],
     )

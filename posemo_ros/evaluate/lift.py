@@ -27,9 +27,11 @@ from ..skeleton import H36M17
 from ..types import Floats, People2D, View
 from .clips import Clip, read_clips, stretches
 from .film import CAMERA, CAMERAS, Noise, film, keypoints
+from .plots import Plot, bars
 from .report import Report, Table, rounded, runtimes
 
 UPPER = [i for i, name in enumerate(H36M17.joints) if "knee" not in name and "ankle" not in name]
+NOISY = "noisy"  # whose errors are those of the clips
 TOGETHER = 16  # takes that go through the station side by side, as the people of one film
 
 
@@ -38,11 +40,13 @@ class Take:
     """One stretch of a clip, seen by one camera.
 
     Attributes:
+        clip: Its name.
         rate_hz: Frames per second.
         keypoints: (T, 17, 3) x px, y px, score, COCO-17.
         truth: (T, 17, 3) metres in the camera frame, H36M-17.
     """
 
+    clip: str
     rate_hz: float
     keypoints: Floats
     truth: Floats
@@ -76,11 +80,13 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
         raise InputError(f"views: {views}; expected at least 1")
     lifters = _lifters(models, store)
     clips = read_clips(path)
-    runs = [
-        {"keypoints": name, "delay_frames": delay, **errors(lift(lifter, takes), takes)}
-        for name, takes in _films(clips, views, seed).items()
-        for delay, lifter in lifters.items()
-    ]
+    runs, by_clip = list[dict[str, Any]](), dict[str, dict[str, float]]()
+    for name, takes in _films(clips, views, seed).items():
+        for delay, lifter in lifters.items():
+            answers = lift(lifter, takes)
+            runs.append({"keypoints": name, "delay_frames": delay, **errors(answers, takes)})
+            if (name, delay) == (NOISY, models.delay_frames):
+                by_clip = _by_clip(answers, takes)
     takes = shoot(clips, None, views=views, seed=seed)
     runs.append({"keypoints": "none: one mean pose", "delay_frames": 0, **errors(_blind(takes), takes)})
     return Report(
@@ -95,6 +101,8 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
         protocol=_protocol(path, takes[0].rate_hz, views, seed),
         results={"runs": runs},
         tables=[_table(runs)],
+        plots=_plots(runs),
+        by_clip=by_clip,
     )
 
 
@@ -110,7 +118,7 @@ def _lifters(models: Models, store: ModelStore) -> dict[int, Lifter]:
 
 
 def _films(clips: Sequence[Clip], views: int, seed: int) -> dict[str, list[Take]]:
-    chosen = {"perfect": None, "noisy": Noise(), "noisy, hips up": Noise(hips_up=True)}
+    chosen = {"perfect": None, NOISY: Noise(), "noisy, hips up": Noise(hips_up=True)}
     return {name: shoot(clips, noise, views=views, seed=seed) for name, noise in chosen.items()}
 
 
@@ -125,7 +133,9 @@ def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) 
     for clip, run in stretches(list(clips)):
         for _ in range(views):
             seen = film(clip.body[run], cameras)
-            takes.append(Take(clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)]))
+            takes.append(
+                Take(clip.name, clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)])
+            )
     if not takes:
         raise InputError("no clip has two good frames in a row")
     return takes
@@ -201,6 +211,38 @@ def _follows(takes: Sequence[Take]) -> NDArray[np.bool_]:
     """(F - 1,) False where the next take begins."""
     take = np.repeat(np.arange(len(takes)), [len(t.truth) for t in takes])
     return np.asarray(np.diff(take) == 0)
+
+
+def _by_clip(answers: Sequence[Lifted], takes: Sequence[Take]) -> dict[str, dict[str, float]]:
+    """``mpjpe_mm`` and ``answered`` of each clip."""
+    rows: dict[str, list[NDArray[np.float64]]] = {}
+    for answer, take in zip(answers, takes, strict=True):
+        errors_m = metrics.joint_errors(answer.relative, take.truth - take.truth[:, :1])
+        rows.setdefault(take.clip, []).append(errors_m)
+    whole = {name: np.concatenate(parts) for name, parts in rows.items()}
+    return {
+        name: rounded({"mpjpe_mm": 1e3 * _mean(e), "answered": float(np.isfinite(e).all(1).mean())})
+        for name, e in whole.items()
+    }
+
+
+def _plots(runs: Sequence[dict[str, Any]]) -> list[Plot]:
+    names = {f"{r['keypoints']}, delay {r['delay_frames']}": r for r in runs}
+    return [
+        bars(
+            "Error of the skeleton",
+            "MPJPE, and P-MPJPE after the best turn, shift and scale; the last one answers the same "
+            "mean pose always.",
+            {k: {name: r[k] for name, r in names.items()} for k in ("mpjpe_mm", "p_mpjpe_mm")},
+            "mm",
+        ),
+        bars(
+            "Mean error of each joint",
+            "Pelvis at the origin.",
+            {name: r["joints_mm"] for name, r in names.items()},
+            "mm",
+        ),
+    ]
 
 
 def _mean(values: NDArray[np.floating]) -> float:

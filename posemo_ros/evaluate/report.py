@@ -12,6 +12,7 @@ from .. import __version__
 from ..inference.session import Session
 from ..losses import Losses, words_of_losses
 from ..machine import machine, machine_text
+from .plots import Plot
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Table:
 
     def lines(self) -> list[str]:
         """One line per row."""
-        cells = [list(self.columns), *([_cell(value) for value in row] for row in self.rows)]
+        cells = [list(self.columns), *([shown(value) for value in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         body = [
             "  ".join(
@@ -49,6 +50,8 @@ class Report:
         tables: The figures again, to be read.
         notes: What was filled in or assumed, in sentences.
         losses: What could not be used, as ``Losses.as_dict``.
+        plots: The figures to be looked at.
+        by_clip: Figures of each clip, recording or image, for `posemo evaluate compare`.
     """
 
     what: str
@@ -60,20 +63,22 @@ class Report:
     tables: Sequence[Table]
     notes: Sequence[str] = ()
     losses: Mapping[str, Any] = field(default_factory=Losses().as_dict)
+    plots: Sequence[Plot] = ()
+    by_clip: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """One JSON object; a figure that does not exist is null."""
         head = {"evaluation": self.what, "posemo_ros": __version__, "machine": machine()}
-        parts = ("samples", "models", "runtime", "protocol", "notes", "losses", "results")
+        parts = ("samples", "models", "runtime", "protocol", "notes", "losses", "results", "by_clip")
         body = {name: getattr(self, name) for name in parts}
         return json.dumps(_plain({**head, **body}), indent=2)
 
     def as_text(self) -> str:
         """Tables below what they were measured on."""
-        networks = [f"{station} {name} ({self.runtime[station]})" for station, name in self.models.items()]
+        networks = self.network_words()
         lines = [
             f"evaluation: {self.what}",
-            f"samples:    {_words(self.samples)}",
+            f"samples:    {self.sample_words()}",
             *([f"networks:   {', '.join(networks)}"] if networks else []),
             f"machine:    {machine_text()}",
             *(f"{name.replace('_', ' ')}: {value}" for name, value in self.protocol.items()),
@@ -83,6 +88,14 @@ class Report:
         for table in self.tables:
             lines += ["", *table.lines()]
         return "\n".join(lines)
+
+    def network_words(self) -> list[str]:
+        """``detector posemo-detector (onnxruntime fp32)``."""
+        return [f"{station} {name} ({self.runtime[station]})" for station, name in self.models.items()]
+
+    def sample_words(self) -> str:
+        """``12 clips, 340 frames``."""
+        return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in self.samples.items())
 
 
 def runtimes(sessions: Mapping[str, Session]) -> dict[str, str]:
@@ -95,11 +108,8 @@ def rounded(values: Mapping[str, float], digits: int = 4) -> dict[str, float]:
     return {name: round(float(value), digits) for name, value in values.items()}
 
 
-def _words(counts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items())
-
-
-def _cell(value: object) -> str:
+def shown(value: object) -> str:
+    """A figure in a table; ``-`` for one that does not exist."""
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:.10g}"
     return str(value)

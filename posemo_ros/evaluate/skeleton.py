@@ -25,6 +25,7 @@ from ..replay.compare import LIMBS
 from ..replay.truth import Truth, align, match, read_truth
 from ..skeleton import H36M17
 from ..types import People2D
+from .plots import Plot, bars
 from .recorded import read_recorded, recordings, truths_of
 from .report import Report, Table, rounded
 
@@ -33,6 +34,11 @@ FEET = tuple(H36M17.index(name) for name in ("right_ankle", "left_ankle"))
 STANDS_M, SLIDES_M_S = 0.05, 0.5  # 2.5 cm in 1/20 s
 LONGEST_GAP_S = 0.5  # between images of one track that count as neighbours
 JOINTS = "joints_mm"
+STEADINESS = (
+    ("bone_cv", "How much bones change their length", "0 for a rigid body.", "standard deviation / mean"),
+    ("jitter_m_s2", "Jitter", "Mean acceleration of the joints; real movement has some.", "m/s²"),
+    ("foot_skating", "Sliding feet", "Share of standing feet that move faster than 0.5 m/s.", "share"),
+)
 NAN = float("nan")
 
 
@@ -89,6 +95,7 @@ def evaluate_skeleton(paths: Sequence[Path], truths: Sequence[Path] = ()) -> Rep
             *(f"{name}: truth: {a.alignment.words()}" for name, a in aligned.items()),
             *(f"{name}: no truth found for it" for name in without),
         ],
+        plots=_plots(results),
         losses=together(*(clip.losses.as_dict() for clip in clips.values())),
     )
 
@@ -105,6 +112,31 @@ def _tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
         names = [H36M17.joints[i] for i in LIMBS]
         tables.append(Table("mean error of each joint, mm", ("recording", *names), _rows(by_joint, names)))
     return tables
+
+
+def _plots(results: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
+    plots = []
+    by_joint = {name: r[JOINTS] for name, r in results.items() if JOINTS in r}
+    if by_joint:
+        plots += [
+            bars(
+                "Mean error of each joint",
+                "Pelvis of both at the origin; a joint of the limbs is off by so many millimetres on "
+                "average.",
+                by_joint,
+                "mm",
+            ),
+            bars(
+                "Error of the whole skeleton",
+                "MPJPE, and P-MPJPE after the best turn, shift and scale of every pose.",
+                {name: {k: results[name][k] for k in ("mpjpe_mm", "p_mpjpe_mm")} for name in by_joint},
+                "mm",
+            ),
+        ]
+    for key, title, text, unit in STEADINESS:
+        rows = {"recordings": {name: r[key] for name, r in results.items()}}
+        plots.append(bars(title, text, rows, unit))
+    return plots
 
 
 def _rows(results: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> list[list[Any]]:

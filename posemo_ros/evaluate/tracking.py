@@ -19,9 +19,11 @@ from ..losses import together
 from ..replay.bag import read_results
 from ..replay.truth import Truth, align, read_truth
 from ..types import Floats, People2D
+from .plots import WHOLE, bars
 from .recorded import recordings, truths_of
 from .report import Report, Table, rounded
 
+SHARES = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "recall", "precision")
 COLUMNS = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "id_switches", "fragmentations", "recall", "precision")
 
 
@@ -69,6 +71,25 @@ def evaluate_tracking(paths: Sequence[Path], truths: Sequence[Path]) -> Report:
         notes=[
             *(f"{name}: truth: {clip.aligned.words()}" for name, clip in clips.items()),
             *(f"{name}: left out, no truth found for it" for name in files if name not in known),
+        ],
+        plots=[
+            bars(
+                "How well people keep their ids",
+                "Shares; 1 is perfect. HOTA joins how well people are found (DetA) and how well "
+                "their ids last (AssA).",
+                {name: {k: figures[k] for k in SHARES} for name, figures in shown.items()},
+                "share",
+                range_=WHOLE,
+            ),
+            bars(
+                "Changes of id",
+                "How often a true person got another id, and how often a track broke off.",
+                {
+                    name: {k: figures[k] for k in ("id_switches", "fragmentations")}
+                    for name, figures in shown.items()
+                },
+                "count",
+            ),
         ],
         losses=together(*(clip.recording.losses.as_dict() for clip in clips.values())),
     )

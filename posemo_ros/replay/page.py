@@ -1,7 +1,6 @@
 """report.html: one file that needs nothing else, with the film, the skeletons and the figures.
 
-Plots and 3D are plotly.js (MIT), taken from the installed wheel when a page is made. The page loads
-nothing from anywhere (its content security policy forbids it).
+Plots and 3D are plotly.js (MIT), see ``html``.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from ..skeleton import H36M17
 from ..types import EMOTIONS
 from .bag import Recording
 from .films import Films
+from .html import PLOTS_BY, as_data, asset, losses_table, section, table, write_filled
 from .people_table import STATE_CODES, STATE_WORDS, STATES, Person, people_of, timeline_of, worst_images
 
 MOST_ROWS = 30  # people in the timeline
@@ -83,27 +82,13 @@ def write_page(
     title = f"posemo_ros: {summary['source'] or recording.path.name}"
     parts = {
         "title": escape(title),
-        "css": _asset("page.css"),
         "lead": _lead(summary, people),
         "sections": "\n".join(filter(None, sections)),
         "footer": f"<p>{_footer(summary)}</p>",
-        "plotly": _plotly(),
-        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "js": _asset("page.js"),
+        "data": as_data(data),
+        "js": asset("page.js"),
     }
-    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
-    path.write_text(text, encoding="utf-8")
-
-
-def _asset(name: str) -> str:
-    return (files(__package__) / "page_files" / name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    source: str = get_plotlyjs()
-    return source.replace("</script", "<\\/script")
+    write_filled(path, "page.html", parts)
 
 
 # Data for the script --------------------------------------------------------------------------
@@ -235,24 +220,9 @@ def _lead(summary: Mapping[str, Any], people: Sequence[Person]) -> str:
     return f"<p>{' '.join(words)}</p>"
 
 
-def _section(heading: str, body: str) -> str:
-    return f"<section><h2>{heading}</h2>\n{body}\n</section>" if body else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    cells = "".join(f"<th scope='col'>{escape(h)}</th>" for h in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>" for row in rows
-    )
-    return (
-        f"<div class='scroll' tabindex='0' role='region' aria-label='{escape(head[0])}'>"
-        f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
 def _people_section(people: Sequence[Person]) -> str:
     if not people:
-        return _section("People", "<p>Nobody was found.</p>")
+        return section("People", "<p>Nobody was found.</p>")
     rows = [
         (
             p.name,
@@ -263,8 +233,8 @@ def _people_section(people: Sequence[Person]) -> str:
         )
         for p in people[:200]
     ]
-    table = _table(("id", "seen [s]", "images", "skeleton quality", "emotion, mostly"), rows)
-    return _section("People", table + _probabilities(people))
+    head = ("id", "seen [s]", "images", "skeleton quality", "emotion, mostly")
+    return section("People", table(head, rows) + _probabilities(people))
 
 
 def _probabilities(people: Sequence[Person]) -> str:
@@ -291,7 +261,7 @@ def _worst_section(recording: Recording, films: Films) -> str:
             f"<li><button type='button' data-go='{index}'><img alt='' src='{_jpeg(picture[0])}'>"
             f"<span>{seconds:.2f} s, {escape(why)}</span></button></li>"
         )
-    return _section("Images to look at first", f"<ul class='thumbs'>{''.join(items)}</ul>" if items else "")
+    return section("Images to look at first", f"<ul class='thumbs'>{''.join(items)}</ul>" if items else "")
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> str:
@@ -308,7 +278,7 @@ def _truth_section(summary: Mapping[str, Any]) -> str:
         if truth
         else []
     )
-    return _section("Against the truth", _table(("measure", "value"), rows)) if rows else ""
+    return section("Against the truth", table(("measure", "value"), rows)) if rows else ""
 
 
 def _shown(value: Any, form: str) -> str:
@@ -330,18 +300,13 @@ def _speed_section(summary: Mapping[str, Any], has_latencies: bool) -> str:
             f"<p>Stations ({escape(summary['stages'])}): {escape(words)}.</p>"
             "<div id='stations' class='plot' role='img' aria-label='Time of each station'></div>"
         )
-    return _section("Speed", body)
+    return section("Speed", body)
 
 
 def _losses_section(summary: Mapping[str, Any]) -> str:
-    losses, notes = summary["losses"], summary["notes"]
-    rows = [
-        (reason, loss["images"], ", ".join(dict.fromkeys(e["item"] for e in loss["examples"])))
-        for reason, loss in losses["by_reason"].items()
-    ]
-    body = _table(("lost because", "images", "for example"), rows) if rows else "<p>Nothing was lost.</p>"
-    body += "".join(f"<p>{escape(note)}.</p>" for note in notes)
-    return _section("Losses and notes", body)
+    body = losses_table(summary["losses"])
+    body += "".join(f"<p>{escape(note)}.</p>" for note in summary["notes"])
+    return section("Losses and notes", body)
 
 
 def _models_section(summary: Mapping[str, Any]) -> str:
@@ -349,7 +314,7 @@ def _models_section(summary: Mapping[str, Any]) -> str:
         (station, name, summary["runtimes"].get(station, "")) for station, name in summary["models"].items()
     ]
     warnings = "".join(_warning(name) for name in dict.fromkeys(summary["models"].values()))
-    return _section("Models", (_table(("station", "model", "runtime"), rows) if rows else "") + warnings)
+    return section("Models", (table(("station", "model", "runtime"), rows) if rows else "") + warnings)
 
 
 def _warning(name: str) -> str:
@@ -380,7 +345,7 @@ def card_of(name: str) -> str:
 def _configuration_section(summary: Mapping[str, Any]) -> str:
     kept = {k: summary[k] for k in ("source", "input", "models", "runtimes", "machine")}
     text = json.dumps(kept, indent=2, ensure_ascii=False)
-    return _section(
+    return section(
         "Configuration", f"<details><summary>As in summary.json</summary><pre>{escape(text)}</pre></details>"
     )
 
@@ -388,4 +353,4 @@ def _configuration_section(summary: Mapping[str, Any]) -> str:
 def _footer(summary: Mapping[str, Any]) -> str:
     machine = summary["machine"]
     made = f"Made by posemo_ros {machine.get('posemo_ros', '')} on {machine.get('cpu', '')}."
-    return escape(f"{made} Plots: plotly.js (MIT).")
+    return escape(f"{made} {PLOTS_BY}")

@@ -24,7 +24,7 @@ from .test_command_tree import PROGRAMS, train_parser
 pytestmark = pytest.mark.slow
 NUMBERS = ("", " ", "x", "nan", "inf", "-inf", "-1", "1e400", "9" * 40, "0x10", "☃")
 WORDS = ("", "no-such-name", "☃", "x" * 5000, "../..", "a\nb")
-OUTPUTS = ("out", "cache", "root")  # a file that is not there yet is no mistake
+OUTPUTS = ("out", "cache", "root", "report")  # a file that is not there yet is no mistake
 REFUSED_PATHS = ("", " ", "nowhere/at/all", "empty.file", "junk.bin", "text.txt/below", "x" * 300, "a folder")
 PATHS = (*REFUSED_PATHS, "/proc/nowhere/x", "/dev/null/x", "☃ ü.x", "text.txt", "link to nothing", "a\nb")
 

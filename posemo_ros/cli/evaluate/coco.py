@@ -6,9 +6,9 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option, add_network_options, models_from, store_for
+from ..options import add_network_options, models_from, store_for
 from ..values import as_path
-from .shared import printed
+from .shared import add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"
     )
     parser.add_argument("--category", default="", metavar="NAME", help="of people; told by itself if empty")
-    add_json_option(parser)
+    add_report_options(parser)
     add_network_options(parser, ("detector", "keypoints"))
 
 

@@ -6,17 +6,16 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option
 from ..values import SEED, as_path
-from .shared import printed
+from .shared import add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    runs = "folder of `posemo run --truth`, or a report of `posemo evaluate tracking --json`"
+    runs = "folder of `posemo run --truth`, or a report of `posemo evaluate … --json`"
     parser.add_argument("run_a", type=as_path, metavar="RUN_A", help=runs)
     parser.add_argument("run_b", type=as_path, metavar="RUN_B", help=runs)
     parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
-    add_json_option(parser)
+    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:

@@ -6,13 +6,13 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option, add_network_options, models_from, store_for
-from .shared import add_clip_options, printed
+from ..options import add_network_options, models_from, store_for
+from .shared import add_clip_options, add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser)
-    add_json_option(parser)
+    add_report_options(parser)
     add_network_options(parser, ("emotion",))
 
 

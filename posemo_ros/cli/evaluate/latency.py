@@ -6,14 +6,13 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option
 from ..values import as_path
-from .shared import printed
+from .shared import add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bags", type=as_path, nargs="+", metavar="BAG", help="recordings of the nodes")
-    add_json_option(parser)
+    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:

@@ -6,15 +6,15 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option, add_lift_options, add_network_options, models_from, store_for
+from ..options import add_lift_options, add_network_options, models_from, store_for
 from ..values import integer
-from .shared import add_clip_options, printed
+from .shared import add_clip_options, add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser)
     parser.add_argument("--views", type=integer(1, 64), default=2, help="cameras per clip")
-    add_json_option(parser)
+    add_report_options(parser)
     add_network_options(parser, ("lifter",))
     add_lift_options(parser)
 

@@ -7,18 +7,34 @@ from collections.abc import Callable
 
 from ...evaluate.report import Report
 from ...losses import exit_code
+from ..options import add_json_option
 from ..values import SEED, as_path
 
 
 def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int]:
-    """The command that prints what was measured, as tables or with ``--json``."""
+    """The command that prints what was measured, as tables or JSON, and writes the page if asked."""
 
     def run(args: argparse.Namespace) -> int:
+        from ...evaluate.page import write_page
+
         report = measure(args)
+        if args.report is not None:
+            write_page(args.report, report)
         print(report.as_json() if args.json else report.as_text())
         return exit_code(report.losses["images"])
 
     return run
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """``--json``, ``--report FILE``."""
+    add_json_option(parser)
+    parser.add_argument(
+        "--report",
+        type=as_path,
+        metavar="FILE.html",
+        help="write plots and tables as one self-contained page, too",
+    )
 
 
 def add_recorded_options(parser: argparse.ArgumentParser, what: str, *, truth_needed: bool) -> None:

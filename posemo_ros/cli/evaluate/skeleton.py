@@ -6,13 +6,12 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option
-from .shared import add_recorded_options, printed
+from .shared import add_recorded_options, add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_recorded_options(parser, "bags with results, folders of runs, skeletons (.npz)", truth_needed=False)
-    add_json_option(parser)
+    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:

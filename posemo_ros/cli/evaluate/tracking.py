@@ -6,13 +6,12 @@ import argparse
 
 from ...evaluate.report import Report
 from ..command import Command
-from ..options import add_json_option
-from .shared import add_recorded_options, printed
+from .shared import add_recorded_options, add_report_options, printed
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_recorded_options(parser, "bags with results, or folders of runs", truth_needed=True)
-    add_json_option(parser)
+    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
