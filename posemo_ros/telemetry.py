@@ -3,7 +3,8 @@
 Two of them report by default to their makers. ONNX Runtime (Linux, since 1.32) keeps a device number
 and a database under ``~/.cache/Microsoft`` and looks up its server; OpenVINO keeps a client number in
 ``~/intel`` and sends an event at import. Hugging Face's client, which open_clip brings, adds usage to
-its requests. Each is switched off by the means that its documentation or source gives.
+its requests. Ray reports a cluster. Each is switched off by the means that its documentation or source
+gives.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 VARIABLES = {
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Set unless the user has set them; they hold for child processes, too."""
 

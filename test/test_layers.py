@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONAL = {"openvino", "tensorrt", "tensorrt_rtx", "rerun", "cuda", "cv_bridge"}
+OPTIONAL = {"ray", "openvino", "tensorrt", "tensorrt_rtx", "rerun", "cuda", "cv_bridge"}
 
 
 def imports(path: Path) -> dict[str, bool]:

@@ -5,31 +5,39 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..draw.privacy import Privacy
-from ..inference.store import ModelStore
+from ..inference.runtimes import AUTO
 from .command import INTERRUPTED, Command
 from .options import (
     add_model_options,
     add_privacy_option,
     add_source_options,
     choice_from,
-    pipeline_from,
+    models_from,
+    settings_from,
+    store_for,
 )
-from .values import as_path
+from .values import COUNT, as_path
 
 if TYPE_CHECKING:
-    from ..replay.run import Outcome
+    from ..pipeline import Models
+    from ..replay.run import Outcome, Plan
+
+RAY = "ray"
+FIXED = "onnxruntime"  # auto would measure on every machine, and might choose differently
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         nargs="+",
-        help="videos, pictures, folders of pictures, bags, patterns such as 'videos/*.mp4', the number of a "
-        "camera, or the address of a stream",
+        help="videos, pictures, folders of pictures, bags, folders of these, patterns such as "
+        "'videos/*.mp4', lists (.txt, one source in a line), the number of a camera, "
+        "or the address of a stream",
     )
     parser.add_argument(
         "--out",
@@ -48,34 +56,65 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "NAME_truth.npz, or a pattern such as 'truth/{name}.npz'",
     )
     add_privacy_option(parser)
+    parser.add_argument(
+        "--engine",
+        choices=("here", RAY),
+        default="here",
+        help="ray: several recordings at a time, on the cores of a Ray cluster or of this machine; "
+        "--threads is then 1 where it is not given, and the runtime onnxruntime",
+    )
+    parser.add_argument(
+        "--workers", type=COUNT, help="recordings at a time with --engine ray (default: as there are cores)"
+    )
     add_source_options(parser)
     add_model_options(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ..replay.run import Runner, exit_code, expand, is_pattern
+    from ..replay.run import Plan, exit_code
+    from ..replay.source_list import expand, names_many
     from ..replay.truth import Truths
 
     texts = expand(args.source)
-    runner = Runner(
-        pipeline=pipeline_from(args),
-        store=ModelStore(),
-        choice=choice_from(args),
-        truths=Truths(args.truth) if args.truth else None,
-        overwrite=args.overwrite,
-        privacy=Privacy(args.privacy),
+    plan = Plan(
+        _models(args),
+        settings_from(args),
+        store_for(args),
+        choice_from(args),
+        Truths(args.truth.absolute()) if args.truth else None,
+        args.overwrite,
+        Privacy(args.privacy),
     )
+    one = len(args.source) == 1 and not names_many(args.source[0])
     try:
-        if len(args.source) == 1 and not is_pattern(args.source[0]):
-            outcomes = [runner.one(texts[0], args.out)]
-            _say(outcomes[0])
-        else:
-            outcomes = runner.many(texts, args.out)
-            _table(outcomes)
+        outcomes = _outcomes(args, plan, texts, one=one)
     except KeyboardInterrupt:
         print(f"{args.command}: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
+    if one:
+        _say(outcomes[0])
+    else:
+        _table(outcomes)
     return exit_code(outcomes)
+
+
+def _outcomes(args: argparse.Namespace, plan: Plan, texts: Sequence[str], *, one: bool) -> list[Outcome]:
+    if args.engine == RAY and not one:
+        from ..replay.ray_engine import run_on_ray
+
+        return run_on_ray(plan, texts, args.out, args.workers)
+    runner = plan.runner()
+    return [runner.one(texts[0], args.out)] if one else runner.many(texts, args.out)
+
+
+def _models(args: argparse.Namespace) -> Models:
+    """Beside each other, every recording has a core and the runtime that is the same everywhere."""
+    models = models_from(args)
+    if args.engine != RAY:
+        return models
+    return replace(
+        models, threads=models.threads or 1, runtime=FIXED if models.runtime == AUTO else models.runtime
+    )
 
 
 def _say(outcome: Outcome) -> None:

@@ -69,7 +69,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
         results=results,
         tables=_tables(results),
         plots=_plots(results),
-        by_clip=_by_clip(clips, answers, said),
+        by_clip=_by_clip(clips, answers, counts),
     )
 
 
@@ -248,10 +248,12 @@ def calibration(probabilities: Doubles, truth: NDArray[np.int64]) -> list[list[f
     ]
 
 
-def _by_clip(clips: Sequence[Clip], answers: Doubles, said: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+def _by_clip(
+    clips: Sequence[Clip], answers: Doubles, counts: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
     """``right``: 1 or 0, for a neutral clip whether nothing was said; ``answered`` of the acted clips."""
     rows = {}
-    for clip, row, count in zip(clips, answers, said, strict=True):
+    for clip, row, count in zip(clips, answers, counts, strict=True):
         if clip.emotion == NEUTRAL:
             rows[clip.name] = {"right": float(count == 0)}
         else:

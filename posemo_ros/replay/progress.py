@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -28,6 +29,28 @@ class Progress:
         with tqdm(things, label, total, unit=" images", leave=False, disable=None, dynamic_ncols=True) as bar:
             self._bar = bar
             yield from bar
+
+    @contextmanager
+    def parts(
+        self, total: int, unit: str
+    ) -> Iterator[Callable[[int, Mapping[int, tuple[float, int]]], None]]:
+        """A bar over things that are worked on side by side.
+
+        Args:
+            total: How many there are.
+            unit: What they are, with a blank before it.
+
+        Yields:
+            To call with the number that is done, and the share and the images of those that were begun.
+        """
+        with tqdm(total=total, desc=self._about, unit=unit, disable=None, dynamic_ncols=True) as bar:
+
+            def show(done: int, begun: Mapping[int, tuple[float, int]]) -> None:
+                bar.n = round(max(done, sum(part for part, _ in begun.values())), 2)
+                bar.set_postfix(done=done, images=sum(images for _, images in begun.values()), refresh=False)
+                bar.refresh()
+
+            yield show
 
     def people(self, count: int) -> None:
         """So many people so far."""

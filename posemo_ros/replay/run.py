@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import re
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,15 +18,16 @@ from ..draw import Privacy
 from ..errors import InputError, PosemoError
 from ..inference.manifest import STATIONS
 from ..inference.store import ModelStore
-from ..pipeline import Pipeline
+from ..pipeline import Models, Pipeline, Settings
 from ..types import Frame, FrameResult
 from .bag import ResultBagWriter
 from .choice import Choice
 from .journal import Journal
 from .progress import Progress
 from .report import RunFigures, write_report
-from .run_folder import BATCH, RESULT_BAG, RunFolder, fingerprint, make_folder, plain_name
+from .run_folder import BATCH, RESULT_BAG, RunFolder, fingerprint, make_folder
 from .source import Source, without_password
+from .source_list import folders_of, stem
 from .sources import open_source
 from .truth import Truths, read_truth
 
@@ -46,6 +45,7 @@ class Outcome:
         losses: Images that were skipped.
         error: Why there are no results; empty when there are.
         again: It was finished by an earlier run, nothing was done now.
+        tries: How often it was begun in this run: more than once where a worker died.
     """
 
     source: str
@@ -56,6 +56,30 @@ class Outcome:
     losses: int = 0
     error: str = ""
     again: bool = False
+    tries: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A ``Runner`` before its networks are loaded: it can be sent to another machine.
+
+    Attributes:
+        models, settings, store: Of the chain.
+        choice, truths, overwrite, privacy: As of the runner.
+    """
+
+    models: Models
+    settings: Settings
+    store: ModelStore
+    choice: Choice
+    truths: Truths | None = None
+    overwrite: bool = False
+    privacy: Privacy = Privacy.NONE
+
+    def runner(self) -> Runner:
+        """With the networks."""
+        pipeline = Pipeline(self.models, self.settings, self.store)
+        return Runner(pipeline, self.store, self.choice, self.truths, self.overwrite, self.privacy)
 
 
 @dataclass(frozen=True)
@@ -97,7 +121,7 @@ class Runner:
         progress = progress or Progress()
         with ExitStack() as stack:
             source = stack.enter_context(open_source(text, self.choice))
-            truth = self._truth(name or _stem(text), source, several=several)
+            truth = self._truth(name or stem(text), source, several=several)
             task = self._task(text, source, truth)
             folder = stack.enter_context(RunFolder(out, task, overwrite=self.overwrite))
             if folder.finished is not None:
@@ -134,8 +158,7 @@ class Runner:
                 if self.choice.strict:
                     raise
                 outcomes.append(Outcome(without_password(text), str(folder), error=str(error)))
-            items = [{k: v for k, v in asdict(o).items() if k not in ("words", "again")} for o in outcomes]
-            (out / BATCH).write_text(json.dumps({"items": items}, indent=2) + "\n", encoding="utf-8")
+            write_batch(out, outcomes)
         return outcomes
 
     def _truth(self, name: str, source: Source, *, several: bool) -> Path | None:
@@ -257,43 +280,12 @@ def _input(source: Source, last: Frame, hfov_deg: float) -> dict[str, Any]:
     }
 
 
-def expand(texts: Sequence[str]) -> list[str]:
-    """Every source once, with the matches of patterns in the order people count.
-
-    Raises:
-        InputError: A pattern matches nothing.
-    """
-    found: list[str] = []
-    for text in texts:
-        if is_pattern(text):
-            # Path.glob takes no absolute patterns
-            matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
-            if not matches:
-                raise InputError(f"no file or folder matches {text!r}")
-            found += matches
-        else:
-            found.append(text)
-    return list(dict.fromkeys(found))
-
-
-def is_pattern(text: str) -> bool:
-    """Whether it is a pattern such as ``videos/*.mp4``, and not the name of something."""
-    return glob.has_magic(text) and "://" not in text and not Path(text).exists()
-
-
-def folders_of(texts: Sequence[str], out: Path) -> list[Path]:
-    """A folder per source, named like it; the second of a name gets a number."""
-    taken: dict[str, int] = {}
-    folders = []
-    for text in texts:
-        name = plain_name(_stem(text)) or "source"
-        taken[name] = taken.get(name, 0) + 1
-        folders.append(out / (name if taken[name] == 1 else f"{name}-{taken[name]}"))
-    return folders
-
-
-def _stem(text: str) -> str:
-    return Path(without_password(text).rstrip("/")).stem
+def write_batch(out: Path, outcomes: Sequence[Outcome]) -> None:
+    """``batch.json``: what came of each source so far."""
+    items = [{k: v for k, v in asdict(o).items() if k not in ("words", "again")} for o in outcomes]
+    part = out / f"{BATCH}.part"
+    part.write_text(json.dumps({"items": items}, indent=2) + "\n", encoding="utf-8")
+    part.replace(out / BATCH)
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
@@ -301,7 +293,3 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     if all(o.error for o in outcomes):
         return 1
     return losses.exit_code(sum(bool(o.error) or o.losses for o in outcomes))
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

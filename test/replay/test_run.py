@@ -20,8 +20,9 @@ from posemo_ros import cli
 from posemo_ros.errors import InputError
 from posemo_ros.replay.bag import read_results
 from posemo_ros.replay.journal import Journal, _Entry, _intact
-from posemo_ros.replay.run import Runner, expand, folders_of
+from posemo_ros.replay.run import Runner
 from posemo_ros.replay.run_folder import JOURNAL, RunFolder
+from posemo_ros.replay.source_list import expand, folders_of, names_many
 from posemo_ros.replay.table import COLUMNS
 
 SAME = ("results.mcap", "results.parquet")
@@ -313,6 +314,38 @@ def test_patterns(tmp_path: Path) -> None:
     assert expand(["0", "0", "rtsp://x/*"]) == ["0", "rtsp://x/*"]
     with pytest.raises(InputError, match=r"no file or folder matches '.*x\*'"):
         expand([f"{tmp_path}/x*"])
+
+
+def test_folders_of_recordings_and_lists(tmp_path: Path) -> None:
+    """Videos, bags and folders of pictures at any depth; what is none of them is left alone."""
+    for name in (
+        "day 2/b.mp4",
+        "day 10/a.mkv",
+        "day 2/bag/metadata.yaml",
+        "day 2/bag/0.mcap",
+        "day 2/notes.md",
+    ):
+        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / name).touch()
+    (tmp_path / "all" / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "all" / "frames" / "1.png"), np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "all" / "loop").symlink_to(tmp_path / "all")
+    names = ("day 2/b.mp4", "day 2/bag", "day 10/a.mkv", "frames")
+    expected = [str(tmp_path / "all" / name) for name in names]
+    assert names_many(str(tmp_path / "all"))
+    assert expand([str(tmp_path / "all")]) == expected
+    for single in expected:
+        assert not names_many(single)
+        assert expand([single]) == [single]
+    listed = tmp_path / "list.txt"
+    listed.write_text("\ufeff# of monday\nall/frames\n\n  rtsp://x/1 \r\n/abs/x.mp4\n", encoding="utf-8")
+    assert names_many(str(listed))
+    assert expand([str(listed)]) == [str(tmp_path / "all" / "frames"), "rtsp://x/1", "/abs/x.mp4"]
+    listed.write_text("# nothing\n")
+    with pytest.raises(InputError, match="names no source"):
+        expand([str(listed)])
+    (tmp_path / "empty").mkdir()
+    assert not names_many(str(tmp_path / "empty"))
 
 
 def test_folders() -> None:
