@@ -42,7 +42,7 @@ def on_films(lifter: Lifter, seen: Sightings) -> dict[str, Any]:
     Returns:
         See ``errors_of``; by half for films kept apart.
     """
-    answers = [_lift(lifter, seen, i) for i in range(len(seen))]
+    answers = lift_all(lifter, seen)
     out = {}
     for name, half in HALVES.items():
         chosen = [i for i in range(len(seen)) if seen.film[i] % 2 == half]
@@ -59,7 +59,7 @@ def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any
     images = (image for _, image in frames(folder / "people.mp4", 1))
     camera = Camera.from_fov(640, 480, 60.0)
     seen = watch_clip(finder, images, truth, camera, fps)
-    return errors_of([_lift(lifter, seen, i) for i in range(len(seen))], seen)
+    return errors_of(lift_all(lifter, seen), seen)
 
 
 def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
@@ -128,6 +128,11 @@ def _lag(found: Floats, true: Floats, judged: NDArray[np.bool_]) -> float:
         return float(best)
     before, here, after = away[best - 1 : best + 2]
     return best + 0.5 * float(before - after) / float(before - 2 * here + after)
+
+
+def lift_all(lifter: Lifter, seen: Sightings) -> list[Floats]:
+    """(T, 17, 3) about the pelvis of every person, each alone in the images; NaN where there is no answer."""
+    return [_lift(lifter, seen, i) for i in range(len(seen))]
 
 
 def _lift(lifter: Lifter, seen: Sightings, person: int) -> Floats:

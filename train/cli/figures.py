@@ -1,0 +1,57 @@
+"""``python -m train figures``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from posemo_ros.cli.command import Command
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("card", type=Path, help="model card of a keypoint network or a lifter")
+    parser.add_argument("--films", type=Path, required=True, help="file of `train scenes films --split test`")
+    parser.add_argument("--lifter", help="name in the manifest: draw its worst skeletons, not keypoints")
+    parser.add_argument("--out", type=Path, default=Path("models/figures"), help="folder of the SVG files")
+
+
+def _run(args: argparse.Namespace) -> None:
+    from posemo_ros.inference.store import ModelStore
+    from posemo_ros.pipeline import build_lifter
+    from posemo_ros.settings import Models
+    from train import figures
+    from train.cards import read_figures
+    from train.data.sightings import Sightings
+    from train.skeleton_report import lift_all
+
+    seen = Sightings.load(args.films)
+    args.out.mkdir(parents=True, exist_ok=True)
+    pages = {}
+    if args.lifter:
+        lifter = build_lifter(Models(lifter=args.lifter, runtime="onnxruntime", threads=1), ModelStore())
+        assert lifter is not None
+        pages["worst"] = figures.worst_skeletons(lift_all(lifter, seen), seen)
+    else:
+        pages["worst"] = figures.worst_keypoints(seen)
+        people = read_figures(args.card).get("people", {})
+        halves = {n: people[n]["reliability"]["confidence_accuracy_count"] for n in ("choose", "report") if n in people}
+        if halves:
+            pages["reliability"] = figures.reliability_figure(halves)
+    for name, page in pages.items():
+        path = args.out / f"{args.card.stem}-{name}.svg"
+        path.write_text(page, encoding="utf-8")
+        print(path)
+
+
+COMMAND = Command(
+    help="figures of a model card: reliability of scores, line drawings of the worst answers",
+    examples=(
+        ("python -m train figures models/keypoints.md --films runs/starter/kept.npz", "of keypoints"),
+        (
+            "python -m train figures models/lifter.md --films runs/starter/kept.npz --lifter posemo-lifter",
+            "of skeletons",
+        ),
+    ),
+    run=_run,
+    add_options=_options,
+)
