@@ -77,6 +77,18 @@ def test_emotions_or_the_reason_for_none_are_written_beside(status: EmotionStatu
     assert changed > 5000 if status is EmotionStatus.VALID else 20 < changed < 2000
 
 
+def test_what_an_answer_rests_on_is_written_below_its_bars() -> None:
+    answer = (("p1",), np.float32([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]]), (EmotionStatus.VALID,))
+    rest = np.float32([2]), np.float32([np.nan])
+    bare = overlay(GREY, somebody(), Emotions(*answer, *rest))
+    reasons = (("head bowed", "slow", "arms close"),)
+    written = (bare != overlay(GREY, somebody(), Emotions(*answer, *rest, evidence=reasons))).any(axis=2)
+    rows, columns = np.nonzero(written)
+    assert written.sum() > 60
+    assert np.ptp(rows) < 40  # two lines of words: the third reason is left out
+    assert np.ptp(columns) < 150
+
+
 def test_colours_belong_to_ids() -> None:
     assert person_colour("p1") == person_colour("p1")
     assert len({person_colour(f"p{i}") for i in range(1, 5)}) == 4

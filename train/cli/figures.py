@@ -34,7 +34,11 @@ def _run(args: argparse.Namespace) -> None:
     else:
         pages["worst"] = figures.worst_keypoints(seen)
         people = read_figures(args.card).get("people", {})
-        halves = {n: people[n]["reliability"]["confidence_accuracy_count"] for n in ("choose", "report") if n in people}
+        halves = {
+            name: people[name]["reliability"]["confidence_accuracy_count"]
+            for name in ("choose", "report")
+            if name in people
+        }
         if halves:
             pages["reliability"] = figures.reliability_figure(halves)
     for name, page in pages.items():
