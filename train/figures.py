@@ -76,8 +76,8 @@ def worst_skeletons(answers: Sequence[Floats], seen: Sightings, count: int = 5) 
     for person, frame in _worst(error, seen.film, count):
         for axes, view in (((0, 1), "from in front"), ((2, 1), "from the side")):
             name = f"{1e3 * error[person, frame]:.0f} mm, {view}"
-            pair = (p[person, frame][:, axes] for p in (truth, found))
-            panels.append(_drawn(*pair, H36M17.bones, name))
+            here = truth[person, frame][:, axes], found[person, frame][:, axes]
+            panels.append(_drawn(here[0], here[1], H36M17.bones, name))
     return _page(panels, columns=4)
 
 

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from posemo_ros import metrics
 from posemo_ros.archives import read_npz
 from posemo_ros.camera import Camera
+from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.lift.lifter import Lifter
 from posemo_ros.people import PeopleFinder
 from posemo_ros.replay.compare import LIMBS
 from posemo_ros.replay.truth import read_truth
-from posemo_ros.types import Floats, Frame, People2D, View
+from posemo_ros.types import EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames
 from train.data.sightings import Sightings, watch_clip
@@ -229,13 +230,12 @@ def beside_peer(lifter: Lifter, watched: Watched) -> dict[str, Any]:
     """P-MPJPE in mm to the peer, of joints that it sees; mean by video and over all rows."""
     rows: dict[str, list[float]] = {str(name): [] for name in watched.names}
     for number, name in enumerate(watched.names):
-        mine = np.flatnonzero(watched.video == number)
-        camera = Camera.from_fov(*(int(s) for s in watched.size[number]))
-        for row, relative in _in_order(lifter, watched, mine, camera):
-            seen = (watched.visible[row] > VISIBLE) & np.isfinite(watched.joints[row]).all(-1)
-            if seen.sum() >= MIN_COMPARED and np.isfinite(relative).all():
-                ours, theirs = relative[JOINTS[seen]], watched.joints[row][seen]
-                rows[str(name)].append(1e3 * metrics.p_mpjpe(ours[None], theirs[None]))
+        for now, skeletons in _skeletons(lifter, watched, number):
+            for row, relative in zip(now, skeletons.relative, strict=True):
+                seen = (watched.visible[row] > VISIBLE) & np.isfinite(watched.joints[row]).all(-1)
+                if seen.sum() >= MIN_COMPARED and np.isfinite(relative).all():
+                    ours, theirs = relative[JOINTS[seen]], watched.joints[row][seen]
+                    rows[str(name)].append(1e3 * metrics.p_mpjpe(ours[None], theirs[None]))
     everything = [value for values in rows.values() for value in values]
     return {
         "rows": len(everything),
@@ -244,17 +244,31 @@ def beside_peer(lifter: Lifter, watched: Watched) -> dict[str, Any]:
     }
 
 
-def _in_order(
-    lifter: Lifter, watched: Watched, rows: NDArray[np.int64], camera: Camera
-) -> Iterator[tuple[int, Floats]]:
-    """The lifter's answer to each row of a video."""
+def quiet(lifter: Lifter, emotion: EmotionEstimator, watched: Watched) -> dict[str, int]:
+    """Of the same people, who show no emotion: windows judged, and those that got one all the same."""
+    judged = answered = 0
+    for number in range(len(watched.names)):
+        emotion.reset()
+        for _, skeletons in _skeletons(lifter, watched, number):
+            status = emotion.judge(skeletons).status
+            judged += sum(s in (EmotionStatus.VALID, EmotionStatus.NOT_ENOUGH_EVIDENCE) for s in status)
+            answered += sum(s is EmotionStatus.VALID for s in status)
+    return {"windows": judged, "with_an_emotion": answered}
+
+
+def _skeletons(
+    lifter: Lifter, watched: Watched, video: int
+) -> Iterator[tuple[NDArray[np.int64], Skeletons3D]]:
+    """The lifter's answers to a video, with the rows that they are about, in the same order."""
     lifter.reset()
+    rows = np.flatnonzero(watched.video == video)
+    camera = Camera.from_fov(*(int(s) for s in watched.size[video]))
     for seconds in np.unique(watched.seconds[rows]):
         now = rows[watched.seconds[rows] == seconds]
         ids = [str(p) for p in watched.person[now]]
         answer = lifter.lift(people_of(watched.keypoints[now], camera, float(seconds), ids))
         if answer is not None:
-            yield from zip(now.tolist(), answer.relative, strict=True)
+            yield now, answer
 
 
 def videos_in(data: Path) -> list[Path]:
@@ -269,5 +283,6 @@ def summary(report: dict[str, Any]) -> Iterable[str]:
         row = report.get(name)
         if row:
             yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items())
-    if "peer" in report:
-        yield f"{'peer':14} {report['peer']}"
+    for name in ("peer", "no emotion shown"):
+        if name in report:
+            yield f"{name:14} {report[name]}"

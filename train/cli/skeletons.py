@@ -22,7 +22,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from posemo_ros.errors import InputError
     from posemo_ros.inference.store import ModelStore
-    from posemo_ros.pipeline import build_lifter, build_people
+    from posemo_ros.pipeline import build_emotion, build_lifter, build_people
     from posemo_ros.settings import Models, Settings
     from train import skeleton_report as report
     from train.data.sightings import Sightings
@@ -42,7 +42,11 @@ def _run(args: argparse.Namespace) -> None:
     if args.demo:
         figures["demo clip"] = report.on_demo(lifter, build_people(models, store, Settings()), args.demo)
     if args.peer:
-        figures["peer"] = report.beside_peer(lifter, report.Watched.load(args.peer))
+        watched = report.Watched.load(args.peer)
+        figures["peer"] = report.beside_peer(lifter, watched)
+        emotion = build_emotion(models, store)
+        assert emotion is not None
+        figures["no emotion shown"] = report.quiet(lifter, emotion, watched)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print("\n".join(report.summary(figures)))
