@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from posemo_ros.replay.bag import read_results
 from posemo_ros.types import EMOTIONS, NEUTRAL, EmotionStatus, Skeletons3D
 
 FLOOR, MARGIN = 0.3, 1.2
+UNTRIED_FLOOR = 0.5  # of emotions that no acted clip has: more likely than all else together
 NEVER = 2.0
 SEEDS = (0, 1, 2)  # of the cameras around the clips
 
@@ -95,10 +96,15 @@ def windows_with_an_emotion(session: Session, spec: EmotionSpec, bags: Sequence[
     return {"windows": judged, "with_an_emotion": answered}
 
 
-def choose(peaks: Doubles) -> dict[str, float]:
-    """Thresholds a margin above what neutral movement reached."""
+def choose(peaks: Doubles, tried: Collection[str]) -> dict[str, float]:
+    """Thresholds a margin above what neutral movement reached.
+
+    Args:
+        peaks: (6,) of ``largest_neutral``.
+        tried: Emotions that acted clips show; the others are said from ``UNTRIED_FLOOR`` on at the earliest.
+    """
     return {
-        name: round(max(FLOOR, min(MARGIN * float(peak), 0.95)), 3)
+        name: round(max(FLOOR if name in tried else UNTRIED_FLOOR, min(MARGIN * float(peak), 0.95)), 3)
         for name, peak in zip(EMOTIONS, peaks, strict=True)
     }
 
@@ -121,7 +127,7 @@ def fit_thresholds(session: Session, spec: EmotionSpec, path: Path, bags: Sequen
     """
     first, second = halves(read_clips(path, labelled=True))
     peaks = largest_neutral(session, spec, [c for c in first if c.emotion == NEUTRAL], bags)
-    thresholds = choose(peaks)
+    thresholds = choose(peaks, {c.emotion for c in first})
     spec = dataclasses.replace(spec, thresholds=thresholds)
     return {
         "thresholds": thresholds,
