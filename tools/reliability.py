@@ -13,38 +13,24 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import rclpy
-import yaml
-from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from posemo_msgs.msg import Person2DArray
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+from reliability_world import ERROR, OK, ROOT, WARN, World, a_world
 from sensor_msgs.msg import CompressedImage, Image
 
-from posemo_ros.camera import Camera
-from posemo_ros.messages import stamp_of
 from posemo_ros.nodes import qos
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.types import View
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- table: make reliability -->", "<!-- end of table -->"
 STATIONS = ("keypoints", "lifter", "emotion", "markers")
-OK, WARN, ERROR = 0, 1, 2
 LEVELS = {OK: "OK", WARN: "WARN", ERROR: "ERROR", None: "silent"}
 
 
@@ -56,160 +42,6 @@ class Row:
     times: str
     happened: str
     well: bool
-
-
-class Processes:
-    """Node processes with logs, in a ROS domain of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, **values: Any) -> None:
-        """Start a node with parameters; a name such as ``keypoints`` is also its module."""
-        file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"threads": 1, **values}}}))
-        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args"]
-        command += ["--params-file", str(file), "-r", "__ns:=/posemo"]
-        command += ["-r", "image_raw:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
-        with self.log(name).open("ab") as log:
-            self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-
-    def log(self, name: str) -> Path:
-        """Where a node's output goes."""
-        return self.folder / f"{name}.log"
-
-    def said(self, name: str) -> str:
-        """Its output so far."""
-        return self.log(name).read_text(errors="replace")
-
-    def kill(self, name: str) -> None:
-        """As ``kill -9``."""
-        process = self.running.pop(name)
-        process.kill()
-        process.wait()
-
-    def end(self, name: str, how: signal.Signals = signal.SIGINT, timeout_s: float = 30) -> int:
-        """Ask it to end; the exit code."""
-        process = self.running.pop(name)
-        process.send_signal(how)
-        return process.wait(timeout_s)
-
-    def close(self) -> None:
-        """Kill what runs."""
-        for name in list(self.running):
-            self.kill(name)
-
-    def use(self, name: str) -> tuple[float, int, int]:
-        """Resident MiB, threads and descriptors of a process."""
-        proc = Path(f"/proc/{self.running[name].pid}")
-        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-        memory = int(status["VmRSS"].split()[0]) / 1024
-        return memory, int(status["Threads"]), len(list((proc / "fd").iterdir()))
-
-
-@dataclass
-class World:
-    """The camera, and what is heard of the nodes."""
-
-    processes: Processes
-    node: Node
-    executor: SingleThreadedExecutor
-    status: dict[str, tuple[float, int, str]] = field(default_factory=dict)
-    results: list[tuple[int, float]] = field(default_factory=list)
-    sent: int = 0
-
-    def __post_init__(self) -> None:
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_status, 100)
-        self.node.create_subscription(Person2DArray, "/posemo/people", self._take_people, qos.results(100))
-        self.image = self.node.create_publisher(Image, "/camera/image_raw", qos.newest())
-        self.info = self.node.create_publisher(
-            MAKE.camera_info(View(1, "eye", None, 2, 2)).__class__, "/camera/camera_info", qos.newest()
-        )
-        self.frames = _frames()
-
-    def _take_status(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            self.status[status.name.rsplit("/", 1)[-1]] = (time.monotonic(), status.level[0], status.message)
-
-    def _take_people(self, message: Person2DArray) -> None:
-        self.results.append((stamp_of(message), (time.time_ns() - stamp_of(message)) / 1e6))
-
-    def level(self, name: str) -> int | None:
-        """The newest level of a node; None when it has been silent for two seconds."""
-        at, level, _ = self.status.get(name, (0.0, OK, ""))
-        return level if time.monotonic() - at < 2 else None
-
-    def works(self, name: str) -> bool:
-        """Input comes and results go out; a busy machine may make it late (WARN)."""
-        words = self.message(name)
-        wrong = ("waiting", "no message", "not active", "not configured")
-        return self.level(name) in (OK, WARN) and not any(w in words for w in wrong)
-
-    def message(self, name: str) -> str:
-        """Its newest words."""
-        return self.status.get(name, (0.0, OK, "nothing"))[2]
-
-    def send(self, image: np.ndarray | None = None) -> None:
-        """One image with its CameraInfo, of the demo clip unless given."""
-        pixels = self.frames[self.sent % len(self.frames)] if image is None else image
-        camera = Camera.from_fov(pixels.shape[1], pixels.shape[0], 60)
-        view = View.through(camera, time.time_ns(), "eye")
-        self.info.publish(MAKE.camera_info(view))
-        self.image.publish(MAKE.image(pixels, view))
-        self.sent += 1
-
-    def spin(self, seconds: float) -> None:
-        """Listen for some time."""
-        self.until(lambda: False, seconds)
-
-    def until(self, condition: Callable[[], object], timeout_s: float) -> float | None:
-        """Seconds until the condition holds; None when it does not in time."""
-        start = time.monotonic()
-        while time.monotonic() - start < timeout_s:
-            if condition():
-                return time.monotonic() - start
-            self.executor.spin_once(timeout_sec=0.02)
-        return None
-
-    def ask(self, kind: type, service: str, request: Any, timeout_s: float = 60.0) -> Any:
-        """The answer of a service, or None."""
-        client = self.node.create_client(kind, service)
-        try:
-            if self.until(client.service_is_ready, timeout_s) is None:
-                return None
-            answer = client.call_async(request)
-            return answer.result() if self.until(answer.done, timeout_s) is not None else None
-        finally:
-            self.node.destroy_client(client)
-
-    @contextmanager
-    def camera(self, rate_hz: float, image: np.ndarray | None = None) -> Iterator[None]:
-        """Images at a rate from a thread of its own."""
-        stop = threading.Event()
-
-        def play() -> None:
-            due = time.monotonic()
-            while not stop.is_set():
-                self.send(image)
-                due += 1 / rate_hz
-                stop.wait(max(0.0, due - time.monotonic()))
-
-        thread = threading.Thread(target=play)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-
-def _frames() -> list[np.ndarray]:
-    video = cv2.VideoCapture(str(ROOT / "demo" / "people.mp4"))
-    frames = []
-    while len(frames) < 90 and (got := video.read())[0]:
-        frames.append(np.ascontiguousarray(got[1]))
-    return frames
 
 
 # Faults -------------------------------------------------------------------------------------
@@ -329,7 +161,7 @@ def pictures(world: World, options: argparse.Namespace) -> Iterator[Row]:
             wanted in text and back is not None and level != ERROR,
         )
     before = len(world.results)
-    lines = world.processes.said("pipeline").count("\n")
+    lines = world.processes.output("pipeline").count("\n")
     for number in range(300):
         message = MAKE.image(world.frames[0], View(time.time_ns(), "eye"))
         message.encoding = ("16UC1", "bgr9", "mono16", "bgr8")[number % 4]
@@ -337,7 +169,7 @@ def pictures(world: World, options: argparse.Namespace) -> Iterator[Row]:
         message.height = (0, 480, 481)[number % 3]
         world.image.publish(message)
         world.spin(0.02)
-    lines = world.processes.said("pipeline").count("\n") - lines
+    lines = world.processes.output("pipeline").count("\n") - lines
     level = world.level("pipeline")
     with world.camera(10):
         back = world.until(lambda: world.works("pipeline") and len(world.results) > before, 20)
@@ -356,7 +188,7 @@ def truncated_jpegs(world: World, options: argparse.Namespace) -> Iterator[Row]:
     send = world.node.create_publisher(CompressedImage, "/camera/image_raw/compressed", qos.newest())
     world.until(send.get_subscription_count, 90)
     whole = cv2.imencode(".jpg", world.frames[0])[1]
-    start = world.processes.said("pipeline").count("\n")
+    start = world.processes.output("pipeline").count("\n")
     end = time.monotonic() + 12
     number = 0
     while time.monotonic() < end:
@@ -364,7 +196,7 @@ def truncated_jpegs(world: World, options: argparse.Namespace) -> Iterator[Row]:
         cut = whole[: 1000 + 37 * (number % 500)]
         send.publish(MAKE.jpeg(cut, View(time.time_ns(), "eye")))
         world.spin(1 / 25)
-    lines = world.processes.said("pipeline").count("\n") - start
+    lines = world.processes.output("pipeline").count("\n") - start
     level, text = world.level("pipeline"), world.message("pipeline")
     yield Row(
         f"{number} truncated JPEGs in 12 s",
@@ -410,11 +242,11 @@ def parameters(world: World, options: argparse.Namespace) -> Iterator[Row]:
         world.processes.start("pipeline", **values)
         process = world.processes.running["pipeline"]
         if code is None:
-            world.until(lambda w=words, p=process: w in world.processes.said("pipeline") or p.poll(), 90)
+            world.until(lambda w=words, p=process: w in world.processes.output("pipeline") or p.poll(), 90)
         else:
             world.until(lambda p=process: p.poll() is not None, 90)
         world.spin(0.5)
-        said, ended = world.processes.said("pipeline"), process.poll()
+        said, ended = world.processes.output("pipeline"), process.poll()
         line = next(
             (part.split("]: ", 1)[-1] for part in said.splitlines() if words in part), "nothing of it"
         )
@@ -472,7 +304,7 @@ def quality(world: World, options: argparse.Namespace) -> Iterator[Row]:
     yield Row(
         "incompatible quality of service",
         "1",
-        f"said {_seconds([said])} after the first diagnostics: {words[:100]}",
+        f"reported {_seconds([said])} after the first diagnostics: {words[:100]}",
         said is not None and said < 2,
     )
 
@@ -503,7 +335,7 @@ def stream(world: World) -> int:
     with world.camera(10):
         world.spin(20)
     statuses = [world.message("pipeline")]
-    values = world.processes.said("pipeline")
+    values = world.processes.output("pipeline")
     share = len(world.results) / world.sent
     warned = next((line.split("]: ")[-1] for line in values.splitlines() if "/dev/shm has" in line), "")
     print(f"{share:.0%} of {world.sent} VGA images gave results; said: {warned[:120] or statuses[0][:80]}")
@@ -539,27 +371,6 @@ def _seconds(values: list[float | None]) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-@contextmanager
-def a_world() -> Iterator[World]:
-    """A fresh ROS domain, a node in it, and a folder for logs."""
-    os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-        os.environ.setdefault(variable, str(ROOT / "config" / "fastdds.xml"))
-    with tempfile.TemporaryDirectory() as folder:
-        rclpy.init()
-        processes = Processes(Path(folder))
-        node, executor = Node("world"), SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            yield World(processes, node, executor)
-        finally:
-            processes.close()
-            executor.shutdown()
-            node.destroy_node()
-            rclpy.try_shutdown()
 
 
 def page(rows: list[Row]) -> str:

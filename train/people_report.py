@@ -9,7 +9,6 @@ Symbols: N persons, K = 17 keypoints.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -267,11 +266,6 @@ def _lag(person: Person, smoothing_hz: float) -> float:
 def _alone(finder: PeopleFinder, photo: Photo) -> NDArray[np.float32]:
     finder.reset()
     return finder.find(Frame(photo.pixels())).boxes
-
-
-def with_calibration(station: KeypointEstimator, values: Sequence[float]) -> KeypointEstimator:
-    """The station with another calibration."""
-    return KeypointEstimator(station.session, replace(station.spec, calibration=(values[0], values[1])))
 
 
 def summary(report: Mapping[str, Any]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from .command import Command
-from .options import add_json_option, add_model_options, pipeline_from
+from .options import add_model_options, pipeline_from
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and crowd sizes")
-    add_json_option(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_model_options(parser)
 
 

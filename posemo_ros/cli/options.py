@@ -128,11 +128,6 @@ def choice_from(args: argparse.Namespace) -> Choice:
     return Choice(args.rate, args.topic, args.camera_info, args.strict)
 
 
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """``--json``."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-
-
 def models_from(args: argparse.Namespace) -> Models:
     """The networks that the options describe; what neither option nor preset names stays at its default.
 

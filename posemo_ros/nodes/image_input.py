@@ -168,23 +168,11 @@ class _LossCheck:
 class ImageStation(Station[P, L]):
     """A node that works on images; derived classes fill ``process``."""
 
-    _input: ImageInput | None = None
-
     def process(self, loaded: L, frame: Frame) -> None:
         """Work on one frame; in the worker's thread."""
         raise NotImplementedError
 
     def start(self, loaded: L) -> None:
         """Subscribe."""
-        self.on_stop(self._forget_input)
-        self._input = ImageInput(self, lambda frame: self.process(loaded, frame))
-        self.get_logger().info(f"waiting for images on {self._input.topic}")
-
-    def _forget_input(self) -> None:
-        self._input = None
-
-    def tick(self) -> None:
-        """Watch whether images come."""
-        super().tick()
-        if self._input is not None:
-            self._input.tick()
+        images = self.watch_input(ImageInput(self, lambda frame: self.process(loaded, frame)))
+        self.get_logger().info(f"waiting for images on {images.topic}")

@@ -19,20 +19,19 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 def newest(depth: int = 1) -> QoSProfile:
     """For images: sensor-data quality, the newest counts."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _keep_last(depth, ReliabilityPolicy.BEST_EFFORT)
 
 
 def results(depth: int = 10) -> QoSProfile:
     """For what this package publishes and passes on: reliable, so that every subscriber fits."""
+    return _keep_last(depth, ReliabilityPolicy.RELIABLE)
+
+
+def _keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE,
+        reliability=reliability,
         durability=DurabilityPolicy.VOLATILE,
     )
 

@@ -90,19 +90,6 @@ def _work(job: _Job) -> None:
 class ResultStation(Station[P, L]):
     """A node that works on results; derived classes say in ``start`` which (``listen``)."""
 
-    _input: ResultInput | None = None
-
     def listen(self, **inputs: Any) -> ResultInput:
         """Subscribe until the node stops, see ``ResultInput``."""
-        self.on_stop(self._forget_input)
-        self._input = ResultInput(self, **inputs)
-        return self._input
-
-    def _forget_input(self) -> None:
-        self._input = None
-
-    def tick(self) -> None:
-        """Watch whether results come."""
-        super().tick()
-        if self._input is not None:
-            self._input.tick()
+        return self.watch_input(ResultInput(self, **inputs))

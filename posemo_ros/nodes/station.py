@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .. import diagnostics as keys
 from ..errors import PosemoError
@@ -13,7 +13,6 @@ from .monitor import WARN, Window
 from .parameters import StationParameters
 from .worker import Worker
 
-T = TypeVar("T")
 LEFT_BEHIND_S = 1.0
 RESTARTS = 3
 LATE_MS = 1000.0
@@ -23,12 +22,24 @@ BUSY_SHARE = 0.2
 ENOUGH = 5
 
 
+class Input(Protocol):
+    """Subscriptions that know when they are silent for too long."""
+
+    def tick(self) -> None:
+        """Once a second: report what does not come."""
+
+
+T = TypeVar("T")
+In = TypeVar("In", bound=Input)
+
+
 class Station(PosemoNode[P, L]):
     """A node that works on messages; derived classes fill ``load``, ``start`` and ``apply``."""
 
     _applied: P | None = None
     _workers: tuple[Worker[Any], ...] = ()
     _restarts = 0
+    _input: Input | None = None
 
     def apply(self, loaded: L, params: P) -> None:
         """Parameters have changed; in the worker's thread, between two messages."""
@@ -133,12 +144,23 @@ class Station(PosemoNode[P, L]):
 
     # Watchdog ----------------------------------------------------------------------------------
 
+    def watch_input(self, made: In) -> In:
+        """Look at an input each second until the node stops."""
+        self.on_stop(self._forget_input)
+        self._input = made
+        return made
+
+    def _forget_input(self) -> None:
+        self._input = None
+
     def tick(self) -> None:
-        """Begin anew when work hangs."""
+        """Begin anew when work hangs; watch whether messages come."""
         for worker in self._workers:
             current = worker.current
             if self.state == "active" and current and current[1] > self.watched.hang_s:
                 self._restart(f"no end of the work on {_name(current[0])} after {current[1]:.1f} s")
+        if self._input is not None:
+            self._input.tick()
 
     def _restart(self, reason: str) -> None:
         self._restarts += 1

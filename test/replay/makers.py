@@ -13,12 +13,15 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from posemo_ros.replay.source import Source
+
 TYPES = get_typestore(Stores.ROS2_JAZZY)
 FOXGLOVE = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
 TYPES.register(get_types_from_msg(FOXGLOVE, "foxglove_msgs/msg/CompressedImage"))
 TYPES.register(get_types_from_msg(FOXGLOVE, "foxglove_msgs/msg/CompressedVideo"))
 START = 5_000_000_000
 PERIOD = 40_000_000
+STAMPS = [START + n * PERIOD for n in range(24)]
 K = [[500.0, 0, 31.5], [0, 510.0, 23.5], [0, 0, 1]]
 
 
@@ -109,3 +112,8 @@ def write_bag(
 
 def images_at(stamps: Sequence[int], topic: str = "/cam/image_raw", make: Any = raw_image) -> list[Any]:
     return [(topic, START + n * PERIOD, make(stamp, picture(n))) for n, stamp in enumerate(stamps)]
+
+
+def lost(source: Source) -> dict[str, int]:
+    """How many images a source lost, by reason."""
+    return {reason: entry["images"] for reason, entry in source.losses.as_dict()["by_reason"].items()}

@@ -9,22 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
 from posemo_ros.replay.sources import open_source
 
-TYPES = get_typestore(Stores.ROS2_JAZZY)
-K = [[500.0, 0, 31.5], [0, 510.0, 23.5], [0, 0, 1]]
-
-
-def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """A different flat colour with a white square per number: survives JPEG and video coding."""
-    image = np.full((height, width, 3), (10 * number, 100, 200 - 10 * number), np.uint8)
-    image[8:24, 8:24] = 255
-    return image
+from .makers import K, camera_info, jpeg_image, picture, raw_image, write_bag
 
 
 def write_video(path: Path, count: int = 5, fps: float = 8.0) -> Path:
@@ -33,46 +23,6 @@ def write_video(path: Path, count: int = 5, fps: float = 8.0) -> Path:
     for number in range(count):
         writer.write(picture(number))
     writer.release()
-    return path
-
-
-def header(stamp_ns: int) -> Any:
-    stamp = TYPES.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-    return TYPES.types["std_msgs/msg/Header"](stamp, "front_optical")
-
-
-def raw_image(stamp_ns: int, image: np.ndarray, encoding: str = "bgr8") -> Any:
-    height, width, channels = image.shape
-    return TYPES.types["sensor_msgs/msg/Image"](
-        header(stamp_ns), height, width, encoding, 0, channels * width, image.ravel()
-    )
-
-
-def jpeg_image(stamp_ns: int, image: np.ndarray) -> Any:
-    data = cv2.imencode(".jpg", image)[1].ravel()
-    return TYPES.types["sensor_msgs/msg/CompressedImage"](
-        header(stamp_ns), "bgr8; jpeg compressed bgr8", data
-    )
-
-
-def camera_info(stamp_ns: int, k: Any = K) -> Any:
-    region = TYPES.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    return TYPES.types["sensor_msgs/msg/CameraInfo"](
-        header(stamp_ns), 48, 64, "plumb_bob", np.array([0.1, 0, 0, 0, 0]), np.ravel(k).astype(float),
-        np.eye(3).ravel(), np.zeros(12), 0, 0, region,
-    )  # fmt: skip
-
-
-def write_bag(path: Path, messages: list[tuple[str, int, Any]], storage: str = "mcap") -> Path:
-    """A bag of (topic, time of recording, message)."""
-    plugin = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}[storage]
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
-        connections: dict[str, Any] = {}
-        for topic, time_ns, message in messages:
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=TYPES)
-            writer.write(connections[topic], time_ns, TYPES.serialize_cdr(message, kind))
     return path
 
 

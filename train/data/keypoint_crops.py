@@ -84,8 +84,8 @@ def half_body_box(person: Person, box_scale: float, rng: np.random.Generator) ->
     return np.concatenate([centre - size / 2, centre + size / 2]).astype(np.float32)
 
 
-def random_crop(person: Person, spec: KeypointSpec, recipe: Recipe, rng: np.random.Generator) -> Crop:
-    """A crop to train on; ``PLAIN`` gives the one used at run time."""
+def hrnet_crop(person: Person, spec: KeypointSpec, recipe: Recipe, rng: np.random.Generator) -> Crop:
+    """HRNet's crop to train on; ``PLAIN`` gives the one used at run time."""
     box = person.box
     if (person.keypoints[:, 2] > 0).sum() > recipe.half_body_joints and rng.random() < recipe.half_body:
         half = half_body_box(person, spec.box_scale, rng)
@@ -192,7 +192,7 @@ class KeypointCrops:
         def fill(row: int) -> None:
             epoch, index = keys[row]
             person = self.people[index]
-            crop = random_crop(
+            crop = hrnet_crop(
                 person, self.spec, self.recipe, np.random.default_rng((self.seed, epoch, index))
             )
             cut(person, crop, size, images[row])

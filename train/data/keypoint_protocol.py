@@ -31,13 +31,6 @@ def similarities(people: Sequence[Person], keypoints: NDArray[np.float32]) -> ND
     return metrics.oks(keypoints, labels, np.array([p.area for p in people]))
 
 
-def pixel_errors(people: Sequence[Person], keypoints: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Distances (M,) in px between answers and the M visible labels; infinite without an answer."""
-    labels = np.stack([p.keypoints for p in people])
-    gaps = np.linalg.norm(keypoints[..., :2] - labels[..., :2], axis=-1)[labels[..., 2] == 2]
-    return np.where(np.isfinite(gaps), gaps, np.inf).astype(np.float64)
-
-
 def by_group(people: Sequence[Person], keypoints: NDArray[np.float32]) -> dict[str, dict[str, float]]:
     """AP, AP50, AP75 and AR over each group of joints, one answer per labelled person.
 

@@ -33,11 +33,6 @@ def read_coco(data: Path, part: str) -> list[Person]:
     return [p for p in people if p.image_id in wanted]
 
 
-def read_apart(data: Path) -> list[Person]:
-    """Everybody in the COCO photos kept apart, both halves."""
-    return [*read_coco(data, "val"), *read_coco(data, "test")]
-
-
 def read_fixtures(data: Path) -> list[Person]:
     """The 12 people with keypoints in four photos of COCO val2017; they chose nothing."""
     return coco.read_people(data / "fixtures/coco/test_coco.json", data / "fixtures/coco")

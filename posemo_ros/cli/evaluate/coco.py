@@ -5,26 +5,16 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
 from ..options import add_network_options, models_from, store_for
-from ..values import as_path
-from .shared import add_report_options, printed
+from .shared import add_labelled_images_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=as_path, required=True, metavar="DIR", help="folder of the images")
-    parser.add_argument(
-        "--annotations",
-        type=as_path,
-        required=True,
-        metavar="FILE",
-        help="keypoints in COCO's format (.json)",
-    )
+    add_labelled_images_options(parser)
     parser.add_argument(
         "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"
     )
-    parser.add_argument("--category", default="", metavar="NAME", help="of people; told by itself if empty")
-    add_report_options(parser)
+    parser.add_argument("--category", default="", metavar="NAME", help="of people; found by itself if empty")
     add_network_options(parser, ("detector", "keypoints"))
 
 
@@ -35,9 +25,9 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_coco(args.images, args.annotations, args.boxes, models, store_for(args), args.category)
 
 
-COMMAND = Command(
-    help="2D keypoints: COCO's AP and AR, by group of joints",
-    examples=(
+COMMAND = evaluation(
+    "2D keypoints: COCO's AP and AR, by group of joints",
+    (
         (
             "posemo evaluate coco --images val/ --annotations val.json --boxes gt",
             "the keypoint network alone",
@@ -47,6 +37,6 @@ COMMAND = Command(
             "with the detector before it",
         ),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
 from ..values import SEED, as_path
-from .shared import add_report_options, printed
+from .shared import evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +14,6 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_a", type=as_path, metavar="RUN_A", help=runs)
     parser.add_argument("run_b", type=as_path, metavar="RUN_B", help=runs)
     parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
-    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
@@ -24,15 +22,15 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_compare(args.run_a, args.run_b, seed=args.seed)
 
 
-COMMAND = Command(
-    help="which differences between two runs are more than chance",
-    examples=(
+COMMAND = evaluation(
+    "which differences between two runs are more than chance",
+    (
         (
             "posemo evaluate compare out/before out/after",
             "two folders of `posemo run --truth`",
         ),
         ("posemo evaluate compare ids_a.json ids_b.json --json", "two reports of `posemo evaluate tracking`"),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
 from ..options import add_network_options, models_from, store_for
-from .shared import add_clip_options, add_report_options, printed
+from .shared import add_clip_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser)
-    add_report_options(parser)
     add_network_options(parser, ("emotion",))
 
 
@@ -22,12 +20,12 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_emotion(args.clips, models_from(args), store_for(args), seed=args.seed)
 
 
-COMMAND = Command(
-    help="emotions of labelled motion clips",
-    examples=(
+COMMAND = evaluation(
+    "emotions of labelled motion clips",
+    (
         ("posemo evaluate emotion --clips acted.npz", "the default network"),
         ("posemo evaluate emotion --clips acted.npz --emotion mine --json", "your own, for a program"),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

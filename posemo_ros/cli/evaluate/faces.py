@@ -5,22 +5,12 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
-from ..options import add_json_option, add_network_options, models_from, store_for
-from ..values import as_path
-from .shared import printed
+from ..options import add_network_options, models_from, store_for
+from .shared import add_labelled_images_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=as_path, required=True, metavar="DIR", help="folder of the images")
-    parser.add_argument(
-        "--annotations",
-        type=as_path,
-        required=True,
-        metavar="FILE",
-        help="keypoints in COCO's format (.json)",
-    )
-    add_json_option(parser)
+    add_labelled_images_options(parser)
     add_network_options(parser, ("detector", "keypoints"))
 
 
@@ -30,15 +20,15 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_faces(args.images, args.annotations, models_from(args), store_for(args))
 
 
-COMMAND = Command(
-    help="how many labelled faces --privacy blur covers",
-    examples=(
+COMMAND = evaluation(
+    "how many labelled faces --privacy blur covers",
+    (
         ("posemo evaluate faces --images val/ --annotations val.json", "by the size of the face"),
         (
             "posemo evaluate faces --images val/ --annotations val.json --keypoints posemo-keypoints-fast",
             "with another keypoint network",
         ),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

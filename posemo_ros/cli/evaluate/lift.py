@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
 from ..options import add_lift_options, add_network_options, models_from, store_for
 from ..values import integer
-from .shared import add_clip_options, add_report_options, printed
+from .shared import add_clip_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser)
     parser.add_argument("--views", type=integer(1, 64), default=2, help="cameras per clip")
-    add_report_options(parser)
     add_network_options(parser, ("lifter",))
     add_lift_options(parser)
 
@@ -25,12 +23,12 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_lift(args.clips, models_from(args), store_for(args), views=args.views, seed=args.seed)
 
 
-COMMAND = Command(
-    help="3D skeletons of motion clips seen by virtual cameras",
-    examples=(
+COMMAND = evaluation(
+    "3D skeletons of motion clips seen by virtual cameras",
+    (
         ("posemo evaluate lift --clips walk.npz", "the default lifter, two cameras per clip"),
         ("posemo evaluate lift --clips walk.npz --delay-frames 13 --views 4", "waiting for later images"),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

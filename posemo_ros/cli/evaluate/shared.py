@@ -7,12 +7,35 @@ from collections.abc import Callable
 
 from ...evaluate.report import Report
 from ...losses import exit_code
-from ..options import add_json_option
+from ..command import Command
 from ..values import SEED, as_path
 
+Example = tuple[str, str]
 
-def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], int]:
-    """The command that prints what was measured, as tables or JSON, and writes the page if asked."""
+
+def evaluation(
+    help: str,
+    examples: tuple[Example, Example],
+    add_options: Callable[[argparse.ArgumentParser], None],
+    measure: Callable[[argparse.Namespace], Report],
+) -> Command:
+    """A command that prints what was measured, as tables or ``--json``, and as a page with ``--report``.
+
+    Args:
+        help, examples: See ``Command``.
+        add_options: Adds the evaluation's own options.
+        measure: Makes the report of them.
+    """
+
+    def add_all(parser: argparse.ArgumentParser) -> None:
+        add_options(parser)
+        parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+        parser.add_argument(
+            "--report",
+            type=as_path,
+            metavar="FILE.html",
+            help="write plots and tables as one self-contained page, too",
+        )
 
     def run(args: argparse.Namespace) -> int:
         from ...evaluate.page import write_page
@@ -23,17 +46,18 @@ def printed(measure: Callable[[argparse.Namespace], Report]) -> Callable[[argpar
         print(report.as_json() if args.json else report.as_text())
         return exit_code(report.losses["images"])
 
-    return run
+    return Command(help, examples, run, add_all)
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """``--json``, ``--report FILE``."""
-    add_json_option(parser)
+def add_labelled_images_options(parser: argparse.ArgumentParser) -> None:
+    """``--images DIR``, ``--annotations FILE``."""
+    parser.add_argument("--images", type=as_path, required=True, metavar="DIR", help="folder of the images")
     parser.add_argument(
-        "--report",
+        "--annotations",
         type=as_path,
-        metavar="FILE.html",
-        help="write plots and tables as one self-contained page, too",
+        required=True,
+        metavar="FILE",
+        help="keypoints in COCO's format (.json)",
     )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
-from .shared import add_recorded_options, add_report_options, printed
+from .shared import add_recorded_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_recorded_options(parser, "bags with results, folders of runs, skeletons (.npz)", truth_needed=False)
-    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
@@ -20,9 +18,9 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_skeleton(args.results, args.truth)
 
 
-COMMAND = Command(
-    help="recorded 3D skeletons: errors where there is truth, steadiness where there is none",
-    examples=(
+COMMAND = evaluation(
+    "recorded 3D skeletons: errors where there is truth, steadiness where there is none",
+    (
         (
             "posemo evaluate skeleton --results out/run/results.mcap --truth demo/people_truth.npz",
             "MPJPE and the others",
@@ -32,6 +30,6 @@ COMMAND = Command(
             "bones, jitter and sliding feet of two recordings",
         ),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

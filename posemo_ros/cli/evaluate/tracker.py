@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
 from ..values import COUNT
-from .shared import add_report_options, printed
+from .shared import evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=COUNT, default=16, help="made-up scenes of 20 s at each rate")
-    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
@@ -21,12 +19,12 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_tracker(args.scenes)
 
 
-COMMAND = Command(
-    help="id switches of the tracker alone in made-up crowds, beside ByteTrack where that is installed",
-    examples=(
+COMMAND = evaluation(
+    "id switches of the tracker alone in made-up crowds, beside ByteTrack where that is installed",
+    (
         ("posemo evaluate tracker", "the table in docs/evaluation.md"),
         ("posemo evaluate tracker --scenes 4 --json", "fewer scenes, for programs"),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

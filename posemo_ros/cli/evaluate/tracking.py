@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 
 from ...evaluate.report import Report
-from ..command import Command
-from .shared import add_recorded_options, add_report_options, printed
+from .shared import add_recorded_options, evaluation
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     add_recorded_options(parser, "bags with results, or folders of runs", truth_needed=True)
-    add_report_options(parser)
 
 
 def _measure(args: argparse.Namespace) -> Report:
@@ -20,9 +18,9 @@ def _measure(args: argparse.Namespace) -> Report:
     return evaluate_tracking(args.results, args.truth)
 
 
-COMMAND = Command(
-    help="how well people keep their ids: IDF1, HOTA, MOTA, identity switches",
-    examples=(
+COMMAND = evaluation(
+    "how well people keep their ids: IDF1, HOTA, MOTA, identity switches",
+    (
         (
             "posemo evaluate tracking --results out/run/results.mcap --truth demo/people_truth.npz",
             "of one recording",
@@ -32,6 +30,6 @@ COMMAND = Command(
             "of several, each and all together",
         ),
     ),
-    run=printed(_measure),
-    add_options=_options,
+    _options,
+    _measure,
 )

@@ -19,9 +19,9 @@ from train.data.keypoint_crops import (
     KeypointCrops,
     Recipe,
     half_body_box,
+    hrnet_crop,
     keypoints_in,
     plain_matrix,
-    random_crop,
 )
 from train.data.people import Person, Photo
 
@@ -70,7 +70,7 @@ def test_drawn_points_appear_under_their_labels(seed: int) -> None:
         if 3 < x < 188 and 3 < y < 252:
             r, _, b = pixels[round(float(y)), round(float(x))]
             # a mirrored image shows the left leg where the right one is labelled, so colours change sides
-            mirrored = random_crop(
+            mirrored = hrnet_crop(
                 data.people[0], SPEC, data.recipe, np.random.default_rng((seed, 0, 0))
             ).flipped
             is_left = (joint in left) != mirrored
@@ -93,7 +93,7 @@ def test_augmentation_has_the_published_ranges() -> None:
     person, rng = _person(_spread()), np.random.default_rng(0)
     plain = plain_matrix(person.box, SPEC)
     recipe = Recipe(half_body=0)
-    crops = [random_crop(person, SPEC, recipe, rng) for _ in range(4000)]
+    crops = [hrnet_crop(person, SPEC, recipe, rng) for _ in range(4000)]
     scales = np.array([np.linalg.norm(plain[0, :2]) / np.linalg.norm(c.matrix[0, :2]) for c in crops])
     assert scales.min() == pytest.approx(0.65, abs=1e-3)
     assert scales.max() == pytest.approx(1.35, abs=1e-3)
@@ -116,7 +116,7 @@ def test_half_bodies() -> None:
     few = _spread()
     few[8:, 2] = 0
     crops = {
-        random_crop(_person(few), SPEC, HRNET, np.random.default_rng(i)).matrix.tobytes() for i in range(3)
+        hrnet_crop(_person(few), SPEC, HRNET, np.random.default_rng(i)).matrix.tobytes() for i in range(3)
     }
     assert len(crops) == 3
 
@@ -132,7 +132,7 @@ def test_batches_repeat_by_seed_and_epoch() -> None:
 
 def test_flip_changes_names() -> None:
     person = _person(_spread())
-    crop = random_crop(person, SPEC, PLAIN, np.random.default_rng(0))
+    crop = hrnet_crop(person, SPEC, PLAIN, np.random.default_rng(0))
     plain = keypoints_in(person, crop, 192)
     mirrored = keypoints_in(person, type(crop)(crop.matrix, True), 192)
     np.testing.assert_allclose(mirrored[15, :2], [191 - plain[16, 0], plain[16, 1]], rtol=1e-5)

@@ -1,11 +1,8 @@
-"""Inputs as people have them: what can be used is used, what cannot is counted and named."""
+"""Films, pictures and names as people have them: what can be used is used, the rest is counted and named."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +10,23 @@ import av
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
-from posemo_ros.replay.source import Source
 from posemo_ros.replay.sources import open_source
 
 from .makers import (
     PERIOD,
     START,
     K,
-    camera_info,
     film,
-    foxglove,
     images_at,
     jpeg,
-    jpeg_image,
+    lost,
     noise,
     picture,
-    raw_image,
     write_bag,
 )
-
-STAMPS = [START + n * PERIOD for n in range(24)]
-
-
-def lost(source: Source) -> dict[str, int]:
-    return {reason: entry["images"] for reason, entry in source.losses.as_dict()["by_reason"].items()}
 
 
 class TestTime:
@@ -253,220 +239,6 @@ class TestIntrinsicsInFiles:
         assert source.camera.distortion[0] == 0.1
         with pytest.raises(InputError, match=r"nothing\.yaml: cannot be read"):
             open_source(tmp_path / "img.png", Choice(camera_info="nothing.yaml"))
-
-
-class TestOrder:
-    def test_neighbours_that_were_swapped_are_sorted_in(self, tmp_path: Path) -> None:
-        source = open_source(write_bag(tmp_path / "bag", images_at([STAMPS[n ^ 1] for n in range(24)])))
-        assert [f.stamp_ns for f in source] == STAMPS
-        assert not source.losses
-        assert any("12 images came after newer ones" in note for note in source.notes)
-
-    def test_one_that_is_too_late_is_a_loss(self, tmp_path: Path) -> None:
-        stamps = [STAMPS[0], *STAMPS[2:20], STAMPS[1], *STAMPS[20:]]
-        source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
-        assert [f.stamp_ns for f in source] == [STAMPS[0], *STAMPS[2:]]
-        assert lost(source) == {"older than the images before it": 1}
-
-    def test_a_film_that_starts_again_is_no_disorder(self, tmp_path: Path) -> None:
-        long = [START + n * 10 * PERIOD for n in range(6)]
-        source = open_source(write_bag(tmp_path / "bag", images_at([*long, *long])))
-        assert [f.stamp_ns for f in source] == [*long, *long]
-        assert not source.losses
-
-    def test_several_of_one_stamp_are_all_given(self, tmp_path: Path) -> None:
-        stamps = [STAMPS[n // 2 * 2] for n in range(24)]
-        source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
-        frames = list(source)
-        assert [f.stamp_ns for f in frames] == stamps
-        np.testing.assert_array_equal(frames[1].image, picture(1))
-
-
-class TestTopics:
-    def test_several_are_listed_with_counts_and_the_option(self, tmp_path: Path) -> None:
-        grey = cv2.cvtColor(picture(0), cv2.COLOR_BGR2GRAY)
-        messages = images_at(STAMPS, "/camera/color/image_raw")
-        messages += [("/camera/infra1/image_rect_raw", START, raw_image(START, grey, "mono8"))]
-        bag = write_bag(tmp_path / "bag", messages)
-        with pytest.raises(InputError, match=r"--topic.*color/image_raw \(24\), .*rect_raw \(1\)"):
-            open_source(bag)
-        assert len(list(open_source(bag, Choice(topic="/camera/color/image_raw")))) == 24
-
-    def test_depth_is_told_by_encoding_and_not_by_name(self, tmp_path: Path) -> None:
-        depth = np.full((4, 6), 1500, np.uint16)
-        messages = images_at(STAMPS[:3], "/depth_camera/image_raw")
-        messages += [("/camera/aligned/image_raw", START, raw_image(START, depth, "16UC1"))]
-        bag = write_bag(tmp_path / "bag", messages)
-        assert open_source(bag).topic == "/depth_camera/image_raw"  # type: ignore[attr-defined]
-
-    def test_topic_of_no_bag(self, tmp_path: Path) -> None:
-        cv2.imwrite(str(tmp_path / "a.png"), picture(0))
-        with pytest.raises(InputError, match="is no bag"):
-            open_source(tmp_path, Choice(topic="/x"))
-
-    def test_camera_info_of_another_topic(self, tmp_path: Path) -> None:
-        messages = [("/elsewhere/info", START, camera_info(START)), *images_at(STAMPS[:2])]
-        bag = write_bag(tmp_path / "bag", messages)
-        assert open_source(bag).camera is None
-        camera = open_source(bag, Choice(camera_info="/elsewhere/info")).camera
-        assert camera is not None
-        np.testing.assert_array_equal(camera.matrix, K)
-        with pytest.raises(InputError, match="camera info in it: /elsewhere/info"):
-            open_source(bag, Choice(camera_info="/nowhere/info"))
-
-    def test_camera_info_of_another_size_is_scaled_and_said(self, tmp_path: Path) -> None:
-        info = camera_info(START, [[1000, 0, 63.5], [0, 1000, 47.5], [0, 0, 1]], 128, 96)
-        source = open_source(
-            write_bag(tmp_path / "bag", [("/cam/camera_info", START, info), *images_at(STAMPS[:2])])
-        )
-        assert source.camera is not None
-        np.testing.assert_allclose(source.camera.matrix, [[500, 0, 31.5], [0, 500, 23.5], [0, 0, 1]])
-        assert any("128 x 96" in note for note in source.notes)
-
-
-class TestBags:
-    def test_one_bad_jpeg(self, tmp_path: Path) -> None:
-        messages = images_at(STAMPS, "/cam/image_raw/compressed", jpeg_image)
-        messages[10] = ("/cam/image_raw/compressed", STAMPS[10], jpeg_image(STAMPS[10], b""))
-        whole = bytes(jpeg(noise(1)))
-        messages[11] = (
-            "/cam/image_raw/compressed",
-            STAMPS[11],
-            jpeg_image(STAMPS[11], whole[: len(whole) // 2]),
-        )
-        source = open_source(write_bag(tmp_path / "bag", messages))
-        assert [f.stamp_ns for f in source] == [s for n, s in enumerate(STAMPS) if n not in (10, 11)]
-        assert lost(source) == {"image: empty": 1, "image: cut off": 1}
-        assert "image 11 of /cam/image_raw/compressed" in str(source.losses.as_dict())
-
-    @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-    def test_killed_recorder(self, tmp_path: Path, storage: str) -> None:
-        many = [(t, s + n, raw_image(s, noise(n, 160, 120))) for n, (t, s, _) in enumerate(images_at(STAMPS))]
-        bag = write_bag(tmp_path / "bag", many, storage)
-        (bag / "metadata.yaml").unlink()
-        (file,) = bag.iterdir()
-        whole = file.read_bytes()
-        assert len(list(open_source(bag))) == 24  # without metadata.yaml alone
-        file.write_bytes(whole[: len(whole) * 6 // 10])
-        for path in (bag, file):
-            source = open_source(path)
-            count = len(list(source))
-            assert 1 <= count <= 16
-            assert "the recording ends in the middle" in lost(source)
-
-    def test_stated_length_not_reached(self, tmp_path: Path) -> None:
-        bag = write_bag(
-            tmp_path / "bag", [(t, s, raw_image(s, noise(1, 160, 120))) for t, s, _ in images_at(STAMPS)]
-        )
-        (file,) = bag.glob("*.mcap")
-        file.write_bytes(file.read_bytes()[: file.stat().st_size * 6 // 10])
-        source = open_source(bag)
-        count = len(list(source))
-        assert count + len(source.losses) == 24
-
-    def test_unwritten_log_of_sqlite_is_taken_in(self, tmp_path: Path) -> None:
-        bag = write_bag(tmp_path / "bag", images_at(STAMPS[:4]), "sqlite3")
-        (bag / "metadata.yaml").unlink()
-        (file,) = bag.iterdir()
-        live = sqlite3.connect(file)
-        live.execute("PRAGMA journal_mode=WAL")
-        columns = "topic_id, timestamp, data"
-        live.execute(f"INSERT INTO messages ({columns}) SELECT topic_id, timestamp + 1, data FROM messages")
-        live.commit()
-        crashed = tmp_path / "crashed"
-        shutil.copytree(bag, crashed)  # as it lies there while the recorder dies
-        live.close()
-        assert (crashed / f"{file.name}-wal").stat().st_size
-        assert len(list(open_source(crashed))) == 8
-
-    @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-    def test_compressed_by_zstd(self, tmp_path: Path, mode: CompressionMode) -> None:
-        bag = write_bag(
-            tmp_path / "bag", images_at(STAMPS), "sqlite3", mode=mode, form=CompressionFormat.ZSTD
-        )
-        (file,) = bag.glob("*.db3*")
-        for path in (bag, file):
-            frames = list(open_source(path))
-            assert [f.stamp_ns for f in frames] == STAMPS
-            np.testing.assert_array_equal(frames[5].image, picture(5))
-
-    def test_foxglove_images(self, tmp_path: Path) -> None:
-        messages = [
-            ("/image", s, foxglove("CompressedImage", s, jpeg(picture(n)), "jpeg"))
-            for n, s in enumerate(STAMPS)
-        ]
-        frames = list(open_source(write_bag(tmp_path / "bag", messages)))
-        assert [f.stamp_ns for f in frames] == STAMPS
-        assert np.abs(frames[5].bgr().astype(int) - picture(5)).mean() < 2
-
-    def test_foxglove_video(self, tmp_path: Path) -> None:
-        path = film(tmp_path / "a.mkv", [picture(n) for n in range(24)], range(0, 960, 40), g="8")
-        with av.open(str(path)) as container:
-            packets = [bytes(p) for p in container.demux(video=0) if p.size]
-        messages = [
-            ("/video", s, foxglove("CompressedVideo", s, np.frombuffer(p, np.uint8), "vp9"))
-            for s, p in zip(STAMPS, packets, strict=True)
-        ]
-        source = open_source(write_bag(tmp_path / "bag", messages))
-        frames = list(source)
-        assert [f.stamp_ns for f in frames] == STAMPS
-        assert np.abs(frames[20].image[40, 50].astype(int) - picture(20)[40, 50]).max() < 12
-        late = open_source(write_bag(tmp_path / "late", messages[3:]))  # begins between two key frames
-        assert [f.stamp_ns for f in late] == STAMPS[8:]
-        assert len(late.losses) == 5
-
-    def test_ros1(self, tmp_path: Path) -> None:
-        from rosbags.rosbag1 import Writer
-        from rosbags.typesys import Stores, get_typestore
-
-        store = get_typestore(Stores.ROS1_NOETIC)
-        kinds = store.types
-        with Writer(tmp_path / "a.bag") as writer:
-            images = writer.add_connection("/cam/image_raw", "sensor_msgs/msg/Image", typestore=store)
-            infos = writer.add_connection("/cam/camera_info", "sensor_msgs/msg/CameraInfo", typestore=store)
-            for n, stamp in enumerate(STAMPS):
-                time = kinds["builtin_interfaces/msg/Time"](*divmod(stamp, 10**9))
-                head = kinds["std_msgs/msg/Header"](n, time, "cam")
-                image = kinds["sensor_msgs/msg/Image"](head, 48, 64, "bgr8", 0, 192, picture(n).ravel())
-                writer.write(images, stamp, store.serialize_ros1(image, "sensor_msgs/msg/Image"))
-                region = kinds["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-                lens = ("plumb_bob", np.zeros(5), np.ravel(K), np.eye(3).ravel(), np.zeros(12), 0, 0, region)
-                info = kinds["sensor_msgs/msg/CameraInfo"](head, 48, 64, *lens)
-                writer.write(infos, stamp, store.serialize_ros1(info, "sensor_msgs/msg/CameraInfo"))
-        source = open_source(tmp_path / "a.bag")
-        frames = list(source)
-        assert [f.stamp_ns for f in frames] == STAMPS
-        np.testing.assert_array_equal(frames[7].image, picture(7))
-        assert source.camera is not None
-        np.testing.assert_array_equal(source.camera.matrix, K)
-        (tmp_path / "cut.bag").write_bytes((tmp_path / "a.bag").read_bytes()[:5000])
-        with pytest.raises(InputError, match="rosbag reindex"):
-            open_source(tmp_path / "cut.bag")
-
-
-@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_damaged_anywhere_is_an_error_or_a_loss(tmp_path: Path, storage: str) -> None:
-    """Random bytes in random places: never another exception, never more images than there were."""
-    bag = write_bag(tmp_path / "bag", images_at(STAMPS[:8]), storage)
-    (file,) = (p for p in bag.iterdir() if p.suffix != ".yaml")
-    whole, rng, opened = file.read_bytes(), np.random.default_rng(0), 0
-    for damage in (1, 20, 2000) * 6:
-        data = np.frombuffer(whole, np.uint8).copy()
-        data[rng.integers(0, len(data), damage)] = rng.integers(0, 256, damage)
-        file.write_bytes(data.tobytes())
-        with contextlib.suppress(InputError):
-            source = open_source(bag)
-            opened += 1
-            assert len(list(source)) <= 8
-    assert opened
-
-
-def test_a_bag_cut_off_before_its_first_image_names_the_repair(tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / "bag", images_at(STAMPS[:3]))
-    (file,) = bag.glob("*.mcap")
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(InputError, match="damaged or cut off.*mcap recover"):
-        open_source(bag)
 
 
 def test_an_upright_film(tmp_path: Path) -> None:
