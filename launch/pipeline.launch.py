@@ -102,6 +102,12 @@ ARGUMENTS = [
         "markers", default_value="true", choices=YES_NO, description="Publish markers and overlay for RViz."
     ),
     DeclareLaunchArgument(
+        "viewer",
+        default_value="",
+        choices=["", "browser"],
+        description="browser: a page on this machine shows all live; see the node viewer. Empty: no.",
+    ),
+    DeclareLaunchArgument(
         "rviz", default_value="false", choices=YES_NO, description="Start RViz, where it is installed."
     ),
     DeclareLaunchArgument(
@@ -172,6 +178,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     existing_file("params_file", given["params_file"])
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
+    names += ["viewer"] if given["viewer"] == "browser" else []
     names += ["recorder"] if given["record"] else []
     names += ["camera"] if given["source"] else []
     ending = Ending()

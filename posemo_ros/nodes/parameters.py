@@ -339,6 +339,18 @@ class MarkersParameters(PrivacyParameter, ImageParameters):
 
 
 @dataclass(frozen=True)
+class ViewerParameters(PrivacyParameter, ImageParameters):
+    """Of the node ``viewer``."""
+
+    host: str = declared(
+        "127.0.0.1",
+        "Address to listen on; another than 127.0.0.1 lets others look, 0.0.0.0 all who reach this machine.",
+    )
+    port: int = declared(8600, "Port of the page; 0: any free one.", 0, 65535)
+    score_threshold: float = declared(0.3, "Joints below this score are not drawn.", 0.0, 1.0, live=True)
+
+
+@dataclass(frozen=True)
 class RecorderParameters(PrivacyParameter):
     """Of the node ``recorder``."""
 
@@ -371,6 +383,7 @@ PARAMETERS: dict[str, type[Parameters]] = {
     "context": ContextParameters,
     "emotion": EmotionParameters,
     "markers": MarkersParameters,
+    "viewer": ViewerParameters,
     "recorder": RecorderParameters,
     "hri_bridge": StationParameters,
     "vision_bridge": StationParameters,

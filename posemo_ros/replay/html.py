@@ -27,7 +27,7 @@ def write_filled(path: Path, template: str, parts: Mapping[str, str]) -> None:
         template: Name in ``page_files``.
         parts: HTML by name.
     """
-    known = {"css": asset("page.css"), "plotly": _plotly(), **parts}
+    known = {"css": asset("page.css"), "plotly": plotly_source().replace("</script", "<\\/script"), **parts}
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], asset(template))
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8")
@@ -70,8 +70,9 @@ def losses_table(losses: Mapping[str, Any]) -> str:
     return table(("lost because", "images", "for example"), rows) if rows else "<p>Nothing was lost.</p>"
 
 
-def _plotly() -> str:
+def plotly_source() -> str:
+    """plotly.js, from the installed wheel."""
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    return source.replace("</script", "<\\/script")
+    return source

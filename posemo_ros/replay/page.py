@@ -47,7 +47,7 @@ TRUTH_ROWS = (  # key in the summary, words, format
     ("distance_error_m", "distance from the camera off, mean", "{:.2f} m"),
     ("distance_error_share", "– of the distance", "{:.1%}"),
 )
-_UNKNOWN = -32768
+UNKNOWN_MM = -32768
 
 
 def write_page(
@@ -86,7 +86,7 @@ def write_page(
         "sections": "\n".join(filter(None, sections)),
         "footer": f"<p>{_footer(summary)}</p>",
         "data": as_data(data),
-        "js": asset("page.js"),
+        "js": asset("skeletons.js") + asset("page.js"),
     }
     write_filled(path, "page.html", parts)
 
@@ -143,17 +143,22 @@ def _skeletons(recording: Recording, stamps: Sequence[int], names: Sequence[str]
                 rows += [found.joints[n] for n in known]
         of_image.append(len(people) - 1)
     joints = np.array(rows, np.float32).reshape(-1, len(H36M17), 3)
-    millimetres = np.where(np.isfinite(joints), np.clip(joints * 1000, -32000, 32000), _UNKNOWN)
     return {
         "joints": len(H36M17),
         "bones": [list(b) for b in H36M17.bones],
         "of_image": of_image,
         "people": people,
         "who": who,
-        "millimetres": base64.b64encode(np.rint(millimetres).astype("<i2").tobytes()).decode(),
+        "millimetres": base64.b64encode(millimetres(joints).tobytes()).decode(),
         "ranges": _ranges(joints),
         "every": stride,
     }
+
+
+def millimetres(joints: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Joints in metres as integers for a page; ``UNKNOWN_MM`` where one is not known."""
+    known = np.where(np.isfinite(joints), np.clip(joints * 1000, -32000, 32000), UNKNOWN_MM)
+    return np.rint(known).astype("<i2")
 
 
 def _ranges(joints: NDArray[np.float32]) -> list[list[float]]:
@@ -322,8 +327,7 @@ def _warning(name: str) -> str:
     card = card_of(name)
     if not card:
         return ""
-    head = card.split("\n## ")[0]
-    bold = " ".join(" ".join(b.split()) for b in re.findall(r"^\*\*(.+?)\*\*", head, re.S | re.M))
+    bold = card_warning(name)
     limits = re.search(r"^## Limits\n(.+?)(?=^## |\Z)", card, re.S | re.M)
     text = f"<div class='warning'><strong>{escape(name)}</strong> {escape(bold)}" if bold else ""
     if limits:
@@ -331,6 +335,12 @@ def _warning(name: str) -> str:
         words = escape(limits[1].strip())
         text = f"{opening}<details><summary>Limits, from its card</summary><pre>{words}</pre></details>"
     return f"{text}</div>" if text else ""
+
+
+def card_warning(name: str) -> str:
+    """The bold sentences before the first heading of a model's card."""
+    head = card_of(name).split("\n## ")[0]
+    return " ".join(" ".join(b.split()) for b in re.findall(r"^\*\*(.+?)\*\*", head, re.S | re.M))
 
 
 def card_of(name: str) -> str:

@@ -91,49 +91,16 @@
   for (const n of S.people) first.push(first[first.length - 1] + n);
   const UNKNOWN = -32768, slots = Math.max(1, ...S.people);
 
-  function lines(row) { // x, depth, up of one person's bones
-    const x = [], y = [], z = [], at = row * S.joints * 3;
-    for (const bone of S.bones) {
-      for (const joint of bone) {
-        const i = at + joint * 3, known = joints[i] !== UNKNOWN;
-        x.push(known ? joints[i] / 1000 : null);
-        y.push(known ? joints[i + 2] / 1000 : null);
-        z.push(known ? -joints[i + 1] / 1000 : null);
-      }
-      x.push(null); y.push(null); z.push(null);
-    }
-    return [x, y, z];
-  }
-
   function poses(image) {
-    const k = S.of_image[image], found = { x: [], y: [], z: [], name: [], "line.color": [], "marker.color": [] };
-    for (let slot = 0; slot < slots; slot++) {
-      const there = k >= 0 && slot < S.people[k];
-      const [x, y, z] = there ? lines(first[k] + slot) : [[null], [null], [null]];
-      const who = there ? S.who[first[k] + slot] : 0, own = there ? D.people[who].colour : "rgba(0,0,0,0)";
-      found.x.push(x); found.y.push(y); found.z.push(z);
-      found.name.push(there ? D.people[who].id : "");
-      found["line.color"].push(own); found["marker.color"].push(own);
+    const k = S.of_image[image], found = [];
+    for (let slot = 0; k >= 0 && slot < S.people[k]; slot++) {
+      const row = first[k] + slot;
+      found.push({ ...D.people[S.who[row]], joints, at: row * S.joints * 3 });
     }
-    return found;
+    return Skeletons.restyled(found, slots, S.bones, UNKNOWN);
   }
 
-  function sceneLayout() {
-    const axis = (range, title) => ({ range, title: { text: title }, color: "#a9b5c1", gridcolor: "#313c48", zerolinecolor: "#313c48", showbackground: false });
-    const [x, y, z] = S.ranges, length = (r) => r[1] - r[0], longest = Math.max(length(x), length(y), length(z));
-    return {
-      // Dark in both themes, as the film is: the colours of people and sides are made for it.
-      paper_bgcolor: "#12161c", margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "kept",
-      font: { color: "#e8edf2" },
-      scene: {
-        xaxis: axis(x, "right [m]"), yaxis: axis(y, "away [m]"), zaxis: axis(z, "up [m]"), uirevision: "kept",
-        aspectmode: "manual", aspectratio: { x: 1.8 * length(x) / longest, y: 1.8 * length(y) / longest, z: 1.8 * length(z) / longest },
-        camera: { eye: { x: -0.5, y: -1.5, z: 0.5 }, center: { x: 0, y: 0, z: 0.12 } },
-      },
-    };
-  }
-  const empty = () => ({ type: "scatter3d", mode: "lines+markers", x: [null], y: [null], z: [null], line: { width: 6 }, marker: { size: 2.5 }, hoverinfo: "name" });
-  Plotly.newPlot("skeleton", Array.from({ length: slots }, empty), sceneLayout(), quiet);
+  Plotly.newPlot("skeleton", Array.from({ length: slots }, Skeletons.trace), Skeletons.layout(S.ranges), quiet);
   const all = Array.from({ length: slots }, (_, i) => i);
   listeners.push((image) => {
     Plotly.restyle("skeleton", poses(image), all);

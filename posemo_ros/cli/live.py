@@ -1,0 +1,154 @@
+"""``posemo live``: a page in the browser that shows what a camera sees."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from ..draw.privacy import EVERY_IMAGE, Privacy
+from ..errors import InputError
+from ..inference.manifest import STATIONS
+from ..presets import CHAIN_SETTINGS
+from ..settings import Settings
+from ..topics import COMPRESSED, camera_info_of
+from .command import Command
+from .options import (
+    add_model_options,
+    add_privacy_option,
+    add_source_options,
+    choice_from,
+    pipeline_from,
+)
+from .values import integer
+
+PORT = 8600
+NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
+WAIT_S = 0.2
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default="0",
+        help="number of a camera, video, pictures, bag, address of a stream; or, where ROS is sourced, an "
+        "image topic such as /camera/image_raw",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; another than 127.0.0.1 lets others look: 0.0.0.0 all who reach this "
+        "machine",
+    )
+    parser.add_argument("--port", type=integer(0, 65535), default=PORT, help="0: any free one")
+    parser.add_argument("--loop", action="store_true", help="begin again at the end of a recording")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    add_privacy_option(parser)
+    add_source_options(parser)
+    add_model_options(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    return _topic(args) if is_topic(args.source) else _local(args)
+
+
+def is_topic(text: str) -> bool:
+    """Whether it can only be the name of a ROS topic."""
+    return text.startswith("/") and not text.startswith("/dev/") and not Path(text).exists()
+
+
+def _local(args: argparse.Namespace) -> int:
+    from ..live.play import Player
+    from ..live.server import LiveServer
+    from ..replay.sources import open_source
+
+    with open_source(args.source, choice_from(args)) as source:
+        player = Player(source, pipeline_from(args), Privacy(args.privacy))
+        server = LiveServer(player.welcome(), args.host, args.port)
+        try:
+            _announce(args, server.url)
+            if not source.live:  # the beginning waits for who wants to see it
+                while not server.wait_for_viewer(WAIT_S):
+                    pass
+            player.play(server, loop=args.loop)
+        except KeyboardInterrupt:
+            return 0  # Ctrl-C is how one ends it
+        finally:
+            server.close()
+    return 0
+
+
+def _announce(args: argparse.Namespace, url: str) -> None:
+    print(f"{url}   (Ctrl-C ends it)", flush=True)
+    if not args.host.startswith("127.") and args.host not in ("localhost", "::1"):
+        print(f"everybody who reaches this machine at {args.host} can look", file=sys.stderr)
+    if not args.no_browser:
+        webbrowser.open(url)
+
+
+def _topic(args: argparse.Namespace) -> int:
+    """The chain on an image topic, and the page: the nodes ``pipeline`` and ``viewer``."""
+    if importlib.util.find_spec("rclpy") is None:
+        raise InputError(
+            f"{args.source!r} is no file, so it must be a topic, and topics need ROS: source its setup.sh, "
+            "and the workspace's"
+        )
+    viewer = {"host": args.host, "port": args.port, "privacy": args.privacy}
+    if not args.no_browser and args.port:
+        webbrowser.open(f"http://{args.host}:{args.port}/")  # the page tries again until it is there
+    return _together(
+        [node_command("pipeline", args, chain_parameters(args)), node_command("viewer", args, viewer)]
+    )
+
+
+def chain_parameters(args: argparse.Namespace) -> dict[str, object]:
+    """The options that choose networks and settings, as parameters of the node."""
+    names = (*STATIONS, "preset", *CHAIN_SETTINGS, *(f.name for f in fields(Settings)))
+    given = {n: value for n in names if (value := getattr(args, n, None)) not in (None, "")}
+    return {**EVERY_IMAGE, **given} if args.privacy == Privacy.BLUR else given
+
+
+def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, object]) -> list[str]:
+    """The command line of a node that looks at the topic."""
+    topic = args.source.removesuffix(COMPRESSED)
+    transport = "compressed" if args.source.endswith(COMPRESSED) else "raw"
+    info = args.camera_info or camera_info_of(topic)
+    words = ["-r", f"__ns:={NODES}", "-r", f"image_raw:={topic}", "-r", f"camera_info:={info}"]
+    for name, value in {**parameters, "image_transport": transport}.items():
+        words += ["-p", f"{name}:={json.dumps(value)}"]
+    return [sys.executable, "-m", f"posemo_ros.nodes.{node}", "--ros-args", *words]
+
+
+def _together(commands: Sequence[Sequence[str]]) -> int:
+    """Run programs until one ends, end the others, and return its code."""
+    running = [subprocess.Popen(command) for command in commands]
+    try:
+        while all(process.poll() is None for process in running):
+            time.sleep(WAIT_S)
+        return next(process.returncode for process in running if process.returncode is not None)
+    except KeyboardInterrupt:
+        return 0  # they have got it, too
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+COMMAND = Command(
+    help="show a camera, video or topic with all results in the browser",
+    examples=(
+        ("posemo live", "the first camera of this machine"),
+        ("posemo live walk.mp4 --loop --privacy blur", "a video, again and again, faces blurred"),
+    ),
+    run=_run,
+    add_options=_options,
+)

@@ -1,0 +1,1 @@
+"""What a camera sees, live in a browser: overlay, 3D skeletons, emotions."""

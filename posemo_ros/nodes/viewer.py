@@ -1,0 +1,186 @@
+"""Shows what running nodes find, live in a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from .. import diagnostics as keys
+from ..draw.privacy import Background, Privacy, plain
+from ..live.moment import message_of, people_of, picture, welcome
+from ..live.pace import RUNNING, WAITING, Pace
+from ..live.server import LiveServer
+from ..messages import (
+    emotions_from_message,
+    frame_from_message,
+    people_from_message,
+    skeletons_from_message,
+    stamp_of,
+)
+from ..topics import COMPRESSED, DIAGNOSTICS, EMOTIONS, PEOPLE, SKELETONS
+from ..types import Emotions, People2D, Skeletons3D
+from . import qos
+from .image_input import IMAGE_TOPIC
+from .monitor import OK
+from .parameters import ViewerParameters
+from .result_input import ResultStation
+from .run import run
+
+KEPT = 30
+SILENT_TICKS = 10
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+class ViewerNode(ResultStation[ViewerParameters, LiveServer]):
+    """people, skeletons, emotions, image_raw, /diagnostics -> a page at http://host:port/.
+
+    Images are only subscribed while somebody looks, and never with privacy skeleton.
+    """
+
+    kind = "viewer"
+    _showing: _Showing | None = None
+
+    def load(self) -> LiveServer:
+        """Open the port."""
+        params = self.params
+        title = self.resolve_topic_name(IMAGE_TOPIC)
+        server = LiveServer(welcome(title, params.privacy), params.host, params.port)
+        self.on_free(server.close)
+        self.get_logger().info(f"look at {server.url}")
+        if params.host not in LOOPBACK_NAMES:
+            self.get_logger().warning(f"everybody who reaches this machine at {params.host} can look")
+        return server
+
+    def start(self, loaded: LiveServer) -> None:
+        """Subscribe results."""
+        self.on_stop(self._forget)
+        self._showing = _Showing(self, loaded)
+        self.tick()
+
+    def _forget(self) -> None:
+        self._showing = None
+
+    def tick(self) -> None:
+        """Subscribe or leave the image, as somebody looks or not."""
+        super().tick()
+        if self._showing is not None:
+            self._showing.tick()
+
+
+class _Showing:
+    """What waits for its counterparts while the node is active."""
+
+    def __init__(self, node: ViewerNode, server: LiveServer) -> None:
+        self._node = node
+        self._server = server
+        self._pace = Pace()
+        self._silent = 0
+        self._emotions: Emotions | None = None
+        self._images: OrderedDict[int, Image | CompressedImage] = OrderedDict()
+        self._people: OrderedDict[int, People2D] = OrderedDict()
+        self._skeletons: OrderedDict[int, Skeletons3D] = OrderedDict()
+        self._warnings: dict[str, str] = {}
+        self._dropped: dict[str, int] = {}
+        self._background = Background(Privacy(node.params.privacy))
+        compressed = node.params.image_transport == "compressed"
+        kind = CompressedImage if compressed else Image
+        self._image_topic = node.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED if compressed else IMAGE_TOPIC
+        topics: dict[str, Any] = {
+            DIAGNOSTICS: (DiagnosticArray, self._take_diagnostics),
+            EMOTIONS: (EmotionArray, self._take_emotions),
+            SKELETONS: (Skeleton3DArray, self._take_skeletons),
+            PEOPLE: (Person2DArray, self._take_people),
+            self._image_topic: (kind, self._take_image),
+        }
+        self._input = node.listen(
+            topics=topics, required=(PEOPLE,), optional={self._image_topic: qos.newest(5)}
+        )
+
+    def tick(self) -> None:
+        hidden = self._background.privacy is Privacy.SKELETON
+        self._input.want(self._image_topic, self._server.viewers > 0 and not hidden)
+        self._silent += 1
+        if self._silent > SILENT_TICKS and self._server.viewers:
+            self._silent = 0
+            self._server.show(message_of(self._status(WAITING)))
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        own, namespace = self._node.get_fully_qualified_name(), self._node.get_namespace().rstrip("/") + "/"
+        for status in message.status:
+            if not status.name.startswith(namespace) or status.name == own:
+                continue
+            self._warnings[status.name] = "" if status.level == OK else f"{status.name}: {status.message}"
+            values = {value.key: value.value for value in status.values}
+            self._dropped[status.name] = int(values.get(keys.DROPPED, 0))
+
+    def _take_emotions(self, message: EmotionArray) -> None:
+        self._emotions = emotions_from_message(message)
+
+    def _take_skeletons(self, message: Skeleton3DArray) -> None:
+        if self._server.viewers:
+            _keep(self._skeletons, stamp_of(message), skeletons_from_message(message))
+            self._show_whole()
+
+    def _take_people(self, message: Person2DArray) -> None:
+        stamp = stamp_of(message)
+        self._silent = 0
+        self._pace.add(self._node.latency_ms(stamp) * 1e-3)
+        self._node.measure(stamp, {}, len(message.people))
+        if self._server.viewers:
+            _keep(self._people, stamp, people_from_message(message))
+            self._show_whole()
+
+    def _take_image(self, message: Image | CompressedImage) -> None:
+        _keep(self._images, stamp_of(message), message)
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        """Show the newest stamp of which all is there; older ones will never be whole."""
+        parts: list[OrderedDict[int, Any]] = [self._people]
+        if self._background.privacy is not Privacy.SKELETON:
+            parts.append(self._images)
+        if self._node.count_publishers(SKELETONS):
+            parts.append(self._skeletons)
+        whole = set(parts[0]).intersection(*parts[1:])
+        if not whole:
+            return
+        stamp = max(whole)
+        self._show(stamp)
+        for store in (self._people, self._images, self._skeletons):
+            for old in [s for s in store if s <= stamp]:
+                del store[old]
+
+    def _show(self, stamp: int) -> None:
+        people = self._people[stamp]
+        if self._background.privacy is Privacy.SKELETON:
+            ground = plain(people.view.width, people.view.height)
+        else:
+            ground = self._background.of(frame_from_message(self._images[stamp]), people)
+        facts = self._status(RUNNING)
+        facts["people"] = people_of(people, self._skeletons.get(stamp), self._emotions)
+        least = self._node.params.score_threshold
+        self._server.show(message_of(facts, picture(ground, people, self._emotions, least)))
+        self._node.monitor.count(keys.PUBLISHED)
+
+    def _status(self, state: str) -> dict[str, Any]:
+        return self._pace.status(state, sum(self._dropped.values()), list(self._warnings.values()))
+
+
+def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:
+    store[stamp] = value
+    while len(store) > KEPT:
+        store.popitem(last=False)
+
+
+def main() -> int:
+    """Entry of ``ros2 run posemo_ros viewer``."""
+    return run(ViewerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""A source onto the page: pace, what a message says, what privacy hides; and in a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra live)")
+
+from posemo_ros.draw.privacy import Privacy
+from posemo_ros.errors import InputError
+from posemo_ros.live.newest import Newest
+from posemo_ros.live.play import Player
+from posemo_ros.live.server import LiveServer
+from posemo_ros.pipeline import Network
+from posemo_ros.replay.page import UNKNOWN_MM
+
+from ..replay.test_page import BROWSERS
+from ..replay.test_report import FRAMES, Clip, KnowsAll, true_joints
+
+
+class Broken(Clip):
+    """Its camera is unplugged after three images."""
+
+    def _frames(self) -> Iterator[Any]:
+        for number, frame in enumerate(super()._frames()):
+            if number == 3:
+                raise InputError("camera 0 stopped giving images")
+            yield frame
+
+
+class Named(KnowsAll):
+    networks: ClassVar[dict[str, Network]] = {"detector": Network("posemo-detector", "onnxruntime", "fp32")}
+
+
+class Screen:
+    """Takes messages as a server does."""
+
+    viewers = 1
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[dict[str, Any], bytes]] = []
+
+    def show(self, message: bytes) -> None:
+        length = struct.unpack_from("<I", message)[0]
+        self.messages.append((json.loads(message[4 : 4 + length]), message[4 + length :]))
+
+
+def played(source: Clip, privacy: Privacy = Privacy.NONE) -> list[tuple[dict[str, Any], bytes]]:
+    screen = Screen()
+    Player(source, Named(), privacy).play(screen)  # type: ignore[arg-type]
+    return screen.messages
+
+
+def test_a_message_has_what_was_found() -> None:
+    *images, (end, nothing) = played(Clip())
+    facts, jpeg = images[-1]
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (120, 160, 3)
+    (person,) = facts["people"]
+    joints = np.array(person["joints"]).reshape(17, 3)
+    np.testing.assert_allclose(joints - joints[0], (true_joints(0) - true_joints(0)[0]) * 1e3, atol=2)
+    assert person["p"] == [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
+    assert images[0][0]["people"][0]["why"] == "too few frames yet"
+    assert facts["state"] == "running"
+    assert facts["latency_ms"] >= 0
+    assert (end["state"], nothing) == ("ended", b"")
+    assert len(images) + end["dropped"] == FRAMES == end["n"] + end["dropped"]
+    assert facts["rate_hz"] == pytest.approx(10, rel=0.5) or end["dropped"]
+
+
+def test_joints_that_are_not_known_are_said_to_be_so() -> None:
+    from posemo_ros.replay.page import millimetres
+
+    found = millimetres(np.array([[np.nan, 1.0004, -2.0]], np.float32))
+    assert found.tolist() == [[UNKNOWN_MM, 1000, -2000]]
+
+
+def test_privacy_skeleton_shows_no_pixel_of_the_image() -> None:
+    def corner(privacy: Privacy) -> np.ndarray:
+        jpeg = np.frombuffer(played(Clip(), privacy)[0][1], np.uint8)
+        return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[-6:, :6].reshape(-1, 3).mean(axis=0)
+
+    assert np.ptp(corner(Privacy.NONE)) < 2  # the clip is grey
+    assert np.ptp(corner(Privacy.SKELETON)) > 8
+
+
+def test_a_source_that_breaks_is_told_on_the_page_and_raised() -> None:
+    screen = Screen()
+    with pytest.raises(InputError, match="stopped giving images"):
+        Player(Broken(), Named()).play(screen)  # type: ignore[arg-type]
+    assert screen.messages[-1][0]["state"] == "ended: camera 0 stopped giving images"
+
+
+def test_who_is_slow_stays_in_the_present() -> None:
+    images, seen = Newest(Clip()), []
+    for arrived in images:
+        if arrived is not None:
+            seen.append(arrived)
+            time.sleep(0.25)
+    assert [a.frame.stamp_ns for a in seen] == sorted(a.frame.stamp_ns for a in seen)
+    assert len(seen) + images.left_out == FRAMES
+    assert images.left_out > 0
+
+
+def test_a_loop_begins_again_until_it_is_stopped() -> None:
+    class Short(Clip):
+        def _frames(self) -> Iterator[Any]:
+            frames = super()._frames()
+            return (next(frames) for _ in range(2))
+
+        length = 2
+
+    images, stamps = Newest(Short(), loop=True), []
+    for arrived in images:
+        if arrived is not None:
+            stamps.append(arrived.frame.stamp_ns)
+        if len(stamps) == 5:
+            images.stop()
+    assert stamps[:3] != sorted(set(stamps[:3]))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    with api.sync_playwright() as playwright:
+        software = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        browser = playwright.chromium.launch(executable_path=program, args=software)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"viewport": {"width": 1200, "height": 900}},
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "reduced_motion": "reduce"},
+    ],
+    ids=["light", "dark phone"],
+)
+def test_in_a_browser(browser: Any, look: dict[str, Any]) -> None:
+    player = Player(Clip(), Named())  # type: ignore[arg-type]
+    server = LiveServer(player.welcome())
+    context = browser.new_context(**look)
+    try:
+        tab = context.new_page()
+        tab.set_default_timeout(300_000)
+        said: list[str] = []
+        tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda r: None if r.url.startswith(server.url) else said.append(r.url))
+        tab.goto(server.url)
+        tab.wait_for_function("document.body.dataset.ready === 'yes'")
+        thread = threading.Thread(target=player.play, args=(server,))
+        thread.start()
+        tab.wait_for_function("document.body.dataset.state === 'ended' && document.body.dataset.image > 0")
+        thread.join()
+        assert tab.evaluate("({...document.body.dataset})")["skeletons"] == "1"
+        assert tab.text_content("#title") == "made-up clip"
+        assert tab.evaluate("document.getElementById('picture').width") == 160
+        assert "joy" in tab.inner_text("#people")
+        assert "50 %" in tab.inner_text("#people")
+        assert "starter" in tab.text_content("#models") or tab.locator("#models tbody tr").count() == 1
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert [text for text in said if not text.startswith(("blob:", "data:"))] == []
+        server.close()
+        tab.wait_for_timeout(500)
+        assert tab.text_content("#state").startswith("ended")
+    finally:
+        context.close()
+        if not server.closed:
+            server.close()
