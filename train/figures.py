@@ -64,11 +64,11 @@ def worst_skeletons(answers: Sequence[Floats], seen: Sightings, count: int = 5) 
     """SVG: the same for the lifter's answers, as the camera sees them and from the side.
 
     Args:
-        answers: (T, 17, 3) metres about the pelvis, of every person.
+        answers: (T, 17, 4) of every person, see ``skeleton_report.lift_all``.
         seen: The persons.
         count: How many.
     """
-    found = np.stack(list(answers))
+    found = np.stack(list(answers))[..., :3]
     truth = seen.joints - seen.joints[:, :, :1]
     error = np.linalg.norm(found - truth, axis=-1).mean(-1)
     error = np.where(np.isfinite(error), error, -1)

@@ -29,11 +29,13 @@ from posemo_ros.types import EmotionStatus, Floats, Frame, People2D, Skeletons3D
 from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames
 from train.data.sightings import Sightings, watch_clip
+from train.people_report import reliability
 
 HALVES = {"choose": 0, "report": 1}
 STILL_M = 0.003  # per frame: joints that move less are called still
 VISIBLE = 0.5  # of a peer's joint that is compared
 MIN_COMPARED = 6
+SURE_M = 0.1  # so near the truth a joint is right
 LAGS = np.arange(0, 5)  # frames that answers may be behind
 
 
@@ -64,15 +66,16 @@ def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any
 
 
 def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
-    """Figures of answers (T, 17, 3) about the pelvis.
+    """Figures of answers (T, 17, 4): metres about the pelvis, and the score.
 
     Returns:
         ``mpjpe_mm`` and ``p_mpjpe_mm`` of 17 joints; ``limbs_mm`` of the 13 that mean the same in every
         data set; ``seen_mm`` of joints that are visible, ``hidden_mm`` of the others; ``mpjve_mm`` per
         frame; ``jitter_mm``: how far joints that stand still move from frame to frame; ``lag_frames``:
-        the delay of the truth that is nearest to the answers, whole frames, of fast joints.
+        the delay of the truth that is nearest to the answers, of fast joints; ``reliability`` of the
+        scores as in ``people_report``: a joint less than ``SURE_M`` off is right.
     """
-    found = np.stack(list(answers))
+    found, scores = np.split(np.stack(list(answers)), [3], -1)
     true = seen.joints - seen.joints[..., :1, :]
     judged = (
         np.isfinite(found).all((-1, -2)) & np.isfinite(true).all((-1, -2)) & (seen.found[..., 2] > 0).any(-1)
@@ -93,7 +96,11 @@ def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
         "jitter_mm": 1e3 * _mean(np.linalg.norm(moved, axis=-1)[still]),
         "lag_frames": _lag(found, true, judged),
     }
-    return {"frames": int(judged.sum()), **{k: round(float(v), 2) for k, v in figures.items()}}
+    return {
+        "frames": int(judged.sum()),
+        **{k: round(float(v), 2) for k, v in figures.items()},
+        "reliability": reliability(scores[judged][..., 0].ravel(), away.ravel() < 1e3 * SURE_M),
+    }
 
 
 def _mean(values: NDArray[np.floating]) -> float:
@@ -132,23 +139,23 @@ def _lag(found: Floats, true: Floats, judged: NDArray[np.bool_]) -> float:
 
 
 def lift_all(lifter: Lifter, seen: Sightings) -> list[Floats]:
-    """(T, 17, 3) about the pelvis of every person, each alone in the images; NaN where there is no answer."""
+    """(T, 17, 4) of every person, each alone in the images: metres about the pelvis and the score; or NaN."""
     return [_lift(lifter, seen, i) for i in range(len(seen))]
 
 
 def _lift(lifter: Lifter, seen: Sightings, person: int) -> Floats:
-    """(T, 17, 3) the station's answers for one person, alone in the images."""
+    """(T, 17, 4) the station's answers for one person, alone in the images."""
     lifter.reset()
     width, height, fov = seen.camera[person]
     camera = Camera.from_fov(int(width), int(height), float(fov))
-    out = np.full((seen.found.shape[1], 17, 3), np.nan, np.float32)
+    out = np.full((seen.found.shape[1], 17, 4), np.nan, np.float32)
     for t, keypoints in enumerate(seen.found[person]):
         here = (keypoints[:, 2] > 0).any()
         answer = lifter.lift(
             people_of(keypoints[None] if here else keypoints[:0, None], camera, t / seen.fps)
         )
         if answer is not None and len(answer):
-            out[t] = answer.relative[0]
+            out[t] = np.concatenate([answer.relative[0], answer.scores[0][:, None]], -1)
     return out
 
 
@@ -282,7 +289,7 @@ def summary(report: dict[str, Any]) -> Iterable[str]:
     for name in ("films, choose", "films, report", "demo clip"):
         row = report.get(name)
         if row:
-            yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items())
+            yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items() if k != "reliability")
     for name in ("peer", "no emotion shown"):
         if name in report:
             yield f"{name:14} {report[name]}"

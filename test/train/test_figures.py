@@ -41,8 +41,8 @@ def test_the_worst_of_each_film_to_report_is_drawn_worst_first() -> None:
 
 def test_skeletons_are_drawn_from_two_sides() -> None:
     seen = sightings()
-    answers = [j - j[:, :1] for j in seen.joints]
-    answers[3] = answers[3] + np.float32([0.1, 0, 0])
+    answers = [np.pad(j - j[:, :1], ((0, 0), (0, 0), (0, 1))) for j in seen.joints]
+    answers[3] = answers[3] + np.float32([0.1, 0, 0, 0])
     assert names(figures.worst_skeletons(answers, seen)) == ["100 mm, from in front", "100 mm, from the side"]
 
 

@@ -20,14 +20,16 @@ def walk(frames: int = 40) -> Sightings:
     )
 
 
-def about_pelvis(seen: Sightings) -> np.ndarray:
-    return seen.joints[0] - seen.joints[0, :, :1]
+def about_pelvis(seen: Sightings, score: float = 0.9) -> np.ndarray:
+    joints = seen.joints[0] - seen.joints[0, :, :1]
+    return np.concatenate([joints, np.full_like(joints[..., :1], score)], -1)
 
 
 def test_perfect_answers_have_no_error_and_no_lag() -> None:
     seen = walk()
     figures = errors_of([about_pelvis(seen)], seen)
     assert figures["frames"] == 40
+    assert figures["reliability"]["ece"] == pytest.approx(0.1)  # said 0.9, all are right
     for name in ("mpjpe_mm", "p_mpjpe_mm", "limbs_mm", "seen_mm", "mpjve_mm", "jitter_mm", "lag_frames"):
         assert figures[name] == pytest.approx(0, abs=0.01), name
 

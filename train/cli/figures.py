@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from posemo_ros.cli.command import Command
 
@@ -31,20 +32,26 @@ def _run(args: argparse.Namespace) -> None:
         lifter = build_lifter(Models(lifter=args.lifter, runtime="onnxruntime", threads=1), ModelStore())
         assert lifter is not None
         pages["worst"] = figures.worst_skeletons(lift_all(lifter, seen), seen)
+        halves = _reliability(read_figures(args.card).get("skeletons", {}))
     else:
         pages["worst"] = figures.worst_keypoints(seen)
-        people = read_figures(args.card).get("people", {})
-        halves = {
-            name: people[name]["reliability"]["confidence_accuracy_count"]
-            for name in ("choose", "report")
-            if name in people
-        }
-        if halves:
-            pages["reliability"] = figures.reliability_figure(halves)
+        halves = _reliability(read_figures(args.card).get("people", {}))
+    if halves:
+        pages["reliability"] = figures.reliability_figure(halves)
     for name, page in pages.items():
         path = args.out / f"{args.card.stem}-{name}.svg"
         path.write_text(page, encoding="utf-8")
         print(path)
+
+
+def _reliability(measured: dict[str, Any]) -> dict[str, Any]:
+    """By half, as far as the card has it."""
+    rows = {
+        name: half["reliability"]
+        for name, half in measured.items()
+        if isinstance(half, dict) and "reliability" in half
+    }
+    return {name: row["confidence_accuracy_count"] for name, row in rows.items()}
 
 
 COMMAND = Command(
