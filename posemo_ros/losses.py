@@ -69,7 +69,7 @@ class Losses:
         Raises:
             InputError: The pass is strict.
         """
-        loss = Loss(reason, item, detail, count)
+        loss = Loss(reason, printable(item), printable(detail), count)
         self._counts[reason] = self._counts.get(reason, 0) + count
         examples = self._by_reason.setdefault(reason, [])
         if len(examples) < EXAMPLES:
@@ -94,6 +94,12 @@ class Losses:
                 for reason, count in self._counts.items()
             },
         }
+
+
+def printable(text: str) -> str:
+    """A file's name as it can be written anywhere: bytes that are no UTF-8 and control signs become ``�``."""
+    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() or sign == "\u200d" else "�" for sign in plain)
 
 
 def together(*parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     """
     if path.is_symlink() and not path.exists():
         raise InputError("the link points to nothing")
+    if path.exists() and not path.is_file():
+        raise InputError("no file (a pipe, socket or device)")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -143,10 +145,7 @@ def _by_pillow(data: bytes) -> NDArray[Any]:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            turned: Any = ImageOps.exif_transpose(picture)
-            if turned.mode.startswith("I;16"):
-                return np.asarray(cv2.cvtColor(np.asarray(turned, np.uint16), cv2.COLOR_GRAY2BGR))
-            return np.ascontiguousarray(np.asarray(turned.convert("RGB"))[..., ::-1])
+            return from_pillow(ImageOps.exif_transpose(picture))
     except Exception as error:  # Pillow's readers raise what they like
         if data[4:8] == b"ftyp" and not has_heif:
             raise InputError(
@@ -156,6 +155,13 @@ def _by_pillow(data: bytes) -> NDArray[Any]:
         if "truncated" in str(error).lower() or "incomplete" in str(error).lower():
             raise InputError("cut off, its end is missing") from error
         raise InputError("cannot be decoded, damaged or no picture") from error
+
+
+def from_pillow(picture: Any) -> NDArray[Any]:
+    """(H, W, 3) uint8 or uint16, BGR, of an image of Pillow."""
+    if picture.mode.startswith("I;16"):
+        return np.asarray(cv2.cvtColor(np.asarray(picture, np.uint16), cv2.COLOR_GRAY2BGR))
+    return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[..., ::-1])
 
 
 def _register_heif() -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from .. import topics
 from ..errors import InputError
 from ..images import DEPTH_ENCODINGS, BitDepth
+from ..losses import printable
 from ..types import Frame
 from .bag_files import Bag, open_bag
 from .bag_images import HELP, IMAGE_KINDS, ImageReader, MessageTime
@@ -47,7 +48,7 @@ class BagSource(Source):
 
     def __init__(self, path: Path, choice: Choice | None = None) -> None:
         choice = choice or Choice()
-        self.name = path.name
+        self.name = printable(path.name)
         self._path, self._choice = path, choice
         with open_bag(path) as bag:
             self.topic = _chosen(bag, choice.topic, path)
@@ -208,7 +209,8 @@ def _first_message(bag: Bag, topic: Topic) -> tuple[bool, str]:
         except InputError as error:
             return False, str(error)
         said = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
-        return said in DEPTH_ENCODINGS or "compressedDepth" in said, ""
+        # Of compressed images the format begins with the encoding: "16UC1; png compressed".
+        return said.split(";")[0].strip() in DEPTH_ENCODINGS or "compressedDepth" in said, ""
     return False, ""
 
 

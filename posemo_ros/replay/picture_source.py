@@ -8,12 +8,16 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..images import BitDepth
+from ..losses import printable
 from ..pictures import RAW_HELP, RAW_SUFFIXES, SUFFIXES, read_picture, to_8bit
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
+from .foreign import what_it_is
 from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
 
+MOST_NAMINGS = 50  # more are names of no order
+COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
 
 
@@ -29,7 +33,7 @@ class PictureSource(Source):
     """
 
     def __init__(self, path: Path, choice: Choice) -> None:
-        self.name = path.name or path.resolve().name
+        self.name = printable(path.name or path.resolve().name)
         self._folder = path.is_dir()
         self._paths = self._pictures_in(path) if self._folder else [path]
         self.rate_hz = choice.rate_hz or DEFAULT_RATE_HZ
@@ -46,7 +50,7 @@ class PictureSource(Source):
             try:
                 frame = self._read(number, path)
             except InputError as error:
-                self.losses.add(_reason(error), path.name, _detail(error))
+                self.losses.add(_reason(error), path.name, what_it_is(path) or _detail(error))
                 continue
             yield frame
 
@@ -69,7 +73,7 @@ class PictureSource(Source):
             try:
                 return self._read(number, file)
             except InputError as error:
-                problems.append(f"{file.name}: {error}")
+                problems.append(f"{file.name}: {what_it_is(file) or error}")
         what = f"no picture of {len(self._paths)} can be used: " if self._folder else ""
         raise InputError(
             f"tried {str(path)!r} as an image: {what}{'; '.join(problems[:3])}; accepted are {ACCEPTED}"
@@ -83,10 +87,47 @@ class PictureSource(Source):
         left_alone = [p for p in entries if p.name.startswith("._") or p.is_dir()]
         if left_alone:
             self.note(f"left alone: {len(left_alone)} files or folders that are no pictures (._*, folders)")
-        paths = [p for p in entries if p not in left_alone]
+        paths = sorted((p for p in entries if p not in left_alone), key=natural)
         if not paths:
             raise InputError(_nothing_in(folder))
-        return sorted(paths, key=natural)
+        others = _depth_or_mask(paths)
+        if others:
+            self.note(
+                f"left alone: {len(others)} depth images or masks beside the colour images "
+                f"({others[0].name}, …)"
+            )
+        aside = set(others)
+        return [p for p in paths if p not in aside]
+
+
+def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
+    """Pictures of one channel with 16 or 1 bits, of a naming of their own, beside colour pictures.
+
+    Told by the first picture of each naming: names that differ in their digits alone are one.
+    """
+    namings: dict[str, list[Path]] = {}
+    for path in paths:
+        namings.setdefault(re.sub(r"[0-9]+", "0", path.name), []).append(path)
+    if not 1 < len(namings) <= MOST_NAMINGS:
+        return []
+    modes = {naming: _mode(files[0]) for naming, files in namings.items()}
+    if not any(mode in COLOUR for mode in modes.values()):
+        return []
+    odd = [naming for naming, mode in modes.items() if mode == "1" or mode.startswith("I")]
+    return [path for naming in odd for path in namings[naming]]
+
+
+def _mode(path: Path) -> str:
+    """Pillow's name for channels and depth, from the header; empty when it cannot be told."""
+    from PIL import Image
+
+    try:
+        if not path.is_file():
+            return ""
+        with Image.open(path) as picture:
+            return picture.mode
+    except Exception:  # told better by whoever reads it
+        return ""
 
 
 def natural(path: Path) -> list[tuple[int, str]]:

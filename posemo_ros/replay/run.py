@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -199,8 +200,10 @@ def _content(text: str, source: Source) -> str | list[str]:
     if source.live:
         return str(time.time_ns())
     if "://" in text:  # the query tells films apart; slow to guess from, for it may hold a password
-        query = text.partition("?")[2].encode()
-        return hashlib.scrypt(query, salt=without_password(text).encode(), n=2**14, r=8, p=1, dklen=16).hex()
+        query = os.fsencode(text.partition("?")[2])
+        return hashlib.scrypt(
+            query, salt=os.fsencode(without_password(text)), n=2**14, r=8, p=1, dklen=16
+        ).hex()
     path = Path(text)
     beside = path.parent / f"{path.name if path.is_dir() else path.stem}.json"
     return [fingerprint(path), fingerprint(beside)]

@@ -151,7 +151,9 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
         status = file.stat()
-        digest.update(f"{file.relative_to(path.parent)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        digest.update(
+            os.fsencode(f"{file.relative_to(path.parent)}\0{status.st_size}\0{status.st_mtime_ns}\0")
+        )
     return digest.hexdigest()[:16]
 
 

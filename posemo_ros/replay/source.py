@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import pictures
 from ..camera import Camera
-from ..losses import Losses
+from ..losses import Losses, printable
 from ..types import Frame
 
 IMAGE_SUFFIXES = pictures.SUFFIXES
@@ -117,6 +117,6 @@ def without_password(text: str) -> str:
     """
     scheme, mark, rest = text.partition("://")
     if not mark:
-        return text
+        return printable(text)
     rest = re.sub(r"^([^/?#]*:.*|[^/?#]*)@", "", rest, flags=re.DOTALL)
     return scheme + mark + re.split("[?#]", rest)[0]

@@ -15,6 +15,8 @@ from ..errors import InputError
 from .bag_source import BagSource
 from .camera_source import CameraSource
 from .choice import Choice
+from .foreign import is_film
+from .page_source import PageSource, pages_in
 from .picture_source import PictureSource
 from .source import ACCEPTED, BAG_SUFFIXES, IMAGE_SUFFIXES, Source
 from .stream_source import open_stream
@@ -61,13 +63,15 @@ def _open(text: str, choice: Choice) -> Source:
         return BagSource(path.parent if path.name == "metadata.yaml" else path, choice)
     if choice.topic:
         raise InputError(f"a topic ({choice.topic}) was named, but {text!r} is no bag")
+    if kind == "pages":
+        return PageSource(path, choice)
     if kind == "pictures":
         return PictureSource(path, choice)
     return VideoSource(text, choice)
 
 
 def _kind(path: Path) -> str:
-    """``bag``, ``pictures`` or ``video``."""
+    """``bag``, ``pictures``, ``pages`` (several pictures in one file) or ``video``."""
     if not path.exists():
         what = "is a link that points to nothing" if path.is_symlink() else "does not exist"
         raise InputError(f"source {str(path)!r} {what}; accepted are {ACCEPTED}")
@@ -84,9 +88,9 @@ def _kind(path: Path) -> str:
         raise InputError(f"source {str(path)!r} is an empty file; accepted are {ACCEPTED}")
     if head.startswith((b"\x89MCAP0", b"SQLite format 3", b"#ROSBAG V")):
         return "bag"
-    if path.suffix.lower() in (*IMAGE_SUFFIXES, *pictures.RAW_SUFFIXES) and not _moves(path):
-        return "pictures"
-    return "video"
+    if path.suffix.lower() not in (*IMAGE_SUFFIXES, *pictures.RAW_SUFFIXES) or _moves(path) or is_film(path):
+        return "video"
+    return "pages" if pages_in(path) > 1 else "pictures"
 
 
 def _is_bag(name: str) -> bool:

@@ -13,7 +13,7 @@ from ..types import Frame
 from .choice import Choice
 from .intrinsics import CameraOfSize, named
 from .source import ACCEPTED, DEFAULT_FRAME_ID, Source, without_password
-from .video_source import Decoder, VideoSource, open_video, upright, video_stream
+from .video_source import Decoder, VideoSource, open_video, pixel_shape, upright, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp", "rtp")
 TIMEOUT_S = 5.0
@@ -103,7 +103,7 @@ class StreamSource(Source):
         with open_video(self._address, **_options(self._address)) as container:
             stream = video_stream(container, self.name)
             for picture in Decoder(container, stream, lambda *_: None):
-                yield upright(picture)
+                yield upright(picture, pixel_shape(stream))
 
     def close(self) -> None:
         """Hang up."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from ..errors import InputError
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
+from .foreign import head_of, what_it_is
 from .source import ACCEPTED, Source, without_password
 
 FALLBACK_RATE_HZ = 25.0
+_SQUARE = 0.01  # aspect ratios nearer to 1 are rounding
+_HDR = {16: "PQ", 18: "HLG"}  # transfer functions of H.273
 _PATIENCE = 200  # errors in a row after which a file is given up
 _SLACK_S = 0.5  # by which a stated duration may be longer than its images last
 
@@ -64,7 +68,8 @@ class VideoSource(Source):
             first = next(frames, None)
             if first is None:
                 raise InputError(
-                    f"tried {without_password(self._path)!r} as a video: no frame can be decoded; "
+                    f"tried {without_password(self._path)!r} as a video: no frame can be decoded"
+                    f"{_help_for(self._path)}; "
                     f"accepted are {ACCEPTED}"
                 )
             return first, next(frames, None)
@@ -76,13 +81,32 @@ class VideoSource(Source):
         with open_video(self._path) as container:
             stream = video_stream(container, self._path)
             clock = _Clock(self._choice.rate_hz, self.rate_hz)
-            decoder = Decoder(container, stream, self._lose)
+            decoder, stretch = Decoder(container, stream, self._lose), pixel_shape(stream)
             for number, picture in enumerate(decoder):
-                image = upright(picture)
+                self._tell(picture, stretch)
+                image = upright(picture, stretch)
                 stamp = clock.stamp(number, picture)
                 camera = self._camera_of(image.shape[1], image.shape[0])
                 yield Frame(image, stamp, self._camera_of.frame_id, camera)
             self._end(clock, decoder)
+
+    def _tell(self, picture: Any, stretch: float) -> None:
+        """What a viewer would treat otherwise than a network."""
+        if picture.interlaced_frame:
+            self.note(
+                "interlaced: an image shows two moments in alternate lines; deinterlace it for better results"
+            )
+        if picture.color_trc in _HDR:
+            self.note(
+                f"high dynamic range ({_HDR[picture.color_trc]}), taken without tone mapping: looks flat"
+            )
+        if stretch != 1:
+            wide = round(picture.width * stretch)
+            self.note(
+                f"pixels are not square: {picture.width} x {picture.height} is read as {wide} x "
+                f"{picture.height}, "
+                "as players show it"
+            )
 
     def _lose(self, second: float | None, detail: str) -> None:
         near = "somewhere" if second is None else f"near {second:.2f} s"
@@ -201,7 +225,10 @@ def open_video(path: str, **options: Any) -> Any:
 
 
 def _help_for(path: str) -> str:
-    if path.lower().endswith((".mp4", ".mov", ".m4v")):
+    other = what_it_is(Path(path)) if "://" not in path else ""
+    if other:
+        return f": it is {other}"
+    if b"ftyp" in head_of(Path(path))[:16] and path.lower().endswith((".mp4", ".mov", ".m4v")):
         return (
             ", its index may be missing because the recording was cut off (`untrunc` can repair such files)"
         )
@@ -244,8 +271,17 @@ def _duration_s(container: Any, stream: Any) -> float:
     return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
 
 
-def upright(picture: Any) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR, turned as the file says."""
+def pixel_shape(stream: Any) -> float:
+    """Width of a pixel over its height; 1 where nothing, or nonsense, is stated."""
+    ratio = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
+    return ratio if abs(ratio - 1) >= _SQUARE and 0.2 < ratio < 5 else 1.0
+
+
+def upright(picture: Any, stretch: float = 1.0) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR, turned as the file says, ``stretch`` times as wide (``pixel_shape``)."""
     image = picture.to_ndarray(format="bgr24")
+    if stretch != 1:
+        size = (max(1, round(image.shape[1] * stretch)), image.shape[0])
+        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     turns = round(getattr(picture, "rotation", 0) / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else np.asarray(image, np.uint8)

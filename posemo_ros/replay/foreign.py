@@ -1,0 +1,56 @@
+"""Files that are something else than they are taken for, told by their first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HEAD = 512
+_TEXT = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; `git lfs pull` fetches it"),
+    (b"<!doctype html", "a web page: what was downloaded was an error or a login page"),
+    (b"<html", "a web page: what was downloaded was an error or a login page"),
+)
+_MAGIC = (
+    (b"PK\x03\x04", "a ZIP archive; unpack it and name the folder"),
+    (b"\x1f\x8b", "packed by gzip; unpack it first (`tar xf` or `gunzip`)"),
+    (b"BZh", "packed by bzip2; unpack it first (`tar xf` or `bunzip2`)"),
+    (b"\xfd7zXZ", "packed by xz; unpack it first (`tar xf` or `unxz`)"),
+    (b"7z\xbc\xaf", "a 7z archive; unpack it and name the folder"),
+    (b"Rar!", "a RAR archive; unpack it and name the folder"),
+    (b"%PDF", "a PDF; `pdftoppm -r 150 IN.pdf page` makes pictures of it"),
+    (b"v/1\x01", "an OpenEXR picture, which is not read; convert it, e.g. with `magick IN.exr OUT.png`"),
+    (b"\x93NUMPY", "a NumPy array; write its images as PNG files, e.g. with OpenCV's imwrite"),
+    (b"\x89HDF", "an HDF5 file; write its images as PNG files into a folder"),
+    (b"#ROSBAG V1", "a bag of ROS before 2010; `rosbag fix` converts it"),
+)
+_FILMS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba")  # Matroska and WebM, MPEG
+_STILL_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avi", b"crx")  # of MP4's relatives that are pictures
+
+
+def what_it_is(path: Path) -> str:
+    """In words, and what to do; empty when nothing is known about it."""
+    head = head_of(path)
+    for beginning, words in _MAGIC:
+        if head.startswith(beginning):
+            return words
+    text = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    return next((words for beginning, words in _TEXT if text.startswith(beginning)), "")
+
+
+def is_film(path: Path) -> bool:
+    """Whether it begins as films do, whatever it is called."""
+    head = head_of(path)
+    if head[4:8] == b"ftyp":
+        return not head[8:12].lower().startswith(_STILL_BRANDS)
+    return head.startswith(_FILMS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes; none when it cannot be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except (OSError, ValueError):
+        return b""

@@ -1,0 +1,224 @@
+"""Files as strangers bring them: read as their makers meant them, or said what they are."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tarfile
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from posemo_ros import cli
+from posemo_ros.errors import InputError
+from posemo_ros.losses import printable
+from posemo_ros.replay.choice import Choice
+from posemo_ros.replay.source import Source
+from posemo_ros.replay.sources import open_source
+
+from .makers import PERIOD, START, images_at, jpeg_image, picture, write_bag
+from .test_run import manifest, tiny  # noqa: F401  (fixtures)
+
+COUNT = 6
+PICTURES = [picture(n) for n in range(COUNT)]
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n"
+
+
+def by_pillow(path: Path, **how: Any) -> Path:
+    first, *others = (Image.fromarray(p[..., ::-1]) for p in PICTURES)
+    first.save(path, save_all=True, append_images=others, **how)
+    return path
+
+
+def by_ffmpeg(
+    path: Path, codec: str, form: str = "yuv420p", shape: Fraction | None = None, **options: str
+) -> Path:
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, form
+        if shape:
+            stream.sample_aspect_ratio = shape
+        for number, image in enumerate(PICTURES):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format=form)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def stamps_ms(source: Source) -> list[int]:
+    return [round(f.stamp_ns / 1e6) for f in source]
+
+
+class TestSeveralPicturesInOneFile:
+    @pytest.mark.parametrize("suffix", [".png", ".webp"])
+    def test_animations_keep_their_time(self, tmp_path: Path, suffix: str) -> None:
+        how = {"lossless": True} if suffix == ".webp" else {}
+        source = open_source(by_pillow(tmp_path / f"a{suffix}", duration=40, **how))
+        frames = list(source)
+        assert [f.stamp_ns for f in frames] == [i * 40_000_000 for i in range(COUNT)]
+        for number, frame in enumerate(frames):
+            np.testing.assert_array_equal(frame.image, picture(number))
+        assert source.length == COUNT
+        assert source.rate_hz == pytest.approx(25)
+        assert not source.losses
+
+    def test_a_stack_has_a_rate(self, tmp_path: Path) -> None:
+        path = by_pillow(tmp_path / "stack.tiff")
+        assert stamps_ms(open_source(path)) == [100 * i for i in range(COUNT)]
+        assert stamps_ms(open_source(path, Choice(rate_hz=50))) == [20 * i for i in range(COUNT)]
+
+    def test_one_picture_is_one(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "a.png"), picture(0))
+        assert len(list(open_source(tmp_path / "a.png"))) == 1
+
+
+class TestFolders:
+    def test_depth_and_masks_beside_colour_are_left_alone(self, tmp_path: Path) -> None:
+        for i in range(3):
+            cv2.imwrite(str(tmp_path / f"frame_{i:03}.jpg"), picture(i))
+            cv2.imwrite(str(tmp_path / f"depth_{i:03}.png"), np.full((48, 64), 1000 + i, np.uint16))
+            Image.fromarray(np.eye(48, 64) > 0).save(tmp_path / f"frame_{i:03}_mask.png")
+        source = open_source(tmp_path)
+        assert len(list(source)) == source.length == 3
+        assert any("6 depth images or masks" in note for note in source.notes)
+
+    def test_grey_pictures_alone_are_pictures(self, tmp_path: Path) -> None:
+        for i in range(3):
+            cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((48, 64), 1000 + i, np.uint16))
+        assert len(list(open_source(tmp_path))) == 3
+
+    @pytest.mark.timeout(60)
+    def test_a_pipe_does_not_hold_the_run_up(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "0.png"), picture(0))
+        os.mkfifo(tmp_path / "1.png")
+        (tmp_path / "2.png").symlink_to(tmp_path / "2.png")
+        (tmp_path / "3.png").write_text(LFS)
+        source = open_source(tmp_path)
+        assert len(list(source)) == 1
+        reasons = source.losses.as_dict()["by_reason"]
+        assert set(reasons) == {"no file", "the link points to nothing", "cannot be decoded"}
+        assert "git lfs pull" in reasons["cannot be decoded"]["examples"][0]["detail"]
+
+    def test_any_name(self, tmp_path: Path) -> None:
+        names = [
+            b"a b.png",
+            "ü 中.png".encode(),
+            b"new\nline.png",
+            b"quote'\".png",
+            b"-dash.png",
+            b"bad\xff.png",
+        ]
+        for name in names:
+            Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(
+                cv2.imencode(".png", picture(0))[1].tobytes()
+            )
+        assert len(list(open_source(tmp_path))) == len(names)
+
+
+class TestVideos:
+    def test_pixels_that_are_not_square(self, tmp_path: Path) -> None:
+        """As DVDs and camcorders have them: people would be thinner than they are."""
+        source = open_source(by_ffmpeg(tmp_path / "a.mp4", "mpeg4", shape=Fraction(2, 1)))
+        assert {f.image.shape for f in source} == {(48, 128, 3)}
+        assert any("64 x 48 is read as 128 x 48" in note for note in source.notes)
+
+    def test_interlaced(self, tmp_path: Path) -> None:
+        source = open_source(by_ffmpeg(tmp_path / "a.mpg", "mpeg2video", flags="+ildct+ilme", top="1"))
+        assert len(list(source)) == COUNT
+        assert any("interlaced" in note for note in source.notes)
+
+    @pytest.mark.parametrize(
+        ("codec", "form"), [("ffv1", "gray16le"), ("ffv1", "yuv420p10le"), ("ffv1", "bgra")]
+    )
+    def test_other_pixels(self, tmp_path: Path, codec: str, form: str) -> None:
+        frames = list(open_source(by_ffmpeg(tmp_path / "a.mkv", codec, form)))
+        assert len(frames) == COUNT
+        square = frames[1].image[10:22, 10:22].mean()
+        assert square > 245  # white stays white, whatever the depth
+
+    def test_an_avi_without_its_index(self, tmp_path: Path) -> None:
+        path = by_ffmpeg(tmp_path / "a.avi", "mjpeg", "yuvj420p")
+        raw = path.read_bytes()
+        path.write_bytes(raw[: raw.rfind(b"idx1")])
+        assert stamps_ms(open_source(path)) == [40 * i for i in range(COUNT)]
+
+    def test_a_phone_held_upright(self, tmp_path: Path) -> None:
+        path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4")
+        raw = bytearray(path.read_bytes())
+        at = raw.find(b"tkhd") + 44
+        raw[at : at + 36] = struct.pack(">9I", 0, 0x10000, 0, 0xFFFF0000, 0, 0, 0, 0, 0x40000000)
+        path.write_bytes(bytes(raw))
+        assert {f.image.shape for f in open_source(path)} == {(64, 48, 3)}
+
+    def test_a_video_that_is_called_a_picture(self, tmp_path: Path) -> None:
+        path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4").rename(tmp_path / "a.jpg")
+        assert len(list(open_source(path))) == COUNT
+
+
+def archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("0.png", b"x")
+
+
+def packed(path: Path) -> None:
+    with tarfile.open(path, "w:gz") as file:
+        file.add(__file__)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "said"),
+    [
+        ("a.zip", archive, "ZIP archive; unpack it"),
+        ("a.tar.gz", packed, "packed by gzip"),
+        ("a.mp4", lambda p: p.write_text(LFS), "git lfs pull"),
+        ("a.mp4", lambda p: p.write_text("<!DOCTYPE html><p>404"), "a web page"),
+        ("a.pdf", lambda p: p.write_bytes(b"%PDF-1.4\n%%EOF"), "pdftoppm"),
+        ("a.npy", lambda p: np.save(p, np.zeros((2, 4, 4, 3), np.uint8)), "NumPy array"),
+        ("a.exr", lambda p: p.write_bytes(b"v/1\x01" + bytes(40)), "OpenEXR"),
+        ("a.png", lambda p: p.write_text(LFS), "git lfs pull"),
+    ],
+)
+def test_what_is_no_recording_is_named(tmp_path: Path, name: str, write: Any, said: str) -> None:
+    write(tmp_path / name)
+    with pytest.raises(InputError) as error:
+        list(open_source(tmp_path / name))
+    assert said in str(error.value)
+    assert "untrunc" not in str(error.value)
+
+
+def test_compressed_depth_by_png_is_depth(tmp_path: Path) -> None:
+    messages = images_at([START + n * PERIOD for n in range(3)], "/cam/compressed", jpeg_image)
+    png = cv2.imencode(".png", np.full((48, 64), 1000, np.uint16))[1].tobytes()
+    for topic, time_ns, _ in list(messages):
+        depth = jpeg_image(time_ns, png)
+        depth.format = "16UC1; png compressed "
+        messages.append((topic.replace("cam", "range"), time_ns, depth))
+    source = open_source(write_bag(tmp_path / "bag", messages))
+    assert source.topic == "/cam/compressed"  # type: ignore[attr-defined]
+
+
+def test_names_as_they_can_be_printed() -> None:
+    assert printable("walk ü 中🙂.mp4") == "walk ü 中🙂.mp4"
+    assert printable("a\nb\x1b[31m\udcff") == "a�b�[31m�"
+
+
+def test_a_name_that_is_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = Path(os.fsdecode(bytes(tmp_path) + b"/bad\xff\nname.png"))
+    source.write_bytes(cv2.imencode(".png", picture(0))[1].tobytes())
+    for out in ("one", "many"):
+        words = [str(source), *([str(source.parent / "no")] if out == "many" else [])]
+        code = cli.main(
+            ["run", *words, "--out", str(tmp_path / out), "--threads", "1", "--runtime", "onnxruntime"]
+        )
+        assert code == (0 if out == "one" else 3)
+        capsys.readouterr().out.encode("utf-8")
+    text = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    assert "<h1>posemo_ros: bad��name.png</h1>" in text
