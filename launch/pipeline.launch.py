@@ -78,6 +78,13 @@ ARGUMENTS = [
         choices=["", AUTO, *RUNTIMES],
         description="What runs the networks. Empty: as in params_file.",
     ),
+    DeclareLaunchArgument(
+        "real_time",
+        default_value="",
+        choices=["", *YES_NO],
+        description="The detector runs beside the keypoints (see the parameter). Empty: true for a "
+        "camera that is there already, in real time; as in params_file for a source and for simulated time.",
+    ),
     *(
         DeclareLaunchArgument(
             name,
@@ -235,6 +242,9 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     }
     if given["privacy"] == Privacy.BLUR:
         parameters |= EVERY_IMAGE
+    live = not given["source"] and given["use_sim_time"] == "false" and given["privacy"] != Privacy.BLUR
+    if given["real_time"] or live:
+        parameters["real_time"] = (given["real_time"] or "true") == "true"
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
     known = {parameter.name for parameter in NODES[name]}

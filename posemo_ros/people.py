@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .keypoints.estimator import KeypointEstimator
 from .lift.smooth import OneEuroFilter
+from .stage_clock import StageClock
 from .types import Detections, Floats, Frame, People2D, View
 
 _log = logging.getLogger(__name__)
 
 PERSON_M = 1.7  # height that a box stands for, to tell slow from fast
-Clock = Callable[[str], AbstractContextManager[None]]
 
 
 class PeopleFinder:
@@ -55,6 +55,7 @@ class PeopleFinder:
         self._smoother = OneEuroFilter(0.0)
         self._first_ns: int | None = None
         self._people = People2D()
+        self._detector_ms: deque[float] = deque()
 
     def start(self) -> None:
         """As new: the next person is p1."""
@@ -69,26 +70,29 @@ class PeopleFinder:
         self._smoother.reset()
         self._first_ns = None
 
-    def find(self, frame: Frame, clock: Clock | None = None) -> People2D:
+    def find(self, frame: Frame, clock: StageClock | None = None) -> People2D:
         """The people of the next frame; stamps never go back (see ``Timeline``).
 
         Args:
             frame: The image.
-            clock: Called with a station's name around its work, to measure it.
+            clock: Measures the stations.
         """
-        clock = clock or (lambda _: nullcontext())
+        clock = clock or StageClock()
         view = frame.view(self.hfov_deg)
         self._forget_other_size(view)
 
         others = self._people.other_boxes
 
         def detect() -> Detections:
-            nonlocal others
-            others = People2D().other_boxes
-            with clock("detector"):
-                return self.detector.candidates(frame)
+            start = time.perf_counter()
+            found = self.detector.candidates(frame)
+            self._detector_ms.append((time.perf_counter() - start) * 1e3)
+            return found
 
-        found = self.schedule.boxes(self._people, frame.stamp_ns, detect)
+        found = self.schedule.boxes(self._people, frame.stamp_ns, detect, frame.image)
+        while self._detector_ms:
+            clock.note("detector", self._detector_ms.popleft())
+            others = People2D().other_boxes
         boxes = self._best(view, found)
         with clock("keypoints"):
             keypoints = self.keypoints.estimate(frame, boxes.boxes)

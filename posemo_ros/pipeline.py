@@ -6,11 +6,11 @@ one, for those that spread them over several processes: the same stations, the s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar, cast
 
+from .detect.beside import BesideSchedule
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
@@ -35,6 +35,7 @@ from .people import PeopleFinder
 from .settings import CONTEXT_RATE_HZ
 from .settings import Models as Models
 from .settings import Settings as Settings
+from .stage_clock import StageClock as StageClock
 from .timeline import Timeline
 from .tuning import open_model
 from .types import Emotions, Frame, FrameResult, People2D, Skeletons3D
@@ -45,13 +46,16 @@ Spec = TypeVar("Spec", bound=TaskSpec)
 def build_people(models: Models, store: ModelStore, settings: Settings) -> PeopleFinder:
     """Detector, tracker and keypoint network."""
     detector, keypoints = build_detector(models, store), build_keypoints(models, store)
-    finder = PeopleFinder(detector, BoxSchedule(), PersonTracker(), keypoints)
+    schedule = BesideSchedule() if models.real_time else BoxSchedule()
+    finder = PeopleFinder(detector, schedule, PersonTracker(), keypoints)
     apply_people(finder, settings)
     return finder
 
 
 def build_detector(models: Models, store: ModelStore) -> Detector:
-    """The person detector alone, with the model's own threshold."""
+    """The person detector alone, with the model's own threshold; beside the keypoints it has one thread."""
+    if models.real_time:
+        models = replace(models, threads=1)
     return Detector(*_load(models, store, models.detector, DetectSpec))
 
 
@@ -307,21 +311,3 @@ class HasSession(Protocol):
     """A station that runs a network."""
 
     session: Session
-
-
-class StageClock:
-    """Collects wall time per station: ``with clock("detector"): ...``.
-
-    Attributes:
-        timings_ms: Milliseconds by station, in the order they ran.
-    """
-
-    def __init__(self) -> None:
-        self.timings_ms: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, station: str) -> Iterator[None]:
-        """Measure what happens inside the ``with`` block."""
-        start = time.perf_counter()
-        yield
-        self.timings_ms[station] = (time.perf_counter() - start) * 1e3

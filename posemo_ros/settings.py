@@ -20,6 +20,9 @@ class Models:
             2D only; empty emotion: no emotions; empty context: movement alone.
         runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         threads: CPU threads shared by all networks; 0: one per core.
+        real_time: For live streams: the detector runs beside the keypoints and its boxes join when they are
+            ready (``detect.beside``), so results depend on the machine's speed. Otherwise the same images
+            give the same results, to the bit.
         delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
         smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
     """
@@ -31,6 +34,7 @@ class Models:
     context: str = ""
     runtime: str = "auto"
     threads: int = 0
+    real_time: bool = False
     delay_frames: int = 0
     smoothing_hz: float = 3.0
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .inference.manifest import ImageInput
 from .types import Floats, PixelOrder, to_order
+
+Writer = Callable[[NDArray[np.uint8], PixelOrder, ImageInput, Floats], None]
+"""See ``write_tensor``."""
 
 
 def write_tensor(image: NDArray[np.uint8], order: PixelOrder, spec: ImageInput, out: Floats) -> None:

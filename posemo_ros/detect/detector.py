@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..inference.manifest import DetectSpec, ImageInput
 from ..inference.session import Session
-from ..tensors import write_tensor
+from ..tensors import Writer, write_tensor
 from ..types import Detections, Floats, Frame, PixelOrder
 from .codecs import decode, suppress
 
@@ -26,6 +26,7 @@ class Detector:
         spec: Its input and the form of its outputs.
         tiles: The image is also looked at in so many rows and columns of pieces that overlap, which finds
             small people and costs ``tiles``² runs more; 1: the whole image alone. May change at any time.
+        letterbox: Makes its input of a picture.
     """
 
     def __init__(self, session: Session, spec: DetectSpec, *, score_threshold: float | None = None) -> None:
@@ -33,7 +34,7 @@ class Detector:
         self.spec = spec
         self.score_threshold = spec.score_threshold if score_threshold is None else score_threshold
         self.tiles = 1
-        self._letterbox = Letterbox(spec.input)
+        self.letterbox = Letterbox(spec.input)
 
     @property
     def score_threshold(self) -> float:
@@ -74,7 +75,7 @@ class Detector:
         return Detections(boxes[kept], scores[kept])
 
     def _look(self, image: NDArray[np.uint8], order: PixelOrder, threshold: float) -> Detections:
-        tensor, scale = self._letterbox(image, order)
+        tensor, scale = self.letterbox(image, order)
         outputs = self.session.run({self.session.inputs[0].name: tensor})
         found = decode(outputs, self.spec, threshold)
         return Detections(found.boxes / np.float32(scale), found.scores)
@@ -103,10 +104,15 @@ def tiles_of(frame: Frame, count: int) -> list[Tile]:
 
 
 class Letterbox:
-    """Scales pictures to fit a network's input, at its top left; the rest is padding."""
+    """Scales pictures to fit a network's input, at its top left; the rest is padding.
+
+    Attributes:
+        write: Turns the scaled picture into a tensor.
+    """
 
     def __init__(self, spec: ImageInput) -> None:
         self._spec = spec
+        self.write: Writer = write_tensor
         self._tensor: Floats = np.empty((1, 3, spec.height, spec.width), np.float32)
 
     def __call__(self, image: NDArray[np.uint8], order: PixelOrder) -> tuple[Floats, float]:
@@ -120,7 +126,7 @@ class Letterbox:
             (1, 3, height, width) float32; network pixels per image pixel.
         """
         canvas, scale = letterbox(image, self._spec)
-        write_tensor(canvas, order, self._spec, self._tensor[0])
+        self.write(canvas, order, self._spec, self._tensor[0])
         return self._tensor, scale
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..settings import KEYPOINT_THRESHOLD
@@ -46,13 +47,20 @@ class BoxSchedule:
         self._rested = 0
         self._missed_since: dict[str, int] = {}  # track id -> stamp of the first run that missed them
 
-    def boxes(self, people: People2D, stamp_ns: int, detect: Callable[[], Detections]) -> Detections:
+    def boxes(
+        self,
+        people: People2D,
+        stamp_ns: int,
+        detect: Callable[[], Detections],
+        image: NDArray[np.uint8] | None = None,
+    ) -> Detections:
         """The boxes of one frame.
 
         Args:
             people: Those of the frame before, with their ids and keypoints.
             stamp_ns: Of this frame.
             detect: Runs the detector on this frame; called only when it is due.
+            image: Of this frame; not looked at here.
         """
         ids, followed = self._follow(people)
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
@@ -97,12 +105,17 @@ class BoxSchedule:
         return kept
 
 
-def _same(followed: Floats, detected: Floats) -> set[int]:
-    """Indices of the followed (n, 4) who are among the detected (m, 4)."""
+def pairs(followed: Floats, detected: Floats) -> set[tuple[int, int]]:
+    """Indices of the followed (n, 4) and the detected (m, 4) boxes that are one person's, one to one."""
     overlap = iou(followed, detected)
     rows, cols = linear_sum_assignment(overlap, maximize=True)
-    pairs = {(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= SAME_IOU}
-    free = sorted(set(range(len(detected))) - {c for _, c in pairs})
+    return {(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= SAME_IOU}
+
+
+def _same(followed: Floats, detected: Floats) -> set[int]:
+    """Indices of the followed (n, 4) who are among the detected (m, 4)."""
+    together = pairs(followed, detected)
+    free = sorted(set(range(len(detected))) - {c for _, c in together})
     within = np.nonzero(inside(followed, detected) >= PART_OF)[0]
     around = np.nonzero(inside(detected[free], followed) >= PART_OF)[1]
-    return {r for r, _ in pairs} | {int(r) for r in (*within, *around)}
+    return {r for r, _ in together} | {int(r) for r in (*within, *around)}

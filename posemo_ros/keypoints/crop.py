@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.manifest import ImageInput
-from ..tensors import write_tensor
+from ..tensors import Writer, write_tensor
 from ..types import Floats, Frame
 
 
@@ -68,7 +68,9 @@ def place(
     return Placement((corners[:, :2] + corners[:, 2:]) / 2, sizes, span / sizes, span / 2)
 
 
-def crop_into(frame: Frame, placement: Placement, spec: ImageInput, out: Floats) -> None:
+def crop_into(
+    frame: Frame, placement: Placement, spec: ImageInput, out: Floats, write: Writer = write_tensor
+) -> None:
     """Cut out, normalise and write all crops; the image itself is only read.
 
     Args:
@@ -76,6 +78,7 @@ def crop_into(frame: Frame, placement: Placement, spec: ImageInput, out: Floats)
         placement: Of N crops.
         spec: Size and normalisation.
         out: (N, 3, height, width) float32, written to.
+        write: Turns a crop into a tensor.
     """
     for matrix, target in zip(placement.matrices, out, strict=True):
         crop = cv2.warpAffine(
@@ -86,4 +89,4 @@ def crop_into(frame: Frame, placement: Placement, spec: ImageInput, out: Floats)
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(spec.pad_value,) * 3,
         )
-        write_tensor(np.asarray(crop, np.uint8), frame.pixel_order, spec, target)
+        write(np.asarray(crop, np.uint8), frame.pixel_order, spec, target)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..inference.manifest import KeypointSpec
 from ..inference.session import Session
 from ..skeleton import COCO17
+from ..tensors import Writer, write_tensor
 from ..types import Floats, Frame
 from .codecs import codec_for
 from .crop import Placement, crop_into, place
@@ -24,11 +25,13 @@ class KeypointEstimator:
     Attributes:
         session: The network; its first input takes the crops, (N, 3, height, width).
         spec: Crop size, normalisation and codec.
+        write: Turns a crop into a tensor.
     """
 
     def __init__(self, session: Session, spec: KeypointSpec) -> None:
         self.session = session
         self.spec = spec
+        self.write: Writer = write_tensor
         self._codec = codec_for(spec)
         self._buffer: Floats = np.empty((0, 3, spec.input.height, spec.input.width), np.float32)
 
@@ -64,7 +67,7 @@ class KeypointEstimator:
     def _in_crops(self, frame: Frame, placement: Placement) -> Floats:
         count = len(placement.centres)
         crops = self._crops(2 * count if self.spec.flip_test else count)
-        crop_into(frame, placement, self.spec.input, crops[:count])
+        crop_into(frame, placement, self.spec.input, crops[:count], self.write)
         crops[count:] = crops[: len(crops) - count, ..., ::-1]
         found = self._codec.decode(self._outputs(crops, count))
         found[..., 2] = calibrated(found[..., 2], self.spec.calibration)

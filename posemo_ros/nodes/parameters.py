@@ -156,6 +156,12 @@ class PeopleParameters(SeenParameters, StationParameters):
 
     detector: str = declared(Models.detector, "Person detector: name in the model manifest.")
     keypoints: str = declared(Models.keypoints, "Keypoint network: name in the model manifest.")
+    real_time: bool = declared(
+        Models.real_time,
+        "The detector runs beside the keypoints, on another core, and rests while nothing changes but the "
+        "followed people; no image waits for it. Results then depend on the machine's speed: for live "
+        "cameras, not for recordings.",
+    )
     detector_threshold: float = declared(
         0.0,
         "Score from which a person box counts by itself; weaker ones count where a body is seen; "
