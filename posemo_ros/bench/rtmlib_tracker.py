@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +60,8 @@ class RtmlibTracker:
 def _classes(models: Models, settings: Settings, store: ModelStore) -> tuple[Any, Any]:
     from rtmlib import RTMDet, RTMPose
 
-    detect, keypoints = store.spec(models.detector).spec, store.spec(models.keypoints).spec
-    assert isinstance(detect, DetectSpec)
-    assert isinstance(keypoints, KeypointSpec)
+    detect = cast(DetectSpec, store.spec(models.detector).spec)
+    keypoints = cast(KeypointSpec, store.spec(models.keypoints).spec)
     threshold = settings.detector_threshold or detect.score_threshold
     codec = codec_for(keypoints)
 
@@ -71,7 +70,7 @@ def _classes(models: Models, settings: Settings, store: ModelStore) -> tuple[Any
             padded, ratio = self.preprocess(image)
             names = [output.name for output in self.session.get_outputs()]
             outputs = dict(zip(names, self.inference(padded), strict=True))
-            return decode(outputs, detect, threshold).boxes / ratio
+            return np.asarray(decode(outputs, detect, threshold).boxes / ratio, np.float32)
 
     class OurPose(RTMPose):  # type: ignore[misc]
         def preprocess(self, image: NDArray[np.uint8], box: Any) -> Any:
