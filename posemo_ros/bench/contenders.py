@@ -34,7 +34,10 @@ MEANING: Mapping[str, str] = {
 class Contender(Protocol):
     """Something that looks at frames."""
 
-    networks: Mapping[str, Network]
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """What each station runs."""
+        ...
 
     def reset(self) -> None:
         """Forget everybody."""

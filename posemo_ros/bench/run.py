@@ -123,7 +123,7 @@ def _frames(plan: Plan, people: int) -> int:
 
 def _network_cpu(maker: Maker, chain: Chain, plan: Plan) -> dict[str, Any]:
     """By number of people; only of a real chain, whose sessions can be reached."""
-    out = {}
+    out: dict[str, Any] = {}
     for people in sorted({1, max(p for p in plan.people if p <= 4)} & set(plan.people)):
         pipeline = maker(IN_STEP, chain)
         if isinstance(pipeline, Pipeline):
