@@ -10,15 +10,16 @@ RATE ?=
 PRESET ?=
 PRIVACY ?=
 PYTEST_ARGS ?= -n 2
+WHEELS ?= wheels
 
 VENV := .venv
 # The environment of a ROS workspace: the wheels' (or the machine's) ROS below, this package on top.
 ENTER := . $(VENV)/bin/activate && . install/setup.sh &&
 
-.PHONY: help demo figures test lint typecheck reliability build clean
+.PHONY: help demo figures test lint typecheck reliability performance bench-gpu bench-gpu-wheels build clean
 
 help:  ## Show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build  ## Run the chain on a clip over DDS; SOURCE=video, pictures, bag, camera number; OUT=folder; TOPIC=, CAMERA_INFO=, RATE=, PRESET=, PRIVACY=blur or skeleton
 	@$(ENTER) python tools/demo.py --out "$(OUT)" $(if $(SOURCE),--source "$(SOURCE)") \
@@ -47,5 +48,14 @@ typecheck:  ## mypy --strict over posemo_ros and train
 reliability: build  ## Hurt running nodes and write down what happened (docs/reliability.md); FAULTS="kill run" MINUTES=5
 	@$(ENTER) python tools/reliability.py $(FAULTS) --minutes $(MINUTES) $(if $(FAULTS),,--write)
 
+performance: build  ## Write the tables of docs/performance.md anew from the files in docs/bench
+	@$(ENTER) python tools/performance.py
+
+bench-gpu:  ## Measure on a GPU, without network: docs/performance_gpu.md; WHEELS=folder of wheels
+	@$(PYTHON) tools/bench_gpu.py --wheels "$(WHEELS)"
+
+bench-gpu-wheels:  ## Collect the wheels for that, on a machine with a network; WHEELS=folder
+	@$(PYTHON) tools/bench_gpu.py --wheels "$(WHEELS)" --collect
+
 clean:  ## Remove everything that was made here, .venv included
-	rm -rf $(VENV) build install log out
+	rm -rf $(VENV) .venv-gpu build install log out

@@ -10,7 +10,7 @@ from typing import Any
 from . import __version__
 from .inference.runtimes import processor
 
-PACKAGES = ("numpy", "opencv-python", "onnxruntime")
+PACKAGES = ("numpy", "opencv-python", "onnxruntime", "openvino")
 
 
 def machine() -> dict[str, Any]:

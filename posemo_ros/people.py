@@ -9,6 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from .budget import Resting
 from .camera import DEFAULT_HFOV_DEG
 from .detect.boxes import areas
 from .detect.confirm import confirmed, distinct
@@ -32,6 +33,7 @@ class PeopleFinder:
         detector, schedule, tracker, keypoints: The stations.
         max_people: Only that many of the best boxes are kept.
         hfov_deg: Horizontal field of view assumed for a frame without camera, degrees.
+        level: How much is left out, see ``budget``. May change at any time.
         smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none. May change at any time.
     """
 
@@ -56,6 +58,8 @@ class PeopleFinder:
         self._first_ns: int | None = None
         self._people = People2D()
         self._detector_ms: deque[float] = deque()
+        self._resting = Resting()
+        self.level = 0
 
     def start(self) -> None:
         """As new: the next person is p1."""
@@ -67,6 +71,7 @@ class PeopleFinder:
         self._people = People2D()
         self.schedule.reset()
         self.tracker.reset()
+        self._resting.reset()
         self._smoother.reset()
         self._first_ns = None
 
@@ -95,15 +100,25 @@ class PeopleFinder:
             others = People2D().other_boxes
         boxes = self._best(view, found)
         with clock("keypoints"):
-            keypoints = self.keypoints.estimate(frame, boxes.boxes)
+            keypoints, rested = self._keypoints(frame, boxes.boxes)
         with clock("tracker"):
             kept = self._people_among(boxes, keypoints)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
             ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
+            if self.level:
+                self._resting.remember(People2D(ids, boxes.boxes, boxes.scores, keypoints), rested[kept])
             keypoints = self._calm(ids, boxes.boxes, keypoints, frame.stamp_ns)
         others = np.concatenate([others, _without(found.boxes, boxes.boxes)])
         self._people = People2D(ids, boxes.boxes, boxes.scores, keypoints, others, view=view)
         return self._people
+
+    def _keypoints(self, frame: Frame, boxes: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """(N, 17, 3) of the people in the boxes, and who rested: they keep what they had."""
+        rests, keypoints = self._resting.kept(boxes, self.level)
+        if not rests.any():
+            return self.keypoints.estimate(frame, boxes), rests
+        keypoints[~rests] = self.keypoints.estimate(frame, boxes[~rests])
+        return keypoints, rests
 
     def _calm(self, ids: tuple[str, ...], boxes: Floats, keypoints: Floats, stamp_ns: int) -> Floats:
         """Filtered where that is asked for; a box is taken to be as high as a person."""

@@ -6,10 +6,12 @@ one, for those that spread them over several processes: the same stations, the s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar, cast
 
+from .budget import Budget
 from .detect.beside import BesideSchedule
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
@@ -76,6 +78,12 @@ def apply_people(finder: PeopleFinder, settings: Settings) -> None:
     finder.max_people = settings.max_people
     finder.smoothing_hz = settings.keypoint_smoothing_hz
     finder.hfov_deg = settings.hfov_deg
+
+
+def apply_budget(finder: PeopleFinder, budget: Budget) -> None:
+    """Leave out in the next frame what the budget says."""
+    finder.level = budget.level
+    finder.schedule.stretch = 2 if budget.level else 1
 
 
 def build_lifter(models: Models, store: ModelStore, settings: Settings | None = None) -> Lifter | None:
@@ -184,6 +192,10 @@ def networks_of(models: Models, sessions: Mapping[str, Session]) -> dict[str, Ne
 class Pipeline:
     """All stations in one process.
 
+    Attributes:
+        models: Which networks.
+        budget: What is left out at the moment (``Settings.deadline_ms``).
+
     Raises:
         ModelError: A model is not in the manifest, not on this machine, or does not fit its task.
     """
@@ -195,6 +207,7 @@ class Pipeline:
         store = store or ModelStore()
         self._settings = settings or Settings()
         self._timeline = Timeline(late_s=self._settings.late_s, gap_s=self._settings.gap_s)
+        self.budget = Budget(self._settings.deadline_ms)
         self._people = build_people(self.models, store, self._settings)
         self._lifter = build_lifter(self.models, store, self._settings)
         self._context = build_context(self.models, store, self._settings)
@@ -210,6 +223,7 @@ class Pipeline:
     def settings(self, settings: Settings) -> None:
         apply_people(self._people, settings)
         self._timeline.late_s, self._timeline.gap_s = settings.late_s, settings.gap_s
+        self.budget.deadline_ms = settings.deadline_ms
         if self._lifter:
             self._lifter.min_score = settings.keypoint_threshold
         if self._context:
@@ -250,7 +264,7 @@ class Pipeline:
         owed: list[tuple[Skeletons3D, Emotions | None]] = []
         if not self._timeline.admits(frame.stamp_ns, lambda: owed.extend(self._start_anew())):
             return FrameResult(People2D(view=frame.view(self._settings.hfov_deg)), late=True)
-        clock = StageClock()
+        clock, start = StageClock(), time.perf_counter()
         people = self._people.find(frame, clock)
         skeletons = emotions = None
         if self._context:
@@ -264,6 +278,8 @@ class Pipeline:
         if skeletons is not None and self._emotion:
             with clock("emotion"):
                 emotions = self._emotion.judge(skeletons)
+        self.budget.spent((time.perf_counter() - start) * 1e3)
+        apply_budget(self._people, self.budget)
         return FrameResult(people, skeletons, emotions, clock.timings_ms, owed=tuple(owed))
 
     def flush(self) -> Iterator[tuple[Skeletons3D, Emotions | None]]:

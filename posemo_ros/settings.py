@@ -56,6 +56,8 @@ class Settings:
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was
             trained with, ``CONTEXT_RATE_HZ`` where it does not say.
         context_max_age_s: An encoding of the scene older than this is not used.
+        deadline_ms: While frames take longer on average, work is left out, the least important first (see
+            ``budget``); 0: never.
         late_s, gap_s: What counts as a late image and as a jump of time, see ``Timeline``.
         hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
     """
@@ -68,6 +70,7 @@ class Settings:
     keypoint_smoothing_hz: float = 3.0
     context_rate_hz: float = 0.0
     context_max_age_s: float = 5.0
+    deadline_ms: float = 0.0
     late_s: float = LATE_S
     gap_s: float = GAP_S
     hfov_deg: float = DEFAULT_HFOV_DEG

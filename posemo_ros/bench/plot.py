@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 
-def draw(report: Mapping[str, Any], path: Path) -> None:
+def draw(report: Mapping[str, Any], path: Path, note: str = "") -> None:
     """Milliseconds a frame over people and over image size; the bars reach to the 95th percentile.
 
     Args:
         report: Of ``run.bench``.
         path: PNG, SVG or PDF to write.
+        note: Kept inside an SVG or PNG, unseen.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -34,7 +36,10 @@ def draw(report: Mapping[str, Any], path: Path) -> None:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    metadata = {"Description": note, **({"Date": None} if path.suffix == ".svg" else {})}
+    named = path.suffix in (".svg", ".png")
+    with rc_context({"svg.hashsalt": "posemo", "svg.fonttype": "none"}):
+        figure.savefig(path, dpi=110, metadata=metadata if named else None)
 
 
 def _across(key: str, figures: Mapping[str, Any]) -> float:

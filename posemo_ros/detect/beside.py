@@ -78,7 +78,7 @@ class BesideSchedule(BoxSchedule):
     ) -> bool:
         if followed < len(people) or self._missed_since or self._started_ns is None:
             return True
-        if self._rested < self.detect_every:
+        if self._rested < self.detect_every * self.stretch:
             return False
         calm = stamp_ns - self._started_ns < CALM_S * 1e9
         return not calm or image is None or self._stir(image, people.boxes)

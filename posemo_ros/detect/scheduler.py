@@ -31,6 +31,7 @@ class BoxSchedule:
     Attributes:
         detect_every: k; 1 for the detector on every frame.
         min_score: Keypoints below this score do not count, see ``boxes_from_keypoints``.
+        stretch: ``detect_every`` counts so many times. May change at any time.
         unconfirmed_s: How long somebody is followed whom the detector does not see.
     """
 
@@ -40,6 +41,7 @@ class BoxSchedule:
         self.detect_every = detect_every
         self.min_score = min_score
         self.unconfirmed_s = unconfirmed_s
+        self.stretch = 1
         self.reset()
 
     def reset(self) -> None:
@@ -66,7 +68,7 @@ class BoxSchedule:
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
         self._rested += 1
         all_followed = 0 < len(ids) == len(people)
-        if all_followed and not self._missed_since and self._rested < self.detect_every:
+        if all_followed and not self._missed_since and self._rested < self.detect_every * self.stretch:
             return followed
         self._rested = 0
         detected = detect()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, field
 
 from posemo_msgs.msg import Person2DArray
 from rclpy.lifecycle import LifecyclePublisher
 
 from .. import diagnostics as keys
+from ..budget import Budget
 from ..people import PeopleFinder
-from ..pipeline import Models, StageClock, apply_people, build_people
+from ..pipeline import Models, StageClock, apply_budget, apply_people, build_people
 from ..timeline import Timeline
 from ..topics import PEOPLE
 from ..types import Frame
@@ -29,6 +31,7 @@ class Loaded:
     finder: PeopleFinder
     people: LifecyclePublisher
     timeline: Timeline = field(default_factory=Timeline)
+    budget: Budget = field(default_factory=Budget)
 
 
 class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
@@ -53,16 +56,20 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
     def apply(self, loaded: Loaded, params: KeypointsParameters) -> None:
         """Hand changed settings on."""
         apply_people(loaded.finder, settings_of(params))
+        loaded.budget.deadline_ms = params.deadline_ms
         loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Find people in one image and publish them."""
         if not self.admits(loaded.timeline, frame.stamp_ns, loaded.finder.reset):
             return
-        clock = StageClock()
+        clock, start = StageClock(), time.perf_counter()
         people = loaded.finder.find(frame, clock)
         loaded.people.publish(MAKE.people(people, loaded.models))
         self.monitor.count(keys.PUBLISHED)
+        loaded.budget.spent((time.perf_counter() - start) * 1e3)
+        apply_budget(loaded.finder, loaded.budget)
+        self.warn("deadline", loaded.budget.text)
         self.measure(frame.stamp_ns, clock.timings_ms, len(people))
 
 

@@ -188,6 +188,14 @@ class PeopleParameters(SeenParameters, StationParameters):
     max_people: int = declared(
         Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
     )
+    deadline_ms: float = declared(
+        Settings.deadline_ms,
+        "While images take longer than this on average, work is left out: the detector looks half as often, "
+        "then far and still people's keypoints rest on some images; the diagnostics say so. 0: never.",
+        0.0,
+        10_000.0,
+        live=True,
+    )
     keypoint_smoothing_hz: float = declared(
         Settings.keypoint_smoothing_hz,
         "Lowest cut-off of the 1€ filter over the keypoints: lower is calmer and lags more; 0: no filter.",

@@ -72,6 +72,7 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
         if result.skeletons is not None:
             self._publish_3d(loaded, result.skeletons, result.emotions)
         self.monitor.count(keys.PUBLISHED)
+        self.warn("deadline", loaded.pipeline.budget.text)
         self.measure(frame.stamp_ns, result.timings_ms, len(result.people))
 
     def _publish_3d(self, loaded: Loaded, skeletons: Skeletons3D, emotions: Emotions | None) -> None:

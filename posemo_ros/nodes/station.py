@@ -86,7 +86,9 @@ class Station(PosemoNode[P, L]):
             capacity=capacity,
         )
         self._workers = (made,)
-        self.on_stop(lambda: [self.monitor.clear(key) for key in ("work", "latency", "busy", "order")])
+        self.on_stop(
+            lambda: [self.monitor.clear(key) for key in ("work", "latency", "busy", "order", "deadline")]
+        )
         self.on_stop(lambda: made.stop(self.patience_s))
         return made
 

@@ -1,0 +1,164 @@
+"""How many images arrive between two processes, how late, and what sending and taking them costs.
+
+    python tools/transport.py > docs/bench/transport.json
+
+Best effort, as cameras send; with the package's Fast DDS profile and with the defaults. This process
+sends, a child takes. CPU times are those of the processes, spinning included; "unpacking" is what taking
+a message costs beyond taking its bytes (``raw=True``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+SHIPPED, DEFAULT = "shipped", "Fast DDS's own"
+IMAGES = {"VGA": (640, 480), "1080p": (1920, 1080)}
+RATES_HZ = (30.0, 15.0)
+TOPIC = "transport_test"
+QUIET_S = 1.5  # without an image: the end
+
+
+def main() -> int:
+    """Entry."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=8.0, help="of sending, per run")
+    parser.add_argument("--images", nargs="+", choices=list(IMAGES), default=list(IMAGES))
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES_HZ))
+    parser.add_argument("--profiles", nargs="+", choices=[SHIPPED, DEFAULT], default=[SHIPPED, DEFAULT])
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        return _child(*args.child)
+    runs = [
+        measure(image, rate, profile, args.seconds)
+        for profile in args.profiles
+        for image in args.images
+        for rate in args.rates
+    ]
+    print(json.dumps({"machine": _machine(), "runs": runs}, indent=1))
+    return 0
+
+
+def measure(image: str, rate_hz: float, profile: str, seconds: float) -> dict[str, Any]:
+    """One run, twice: the images taken as messages, then as bytes."""
+    taken, raw = (_run(image, rate_hz, profile, seconds, how) for how in ("message", "bytes"))
+    delays = taken["delays_ms"] or [float("nan")]
+    return {
+        "image": image,
+        "rate_hz": rate_hz,
+        "profile": profile,
+        "sent": taken["sent"],
+        "arrived": taken["arrived"],
+        "latency_ms_median": round(float(np.median(delays)), 2),
+        "latency_ms_p95": round(float(np.percentile(delays, 95)), 2),
+        "send_cpu_ms": round(taken["send_cpu_ms"], 2),
+        "receive_cpu_ms": round(taken["receive_cpu_ms"], 2),
+        "unpack_cpu_ms": round(max(taken["receive_cpu_ms"] - raw["receive_cpu_ms"], 0.0), 2),
+    }
+
+
+def _run(image: str, rate_hz: float, profile: str, seconds: float, how: str) -> dict[str, Any]:
+    environment = {name: value for name, value in os.environ.items() if name not in PROFILES}
+    if profile == SHIPPED:
+        environment |= {name: str(ROOT / "config" / "fastdds.xml") for name in PROFILES}
+    parts = []
+    for role in ("take", "send"):
+        command = [sys.executable, __file__, "--child", role, image, str(rate_hz), str(seconds), how]
+        parts.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+    taken, sent = (json.loads(part.communicate(timeout=seconds + 60)[0].splitlines()[-1]) for part in parts)
+    return {**taken, **sent}
+
+
+def _child(role: str, image: str, rate_hz: str, seconds: str, how: str) -> int:
+    import rclpy
+
+    rclpy.init()
+    try:
+        count = max(round(float(seconds) * float(rate_hz)), 1)
+        if role == "send":
+            found = _send(IMAGES[image], float(rate_hz), count)
+        else:
+            found = _take(count, float(seconds), raw=how == "bytes")
+    finally:
+        rclpy.try_shutdown()
+    print(json.dumps(found))
+    return 0
+
+
+def _quality(count: int) -> Any:
+    from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+    # Deep enough that nobody is late: what is lost, the transport has lost.
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=count, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def _send(size: tuple[int, int], rate_hz: float, count: int) -> dict[str, Any]:
+    import rclpy
+    from sensor_msgs.msg import Image
+
+    node = rclpy.create_node("transport_sender")
+    publisher = node.create_publisher(Image, TOPIC, _quality(5))
+    width, height = size
+    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    message = Image(height=height, width=width, encoding="bgr8", step=3 * width)
+    while publisher.get_subscription_count() < 1:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    cpu, start = time.process_time(), time.monotonic()
+    for number in range(count):
+        time.sleep(max(start + number / rate_hz - time.monotonic(), 0))
+        data = array("B")
+        data.frombytes(memoryview(pixels).cast("B"))
+        message.data = data
+        message.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(message)
+    used = time.process_time() - cpu
+    time.sleep(QUIET_S)
+    return {"sent": count, "send_cpu_ms": 1e3 * used / count}
+
+
+def _take(count: int, seconds: float, *, raw: bool) -> dict[str, Any]:
+    import rclpy
+    from sensor_msgs.msg import Image
+
+    node = rclpy.create_node("transport_taker")
+    delays: list[float] = []
+    arrived, last = 0, time.monotonic() + seconds + 10
+
+    def take(message: Any) -> None:
+        nonlocal arrived, last
+        arrived += 1
+        last = time.monotonic() + QUIET_S
+        if not raw:
+            stamp = message.header.stamp
+            sent_ns = stamp.sec * 10**9 + stamp.nanosec
+            delays.append((node.get_clock().now().nanoseconds - sent_ns) * 1e-6)
+
+    node.create_subscription(Image, TOPIC, take, _quality(count), raw=raw)
+    cpu = time.process_time()
+    while arrived < count and time.monotonic() < last:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    used = time.process_time() - cpu
+    return {"arrived": arrived, "delays_ms": delays, "receive_cpu_ms": 1e3 * used / max(arrived, 1)}
+
+
+def _machine() -> dict[str, Any]:
+    from posemo_ros.machine import machine
+
+    return {**machine(), "rmw": os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
