@@ -33,7 +33,7 @@ from .inference.trial import Trial, try_runtime
 RUNTIME_VARIABLE = "POSEMO_RUNTIME"
 MAX_LOSS = 0.01  # relative loss of accuracy up to which a lower precision may be used
 GAIN = 0.95  # another runtime must take at most this share of the reference's time
-VERSION = 2  # of what is compared and how; another number makes every machine measure again
+VERSION = 3  # of what is compared and how; another number makes every machine measure again
 
 Try = Callable[[str], Trial]
 

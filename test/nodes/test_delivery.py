@@ -1,0 +1,29 @@
+"""Best-effort images between two processes: with the shipped profile none gets lost on the way."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+TOOL = Path(__file__).parents[2] / "tools" / "transport.py"
+spec = importlib.util.spec_from_file_location("transport", TOOL)
+assert spec
+assert spec.loader
+transport = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(transport)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("image", ["VGA", "1080p"])
+@pytest.mark.parametrize("rate_hz", [30.0, 15.0])
+def test_images_arrive(image: str, rate_hz: float) -> None:
+    """The taker's queue holds all of them, so that a busy machine does not count as a loss."""
+    run = transport._run(image, rate_hz, transport.SHIPPED, 2.0, "message")
+    assert run["sent"] == 2 * rate_hz
+    assert run["arrived"] >= 0.99 * run["sent"]
+    assert len(run["delays_ms"]) == run["arrived"]
+    assert min(run["delays_ms"]) > 0
