@@ -9,7 +9,7 @@ Lower precision rounds: an answer the network itself is unsure of may jump to an
 that costs is measured elsewhere, on people kept apart (``ModelSpec.precision_loss``); here it must
 only show that this machine computes it rightly: of every joint and of every person the median
 keypoint or joint stays within twice the tolerance, and somebody among others gets the answer that
-he gets alone.
+he gets alone, as far.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _wrong(golden: Golden, session: Session, expected: Answers, trial: Trial, *,
     wrong = golden.rounded(expected, given)
     if wrong or not trial.alone:
         return wrong
-    uneven = golden.difference(golden.answers(session, trial.alone), given)
+    uneven = golden.rounded(golden.answers(session, trial.alone), given)
     return f"several people at once get other answers than each alone: {uneven}" if uneven else ""
 
 
