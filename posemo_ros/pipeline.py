@@ -213,6 +213,8 @@ class Pipeline:
         self._context = build_context(self.models, store, self._settings)
         self._own_context_rate = context_rate(self.models, store, Settings())
         self._emotion = build_emotion(self.models, store, self._settings) if self._lifter else None
+        if self._emotion and self.models.real_time:
+            self._emotion.rest_s = 0.9 / self._emotion.rate_hz  # the network's own rate
 
     @property
     def settings(self) -> Settings:

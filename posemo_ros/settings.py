@@ -21,8 +21,9 @@ class Models:
         runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         threads: CPU threads shared by all networks; 0: one per core.
         real_time: For live streams: the detector runs beside the keypoints and its boxes join when they are
-            ready (``detect.beside``), so results depend on the machine's speed. Otherwise the same images
-            give the same results, to the bit.
+            ready (``detect.beside``), so results depend on the machine's speed; emotions are judged at the
+            network's own rate and repeated in between. Otherwise the same images give the same results, to
+            the bit.
         delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
         smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
     """

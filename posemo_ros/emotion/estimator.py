@@ -44,6 +44,10 @@ class EmotionEstimator:
             None takes the model's own.
         max_context_age_s: An encoding of the scene older than this is not used; may change at any
             time, as an attribute.
+
+    Attributes:
+        rest_s: So long the last answers about the same people are repeated instead of asking the network
+            again; 0: it is asked about every image.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class EmotionEstimator:
         self._min_confidence = spec.min_confidence if min_confidence is None else min_confidence
         self._offsets = np.arange(1 - spec.frames, 1) / spec.rate_hz
         classes = [*EMOTIONS, *(name for name in spec.labels if name == NEUTRAL)]
+        self.rest_s = 0.0
         self._order = [spec.labels.index(name) for name in classes]
         self._thresholds = np.array(
             [spec.thresholds.get(name, self._min_confidence) for name in EMOTIONS], np.float32
@@ -71,6 +76,11 @@ class EmotionEstimator:
     def span_s(self) -> float:
         """Seconds of movement the network looks at."""
         return -float(self._offsets[0])
+
+    @property
+    def rate_hz(self) -> float:
+        """Poses per second that the network looks at."""
+        return self._spec.rate_hz
 
     @property
     def context_problem(self) -> str:
@@ -103,6 +113,8 @@ class EmotionEstimator:
         self._evidence: dict[str, Evidence] = {}
         self._first_ns: int | None = None
         self._last_ns = 0
+        self._said: Emotions | None = None
+        self._said_at = -np.inf
 
     def evidence(self, person: str) -> Floats | None:
         """(7,) mean probabilities over a person's windows, neutral last; None before the first."""
@@ -139,12 +151,15 @@ class EmotionEstimator:
         self._last_ns = skeletons.stamp_ns
         now = (skeletons.stamp_ns - self._first_ns) * 1e-9
         self._remember(now, skeletons)
+        if now - self._said_at < self.rest_s and self._said and set(skeletons.ids) <= set(self._said.ids):
+            return _repeated(self._said, skeletons)
         contexts = self._usable_contexts(skeletons.stamp_ns)
         movements = [self._movements[person] for person in skeletons.ids]
         status = [self._status(m, now, bool(contexts)) for m in movements]
         probabilities, reasons = self._judge(skeletons.ids, movements, status, now, contexts)
         age_s = (skeletons.stamp_ns - contexts[-1].stamp_ns) * 1e-9 if contexts else np.nan
-        return Emotions(
+        self._said_at = now
+        self._said = Emotions(
             ids=skeletons.ids,
             probabilities=probabilities,
             status=tuple(status),
@@ -153,6 +168,7 @@ class EmotionEstimator:
             evidence=reasons,
             view=skeletons.view,
         )
+        return self._said
 
     def _remember(self, now: float, skeletons: Skeletons3D) -> None:
         self._movements = {k: m for k, m in self._movements.items() if now - m.newest <= MAX_GAP_S}
@@ -248,3 +264,17 @@ class EmotionEstimator:
         wanted = self._last_ns + (ends * 1e9).astype(np.int64)
         chosen = np.maximum(np.searchsorted(stamps, wanted, side="right") - 1, 0)
         return np.stack([contexts[int(i)].tokens for i in chosen])
+
+
+def _repeated(said: Emotions, skeletons: Skeletons3D) -> Emotions:
+    """What was said a moment ago, about the people of a later image."""
+    rows = [said.ids.index(person) for person in skeletons.ids]
+    return Emotions(
+        ids=skeletons.ids,
+        probabilities=said.probabilities[rows],
+        status=tuple(said.status[i] for i in rows),
+        windows_s=said.windows_s[rows],
+        context_ages_s=said.context_ages_s[rows],
+        evidence=tuple(said.evidence[i] for i in rows),
+        view=skeletons.view,
+    )

@@ -233,3 +233,23 @@ def test_encodings_from_before_a_jump_back_are_used_for_the_people_of_then(first
         emotions = estimator.judge(_skeletons(i, {"a": LOGITS}))
     assert emotions.status == (EmotionStatus.VALID,)
     assert emotions.context_ages_s[0] == pytest.approx(0.4)
+
+
+def test_at_rest_it_repeats_itself_about_the_same_people() -> None:
+    """The network is asked at its own rate, whatever the images', and at once about newcomers."""
+    network = Echo()
+    estimator = EmotionEstimator(network, SPEC)
+    estimator.rest_s = 0.9 / estimator.rate_hz
+    said = [estimator.judge(_skeletons(i, {"a": LOGITS}, fps=30.0)) for i in range(60)]
+    valid = [e for e in said if e.status == (EmotionStatus.VALID,)]
+    assert len(valid) >= 40
+    assert len(network.feeds) <= len(valid) / 2
+    assert [e.stamp_ns for e in said] == [round(i / 30 * 1e9) for i in range(60)]
+    np.testing.assert_allclose(valid[-1].probabilities, valid[0].probabilities)
+    both = estimator.judge(_skeletons(60, {"a": LOGITS, "b": LOGITS}, fps=30.0))
+    assert both.ids == ("a", "b")
+    assert both.status == (EmotionStatus.VALID, EmotionStatus.TOO_FEW_FRAMES)
+    alone = estimator.judge(_skeletons(61, {"b": LOGITS}, fps=30.0))
+    assert alone.ids == ("b",)
+    estimator.forget_people()
+    assert estimator.judge(_skeletons(0, {"a": LOGITS})).status == (EmotionStatus.TOO_FEW_FRAMES,)
