@@ -65,8 +65,12 @@ def crowds(report: Report) -> str:
 def sizes(report: Report) -> str:
     """A line per image size and contender, and what a size costs beside VGA."""
     first = {f["contender"]: f["ms"] for f in reversed(report["sizes"])}
-    body = [[*_line(f, _size(f)), f"{f['ms'] / first[f['contender']]:.2f}"] for f in report["sizes"]]
+    body = [[*_line(f, _size(f)), _times(f["ms"], first[f["contender"]], 2)] for f in report["sizes"]]
     return rows([*_columns("image"), "times the first"], body)
+
+
+def _times(value: float, unit: float, digits: int) -> str:
+    return f"{value / unit:.{digits}f}" if unit else "–"
 
 
 def _size(figures: Report) -> str:
@@ -112,9 +116,9 @@ def ratios(report: Report) -> str:
     ]
     body = []
     for people, found in by_people.items():
-        even = [found[name]["ms_p95"] / found[name]["ms"] for name in (IN_STEP, REAL_TIME)]
-        times = [found[slow]["ms"] / found[fast]["ms"] for _, slow, fast in pairs]
-        body.append([people, *(f"{value:.1f}" for value in (*times, *even))])
+        even = [_times(found[name]["ms_p95"], found[name]["ms"], 1) for name in (IN_STEP, REAL_TIME)]
+        times = [_times(found[slow]["ms"], found[fast]["ms"], 1) for _, slow, fast in pairs]
+        body.append([people, *times, *even])
     columns = ["people", *(name for name, _, _ in pairs), "p95 / median, in step", "p95 / median, real time"]
     return rows(columns, body)
 

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Detections, Floats, People2D
+from .boxes import iou
 from .scheduler import BoxSchedule, pairs
 
 CALM_S = 1.0  # the detector runs at least so often
+LOST_S = 2.0  # after somebody was lost it does not rest
+OVERLAP = 0.02  # of two boxes, IoU: somebody may be hidden there
 PATIENCE_S = 1.0  # a run that takes longer is waited for
 CELLS = (80, 60)  # of the thumbnail in which movement is looked for
-CHANGED, FEWEST = 25, 6  # grey levels of a changed cell, and how many make a change
-MARGIN = 0.2  # of a person's box, added on every side: there somebody moves anyway
+CHANGED, FEWEST = 20, 6  # grey levels of a changed cell, and how many make a change
+MARGIN = 0.05  # of a person's box, added on every side: there somebody moves anyway
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,9 @@ class BesideSchedule(BoxSchedule):
 
     People who are followed keep the box of their keypoints, which is newer than the detector's;
     what the detector saw and nobody is followed for joins when it is ready, a frame later or two.
-    Whom it missed counts as unconfirmed from then on. While nothing changes in the image but where
-    the followed people are, it runs once a second only; it runs at once when somebody is lost.
+    Whom it missed counts as unconfirmed from then on. It rests, but for a look now and then, while
+    nothing changes in the image but where the followed people are, no two of them overlap (somebody may
+    be behind), and nobody was lost lately; it runs at once when somebody is lost.
     """
 
     _pool: ThreadPoolExecutor | None = None
@@ -49,6 +53,8 @@ class BesideSchedule(BoxSchedule):
         super().reset()
         self._run: _Run | None = None
         self._started_ns: int | None = None
+        self._lost_ns: int | None = None
+        self._before = 0
         self._stir = Stir()
 
     def boxes(
@@ -76,12 +82,17 @@ class BesideSchedule(BoxSchedule):
     def _is_due(
         self, people: People2D, followed: int, stamp_ns: int, image: NDArray[np.uint8] | None
     ) -> bool:
+        if len(people) < self._before or followed < len(people):
+            self._lost_ns = stamp_ns
+        self._before = len(people)
         if followed < len(people) or self._missed_since or self._started_ns is None:
             return True
         if self._rested < self.detect_every * self.stretch:
             return False
-        calm = stamp_ns - self._started_ns < CALM_S * 1e9
-        return not calm or image is None or self._stir(image, people.boxes)
+        lately = self._lost_ns is not None and stamp_ns - self._lost_ns < LOST_S * 1e9
+        if lately or stamp_ns - self._started_ns >= CALM_S * 1e9 or image is None or _overlap(people.boxes):
+            return True
+        return self._stir(image, people.boxes)
 
     def _start(
         self, detect: Callable[[], Detections], ids: tuple[str, ...], followed: Detections, stamp_ns: int
@@ -116,6 +127,11 @@ class BesideSchedule(BoxSchedule):
             np.concatenate([detected.boxes[new], followed.boxes[kept]]),
             np.concatenate([detected.scores[new], followed.scores[kept]]),
         )
+
+
+def _overlap(boxes: Floats) -> bool:
+    """Whether any two of (N, 4) boxes do."""
+    return bool((np.triu(iou(boxes, boxes), 1) >= OVERLAP).any())
 
 
 class Stir:

@@ -107,6 +107,24 @@ def test_while_nothing_stirs_the_detector_looks_once_a_second(detect: SlowDetect
     assert runs_of(BesideSchedule(detect_every=5), detect, still, 63) == 3
 
 
+@pytest.mark.parametrize("why", ["two overlap", "somebody was lost", "something stirs"])
+def test_it_does_not_rest_while(detect: SlowDetector, why: str) -> None:
+    schedule, image = BesideSchedule(detect_every=5), np.full((480, 640, 3), 127, np.uint8)
+    detect.allowed.set()
+    detect.boxes = (A, B)
+    other = (20.0, 0.0, 60.0, 120.0) if why == "two overlap" else B
+    for frame in range(30):
+        if why == "something stirs":
+            image = np.roll(image, 1, axis=1)
+            image[300:380, 200:260] = 10 * (frame % 20)
+        gone = why == "somebody was lost" and frame >= 2
+        seen = people(p1=A) if gone else people(p1=A, p2=other)
+        schedule.boxes(seen, frame * FRAME, detect, image)
+        if schedule._run:
+            schedule._run.future.result(10)
+    assert len(detect.threads) >= 6
+
+
 def test_a_run_that_takes_too_long_is_waited_for(detect: SlowDetector) -> None:
     schedule = BesideSchedule()
     schedule.boxes(people(p1=A), 0, detect)
@@ -145,7 +163,7 @@ class TestStir:
         stir, box = Stir(), np.array([A], np.float32)
         stir.remember(self.image(), box)
         later = self.image(1)
-        later[0:120, 0:60] = 255
+        later[0:120, 0:44] = 255
         assert not stir(later, box)
 
     @pytest.mark.parametrize("size", [(120, 160), (480, 640), (2160, 3840)])
