@@ -125,7 +125,7 @@ def _mode(path: Path) -> str:
         if not path.is_file():
             return ""
         with Image.open(path) as picture:
-            return picture.mode
+            return str(picture.mode)
     except Exception:  # told better by whoever reads it
         return ""
 
