@@ -9,7 +9,7 @@ lower than 5 cm that moves by more than 2.5 cm in 1/20 s). "Up" is the camera's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -201,8 +201,10 @@ class _Aligned:
 
     def __init__(self, recording: Recording, truth: Truth) -> None:
         self._recording, self._truth = recording, truth
-        origin_ns = 0 if recording.path.suffix == ".npz" else recording.origin_ns
-        self.alignment = align(truth, sorted(recording.people), recording.people, origin_ns)
+        is_file = recording.path.suffix.lower() == ".npz"  # its first frame is the truth's
+        origin_ns = 0 if is_file else recording.origin_ns
+        found = align(truth, sorted(recording.people), recording.people, origin_ns)
+        self.alignment = replace(found, aligned_by="the order of the frames") if is_file else found
 
     def figures(self) -> dict[str, Any]:
         """See ``with_truth``."""

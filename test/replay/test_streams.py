@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import pytest
 
 from posemo_ros import cli
@@ -20,6 +21,7 @@ from posemo_ros.replay.stream_source import StreamSource
 from posemo_ros.replay.video_source import VideoSource
 
 from .makers import film, jpeg, picture
+from .rtsp_server import RtspCamera
 
 IMAGES = 12
 
@@ -135,3 +137,31 @@ def test_nothing_that_a_run_leaves_holds_the_password(
     assert "secret" not in "".join(capfd.readouterr())
     assert cli.main(["run", film.replace("=secret", "=other"), "--out", str(out / "a")]) != 0  # another film
     assert "holds the results of another run" in capfd.readouterr().err
+
+
+@pytest.mark.timeout(120)
+def test_rtsp_and_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real protocol: images come, the camera goes and comes back, the password is never shown."""
+    monkeypatch.setattr(stream_source, "FIRST_WAIT_S", 0.05)
+    pictures = [picture(n % 8, 160, 120) for n in range(40)]
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("mpeg2video", rate=25, options={"g": "5"})
+        track.width, track.height, track.pix_fmt = 160, 120, "yuv420p"
+        for image in pictures:
+            container.mux(track.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(track.encode())
+    with RtspCamera(path, seconds=1.0) as camera, open_source(camera.address) as source:
+        assert isinstance(source, StreamSource)
+        assert "secret" not in source.name
+        frames, stamps = iter(source), []
+        while camera.played < 4:  # once to open it, once to play, and twice after a break
+            frame = next(frames)
+            assert frame.image.shape == (120, 160, 3)
+            stamps.append(frame.stamp_ns)
+        assert stamps == sorted(stamps)
+        assert len(stamps) > 10
+        losses = source.losses.as_dict()["by_reason"]
+        assert losses["the connection broke"]["images"] >= 2
+        assert "secret" not in json.dumps(losses)
+        camera.shutdown()
