@@ -57,6 +57,11 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "camera_info", default_value="/camera/camera_info", description="Intrinsics of that camera."
     ),
+    DeclareLaunchArgument(
+        "depth_topic",
+        default_value="",
+        description="Depth images aligned with the image, for true sizes and distances. Empty: none.",
+    ),
     DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of nodes and results."),
     DeclareLaunchArgument(
         "params_file",
@@ -113,6 +118,21 @@ ARGUMENTS = [
         default_value="",
         choices=["", "browser"],
         description="browser: a page on this machine shows all live; see the node viewer. Empty: no.",
+    ),
+    DeclareLaunchArgument(
+        "tf",
+        default_value="false",
+        choices=YES_NO,
+        description="Publish people as frames: body_<id> and <joint>_<id>, where tf2_msgs is installed.",
+    ),
+    DeclareLaunchArgument(
+        "target_frame",
+        default_value="",
+        description="Frame of markers and skeletons_in_target_frame, where tf2 is installed. Empty: the "
+        "camera's.",
+    ),
+    DeclareLaunchArgument(
+        "frame_prefix", default_value="", description="Before the names of the frames that tf publishes."
     ),
     DeclareLaunchArgument(
         "rviz", default_value="false", choices=YES_NO, description="Start RViz, where it is installed."
@@ -186,6 +206,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     existing_file("params_file", given["params_file"])
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
     names += ["viewer"] if given["viewer"] == "browser" else []
+    names += ["frames"] if given["tf"] == "true" or given["target_frame"] else []
     names += ["recorder"] if given["record"] else []
     names += ["camera"] if given["source"] else []
     ending = Ending()
@@ -238,7 +259,9 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     # What the command line says wins over the file, and single networks over the preset.
     parameters = preset_parameters(given)
     parameters |= {
-        key: given[key] for key in ("image_transport", "runtime", "privacy", *MODELS) if given[key]
+        key: given[key]
+        for key in ("image_transport", "runtime", "privacy", "target_frame", "depth_topic", *MODELS)
+        if given[key]
     }
     if given["privacy"] == Privacy.BLUR:
         parameters |= EVERY_IMAGE
@@ -252,6 +275,8 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}
     if name == "camera":
         parameters |= camera_parameters(given, names)
+    if name == "frames":
+        parameters |= {"tf": given["tf"] == "true", "frame_prefix": given["frame_prefix"]}
     if name == "recorder":
         parameters["output"] = given["record"]
     return LifecycleNode(

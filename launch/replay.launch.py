@@ -30,6 +30,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
+from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.nodes.launch_ending import Ending, OnExit, existing_file
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
@@ -54,6 +55,12 @@ ARGUMENTS = [
     DeclareLaunchArgument("truth", default_value="", description="Ground truth (.npz) to compare with."),
     DeclareLaunchArgument(
         "out", default_value="", description="Folder of the results. Empty: BAG-posemo beside the bag."
+    ),
+    DeclareLaunchArgument(
+        "privacy",
+        default_value=Privacy.NONE.value,
+        choices=list(CHOICES),
+        description="What the results show of people: blur hides faces, skeleton shows no pixels at all.",
     ),
     DeclareLaunchArgument("rviz", default_value="false", choices=YES_NO, description="Start RViz."),
     DeclareLaunchArgument(
@@ -84,12 +91,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     bag = Path(given["bag"]).resolve()
     out = Path(given["out"] or bag.with_name(f"{bag.name}-posemo")).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    recorder = node("recorder", given, {"output": str(out / "results.mcap")})
+    privacy = {"privacy": given["privacy"]}
+    recorder = node("recorder", given, {"output": str(out / "results.mcap"), **privacy})
     reliable = {f"qos_overrides.{IMAGE}.subscription.reliability": "reliable"}
-    pipeline = node("pipeline", given, reliable)
-    markers = node("markers", given, reliable)
+    every_image = EVERY_IMAGE if given["privacy"] == Privacy.BLUR else {}
+    pipeline = node("pipeline", given, {**reliable, **every_image})
+    markers = node("markers", given, {**reliable, **privacy})
     camera = node("camera", given, played(given, bag))
-    report = ExecuteProcess(cmd=report_command(out, given["truth"]), output="screen")
+    report = ExecuteProcess(cmd=report_command(out, given["truth"], given["privacy"]), output="screen")
     # Whether a process has ended well or not, the next one follows: what was recorded is worth a report.
     ending = Ending()
     entities = [
@@ -136,10 +145,11 @@ def node(name: str, given: dict[str, str], parameters: dict[str, object]) -> Lif
     )
 
 
-def report_command(out: Path, truth: str) -> list[str]:
+def report_command(out: Path, truth: str, privacy: str) -> list[str]:
     """``posemo report`` on what was recorded."""
     # Not the command posemo: a colcon workspace does not put it onto the path.
     command = [sys.executable, "-m", "posemo_ros.cli", "report", str(out / "results.mcap"), "--out", str(out)]
+    command += ["--privacy", privacy]
     return [*command, "--truth", truth] if truth else command
 
 

@@ -9,6 +9,7 @@ from .inference.manifest import STATIONS
 
 STATE = "state"
 PEOPLE = "people"
+DEPTH = "depth"
 SOURCE = "source"
 LOCKSTEP = "lockstep"
 ORIGIN = "origin [ns]"  # stamp of the source's time 0

@@ -203,6 +203,40 @@ def frame_from_raw(
     return Frame(image, stamp_ns, frame_id, camera, order)
 
 
+_DEPTH = {"16UC1": np.uint16, "16U": np.uint16, "32FC1": np.float32, "32F": np.float32}
+MILLIMETRE = 0.001
+
+
+def depth_from_raw(
+    encoding: str, height: int, width: int, step: int, is_bigendian: bool, data: Any
+) -> NDArray[np.float32]:
+    """Metres of a depth image, REP-118: 16UC1 are millimetres, 0 unknown; 32FC1 metres, NaN unknown.
+
+    Args:
+        encoding, height, width, step, is_bigendian, data: As in ``frame_from_raw``.
+
+    Returns:
+        (H, W) float32; NaN where unknown, and for what is no distance (infinite, 0 or less).
+
+    Raises:
+        InputError: Another encoding, or a size that does not fit.
+    """
+    if encoding not in _DEPTH:
+        raise InputError(
+            f"depth images with the encoding {encoding!r} are not used (known: {', '.join(_DEPTH)}; "
+            "16UC1 in millimetres, 32FC1 in metres)"
+        )
+    kind = np.dtype(_DEPTH[encoding])
+    row = width * kind.itemsize
+    _check(encoding, height, width, step, row, height, data)
+    raw = np.ascontiguousarray(_view(data, (height, row), (step, 1))).view(kind)
+    if bool(is_bigendian) != (sys.byteorder == "big"):
+        raw = raw.byteswap()
+    metres = raw.astype(np.float32) * np.float32(MILLIMETRE if kind == np.uint16 else 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(np.isfinite(metres) & (metres > 0), metres, np.nan), np.float32)
+
+
 def _layout(encoding: str, height: int, width: int) -> tuple[int, int]:
     """(rows, bytes per row) of an encoding, its chroma planes as further rows."""
     if encoding in _FULL_CHROMA:

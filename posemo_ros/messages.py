@@ -93,6 +93,7 @@ def skeletons_from_message(message: Any) -> Skeletons3D:
         _floats([[(p.x, p.y, p.z) for p in s.relative] for s in rows], len(H36M17), 3),
         _floats([(s.root.x, s.root.y, s.root.z) for s in rows], 3),
         _floats([s.scores for s in rows], len(H36M17)),
+        np.array([getattr(s, "measured", False) for s in rows], np.bool_),  # older recordings: False
         view=_view(message, camera_assumed=message.camera_assumed),
     )
 
@@ -279,6 +280,7 @@ class MessageMaker:
                     root=points(skeletons.roots[row : row + 1])[0],
                     relative=points(skeletons.relative[row]),
                     scores=skeletons.scores[row],
+                    measured=bool(skeletons.measured[row]),
                 )
                 for row, track_id in enumerate(skeletons.ids)
             ],

@@ -240,6 +240,11 @@ class Pipeline:
         return self._people
 
     @property
+    def lifter(self) -> Lifter | None:
+        """The station from 2D to 3D."""
+        return self._lifter
+
+    @property
     def stations(self) -> dict[str, HasSession]:
         """The stations that run a network, by name."""
         stations: dict[str, HasSession | None] = {

@@ -20,6 +20,9 @@ MARKERS = "markers"
 OVERLAY = "overlay"
 BLURRED = "image_blurred"
 
+IN_TARGET_FRAME = "skeletons_in_target_frame"
+TF = "/tf"
+
 COMPRESSED = "/compressed"
 
 

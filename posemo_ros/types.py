@@ -199,6 +199,7 @@ class Skeletons3D(OfView):
             H36M-17 order; NaN where nothing is known.
         roots: (N, 3) float32 metres, pelvis in the camera frame; NaN where it could not be placed.
         scores: (N, 17) float32 per joint.
+        measured: (N,) bool, whether size and place are from a depth image; False when not given.
         view: The image they are true for (older than the newest image when the lifter looks ahead,
             see ``Lifter``).
     """
@@ -207,6 +208,11 @@ class Skeletons3D(OfView):
     relative: Floats = field(default_factory=lambda: _empty(0, len(H36M17), 3))
     roots: Floats = field(default_factory=lambda: _empty(0, 3))
     scores: Floats = field(default_factory=lambda: _empty(0, len(H36M17)))
+    measured: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+
+    def __post_init__(self) -> None:
+        if not len(self.measured):
+            object.__setattr__(self, "measured", np.zeros(len(self.ids), np.bool_))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -127,7 +127,7 @@ def values() -> list[Any]:
     return [
         People2D(ids, floats(n, 4), floats(n), keypoints, floats(2, 4), view=view),
         People2D(view=view),
-        Skeletons3D(ids, relative, roots, floats(n, 17), view=view),
+        Skeletons3D(ids, relative, roots, floats(n, 17), np.arange(n) % 2 == 0, view=view),
         Skeletons3D(view=view),
         Emotions(ids, floats(n, len(EMOTIONS)), tuple(EmotionStatus), floats(n), ages, signs, view=view),
         Emotions(view=view),

@@ -17,6 +17,7 @@ from .follow import boxes_from_keypoints
 SAME_IOU = 0.3
 DUPLICATE_IOU = 0.7
 PART_OF = 0.7  # of two boxes, one followed, one detected, one lies so much in the other: one person
+REST_S = 1.0
 FILL_IOU = 0.5  # of the keypoints' box with the box they were looked for in; usually 0.7 to 0.9
 
 
@@ -30,6 +31,7 @@ class BoxSchedule:
 
     Attributes:
         detect_every: k; 1 for the detector on every frame.
+        rest_s: It rests no longer than this: k images of a slow camera may be a minute.
         min_score: Keypoints below this score do not count, see ``boxes_from_keypoints``.
         stretch: ``detect_every`` counts so many times. May change at any time.
         unconfirmed_s: How long somebody is followed whom the detector does not see.
@@ -42,11 +44,13 @@ class BoxSchedule:
         self.min_score = min_score
         self.unconfirmed_s = unconfirmed_s
         self.stretch = 1
+        self.rest_s = REST_S
         self.reset()
 
     def reset(self) -> None:
         """Forget everybody."""
         self._rested = 0
+        self._ran_ns: int | None = None
         self._missed_since: dict[str, int] = {}  # track id -> stamp of the first run that missed them
 
     def boxes(
@@ -68,9 +72,11 @@ class BoxSchedule:
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
         self._rested += 1
         all_followed = 0 < len(ids) == len(people)
-        if all_followed and not self._missed_since and self._rested < self.detect_every * self.stretch:
+        fresh = self._ran_ns is None or stamp_ns - self._ran_ns <= self.rest_s * 1e9
+        due = not fresh or self._rested >= self.detect_every * self.stretch
+        if all_followed and not self._missed_since and not due:
             return followed
-        self._rested = 0
+        self._rested, self._ran_ns = 0, stamp_ns
         detected = detect()
         kept = self._unconfirmed(ids, followed, detected, stamp_ns)
         return Detections(

@@ -76,7 +76,8 @@ class PersonTracker:
     The same boxes and stamps give the same ids: p1, p2, ... in the order of appearance.
 
     Attributes:
-        max_lost_s: Whoever was not seen for longer than this is somebody new.
+        max_lost_s: Whoever was not seen for longer than this is somebody new, unless they were in the image
+            before: between two images of a slow camera nobody is lost.
     """
 
     def __init__(self, *, max_lost_s: float = 2.0) -> None:
@@ -91,6 +92,7 @@ class PersonTracker:
     def reset(self) -> None:
         """Forget everybody. Ids go on counting, so none is ever used twice."""
         self._tracks: tuple[_Track, ...] = ()
+        self._before_ns = 0
 
     def track(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
         """Name the people of the next frame; stamps never go back (see ``Timeline``).
@@ -104,7 +106,9 @@ class PersonTracker:
         """
         finite = np.isfinite(detections.boxes).all(axis=1)
         detections = Detections(detections.boxes[finite], detections.scores[finite])
-        tracks = [t for t in self._tracks if stamp_ns - t.stamp_ns <= self.max_lost_s * 1e9]
+        oldest = min(stamp_ns - round(self.max_lost_s * 1e9), self._before_ns)
+        tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
+        self._before_ns = stamp_ns
         owners = self._associate(tracks, detections.boxes, stamp_ns)
         boxes = detections.boxes.astype(np.float64)
         current = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ..inference.session import Session
 from ..settings import KEYPOINT_THRESHOLD
 from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
 from ..types import Floats, People2D, Skeletons3D, View
+from .depth import DepthImage, scales
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
 from .smooth import OneEuroFilter
@@ -21,6 +23,17 @@ from .window import MAX_GAP_S, Track
 
 MIN_JOINTS = 4
 _MAX_GAP_FRAMES = 5.0  # where frames have no duration
+REMEMBERED_NS = 2_000_000_000
+
+
+class DepthSource(Protocol):
+    """Who has depth images."""
+
+    def at(self, view: View) -> DepthImage | None:
+        """That of a picture, fitting it; None when there is none."""
+
+    def used(self, measured: int, people: int, reason: str) -> None:
+        """For how many people it was used, and why not for one of the others."""
 
 
 class Lifter:
@@ -38,6 +51,9 @@ class Lifter:
             frames, with score 0. May change at any time, as an attribute.
         smoothing_hz: Lowest cut-off of the 1€ filter over the answers; 0: none. Lower is calmer
             and lags more.
+
+    Attributes:
+        depth: Where depth images come from; None: sizes are those of the bodies in the training.
 
     Raises:
         InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2, or ``smoothing_hz`` is negative.
@@ -61,6 +77,7 @@ class Lifter:
         self._smoother = OneEuroFilter(smoothing_hz) if smoothing_hz else None
         self._delay, self.min_score = delay_frames, min_score
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
+        self.depth: DepthSource | None = None
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
         self.reset()
 
@@ -70,6 +87,7 @@ class Lifter:
         self._waiting: deque[tuple[float, People2D]] = deque()
         self._first_ns: int | None = None
         self._count = 0
+        self._factors: dict[str, tuple[int, float]] = {}
         if self._smoother:
             self._smoother.reset()
 
@@ -129,8 +147,30 @@ class Lifter:
             scores = np.minimum(scores, np.nan_to_num(answer[..., 3]))
         self._prune(float(times[0]))
         roots = place(relative, people.keypoints, _camera(people.view), min_score=self.min_score)
+        factors, measured = self._measure(people, relative, roots)
+        relative, roots = relative * factors[:, None, None], roots * factors[:, None]
         relative, roots = self._smooth(people, relative, roots)
-        return Skeletons3D(people.ids, relative, roots, scores, view=people.view)
+        return Skeletons3D(people.ids, relative, roots, scores, measured, view=people.view)
+
+    def _measure(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """(N,) how much larger everybody is than was assumed, and (N,) whether the depth says so just now.
+
+        Somebody whose depth is not known for a moment stays as large as before.
+        """
+        nobody = np.zeros(len(people), np.bool_)
+        if self.depth is None:
+            return np.ones(len(people), np.float32), nobody
+        found, now = self.depth.at(people.view), people.stamp_ns
+        self._factors = {k: v for k, v in self._factors.items() if 0 <= now - v[0] <= REMEMBERED_NS}
+        measured = nobody
+        if found is not None:
+            scaled = scales(relative, roots, people.keypoints, people.view, found, self.min_score)
+            measured = np.isfinite(scaled.factors)
+            for row in np.flatnonzero(measured):
+                self._factors[people.ids[row]] = (now, float(scaled.factors[row]))
+            self.depth.used(int(measured.sum()), len(people), scaled.reason)
+        factors = [self._factors.get(name, (0, 1.0))[1] for name in people.ids]
+        return np.array(factors, np.float32), measured
 
     def _smooth(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:
         """Joints and pelvis positions, filtered where that is asked for."""

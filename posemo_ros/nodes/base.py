@@ -7,7 +7,7 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import wraps
@@ -28,7 +28,7 @@ from ..topics import DIAGNOSTICS
 from . import qos
 from .given import checked_values, shared_names
 from .monitor import ERROR, OK, WARN, Monitor, Window, to_statistics, to_status
-from .parameters import PARAMETERS, Parameter, Parameters, checked, parameters_of
+from .parameters import PARAMETERS, Parameter, Parameters, Value, checked, parameters_of
 
 P = TypeVar("P", bound=Parameters)
 L = TypeVar("L")
@@ -136,6 +136,13 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
     def load(self) -> L:
         """Validate, load models, warm up and make publishers; raise PosemoError with what is wrong."""
         raise NotImplementedError
+
+    def shown(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of the given parameters that must not be seen as they are, as they may be seen.
+
+        Everybody on the network can read parameters; what is secret in them is kept by the node.
+        """
+        return {}
 
     def await_idle(self) -> None:
         """Before activation: make sure that no work of before is left; raise PosemoError otherwise."""
@@ -340,6 +347,7 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
         values, warnings = checked_values(self._known, given, shared_names([*sys.argv, *arguments]))
         for text in warnings:
             self.get_logger().warning(text)
+        values = {**values, **self.shown(values)}
         overrides.update({name: RosParameter(name, value=value) for name, value in values.items()})
         for parameter in self._known.values():
             _declare(self, parameter)

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -20,7 +20,7 @@ from .. import diagnostics as keys
 from ..errors import InputError
 from ..losses import Loss
 from ..replay.choice import Choice
-from ..replay.source import Source
+from ..replay.source import Source, without_password
 from ..replay.sources import open_source
 from ..topics import COMPRESSED
 from ..types import Frame, View
@@ -30,7 +30,7 @@ from .graph import publishes_results
 from .guard import DISCOVERY_S, LockstepGuard
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
-from .parameters import CameraParameters
+from .parameters import CameraParameters, Value
 from .run import run
 
 JPEG_QUALITY = 90
@@ -65,6 +65,11 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
 
     kind = "camera"
 
+    def shown(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The source without user, password and query."""
+        self._source = str(values.get("source", ""))
+        return {"source": without_password(self._source)} if self._source else {}
+
     def load(self) -> Loaded:
         """Open the source."""
         params = self.params
@@ -73,7 +78,7 @@ class CameraNode(PosemoNode[CameraParameters, Loaded]):
                 "parameter source is empty; it must name a video, pictures, bag, camera number or stream"
             )
         choice = Choice(params.rate or None, params.topic, params.camera_info)
-        source = open_source(params.source, choice)
+        source = open_source(self._source, choice)
         source.losses.on_loss = lambda loss: self._say_loss(source, loss)
         self.on_free(source.close)
         self.monitor.set(keys.SOURCE, source.name)

@@ -15,6 +15,7 @@ from ..pipeline import Models, StageClock, build_lifter
 from ..timeline import Timeline
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
+from . import depth_input
 from .base import SwitchedOff
 from .conversion import MAKE
 from .models import report_networks, store_of
@@ -54,8 +55,10 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; at the end, publish what the lifter still owes."""
+        self.on_stop(lambda: self.monitor.clear(depth_input.PROBLEM))
         self.on_stop(lambda: self._flush(loaded) if self.idle else None)
         topics = {PEOPLE: (Person2DArray, lambda message: self._lift(loaded, message))}
+        loaded.lifter.depth = depth_input.of_topic(self, self.params.depth_topic)
         self.listen(topics=topics, required=(PEOPLE,))
         loaded.lifter.reset()
         loaded.timeline.reset()

@@ -15,6 +15,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
 from ..draw import style
+from ..frames import OPTICAL_UP
 from ..skeleton import H36M17
 from ..types import EMOTIONS, Emotions, EmotionStatus, Skeletons3D
 
@@ -48,6 +49,7 @@ class SkeletonMarkers:
         *,
         min_score: float,
         lifetime_s: float,
+        up: NDArray[np.float64] = OPTICAL_UP,
     ) -> list[Marker]:
         """The markers of one image; those of people who left are deleted.
 
@@ -57,6 +59,7 @@ class SkeletonMarkers:
             emotions: Newest estimates, matched by id.
             min_score: Joints below are left out.
             lifetime_s: Seconds until a marker goes by itself.
+            up: (3,) unit vector in the skeletons' frame that points up in the picture.
         """
         seconds, rest = divmod(lifetime_s, 1)
         lifetime = Duration(sec=int(seconds), nanosec=int(rest * 1e9))
@@ -76,7 +79,7 @@ class SkeletonMarkers:
             for shape in (
                 _bones(joints, seen, skeletons.scores[row], track_id),
                 _joints(joints, seen, skeletons.scores[row], track_id),
-                _text(joints[seen], person_text(track_id, emotions)),
+                _text(joints[seen], person_text(track_id, emotions), up),
                 _trail(path, track_id),
                 _contacts(path, seen),
             ):
@@ -174,13 +177,13 @@ def _contacts(path: Sequence[_Step], seen: NDArray[np.bool_]) -> Marker:
     return marker
 
 
-def _text(joints: NDArray[np.float32], text: str) -> Marker:
+def _text(joints: NDArray[np.float32], text: str, up: NDArray[np.float64]) -> Marker:
     marker = Marker(ns="emotions", type=Marker.TEXT_VIEW_FACING, action=Marker.ADD, text=text)
     marker.scale.z = TEXT_M
     marker.color = _rgba(style.LIGHT)
-    # The optical frame's y axis points down.
-    x, _, z = joints.mean(axis=0).tolist()
-    marker.pose.position = Point(x=x, y=float(joints[:, 1].min()) - ABOVE_HEAD_M, z=z)
+    middle = joints.mean(axis=0)
+    above = ((joints - middle) @ up).max() + ABOVE_HEAD_M
+    marker.pose.position = _point(middle + above * up)
     return marker
 
 
@@ -194,6 +197,6 @@ def _rgba(bgr: Sequence[int], alpha: float = 1.0) -> ColorRGBA:
     return ColorRGBA(r=red, g=green, b=blue, a=alpha)
 
 
-def _point(values: NDArray[np.float32]) -> Point:
+def _point(values: NDArray[np.floating]) -> Point:
     x, y, z = values.tolist()
     return Point(x=x, y=y, z=z)

@@ -18,6 +18,7 @@ from .. import diagnostics as keys
 from ..draw.overlay import overlay
 from ..draw.privacy import Background, Privacy, plain
 from ..draw.style import Picture
+from ..frames import OPTICAL_UP, transformed
 from ..messages import (
     emotions_from_message,
     frame_from_message,
@@ -34,6 +35,7 @@ from .marker_shapes import SkeletonMarkers
 from .parameters import MarkersParameters
 from .result_input import ResultStation
 from .run import run
+from .transforms import Transforms
 
 KEPT = 30
 
@@ -70,6 +72,7 @@ class Loaded:
     markers: LifecyclePublisher
     overlay: Pictures
     blurred: Pictures | None
+    transforms: Transforms | None
 
     @property
     def pictures_wanted(self) -> bool:
@@ -90,11 +93,15 @@ class MarkersNode(ResultStation[MarkersParameters, Loaded]):
 
     def load(self) -> Loaded:
         """Make the publishers."""
-        blurs = self.params.privacy == Privacy.BLUR
+        blurs, target = self.params.privacy == Privacy.BLUR, self.params.target_frame
+        transforms = Transforms(self, target) if target else None
+        if transforms is not None:
+            self.on_free(transforms.close)
         return Loaded(
             self.publisher(MarkerArray, MARKERS),
             self._pictures(OVERLAY),
             self._pictures(BLURRED) if blurs else None,
+            transforms,
         )
 
     def _pictures(self, topic: str) -> Pictures:
@@ -151,13 +158,18 @@ class _Drawing:
         self._emotions = emotions_from_message(message)
 
     def _draw_markers(self, message: Skeleton3DArray) -> None:
-        params = self._node.params
+        params, transforms = self._node.params, self._loaded.transforms
+        skeletons, up = skeletons_from_message(message), OPTICAL_UP
+        if transforms is not None:
+            motion = transforms.to(message.header.frame_id, skeletons.stamp_ns)
+            skeletons, up = transformed(skeletons, motion, transforms.target), motion.rotation @ OPTICAL_UP
         markers = self._markers.draw(
-            message.header,
-            skeletons_from_message(message),
+            MAKE.header(skeletons.view),
+            skeletons,
             self._emotions,
             min_score=params.score_threshold,
             lifetime_s=params.lifetime_s,
+            up=up,
         )
         self._loaded.markers.publish(MarkerArray(markers=markers))
         self._node.monitor.count(keys.PUBLISHED)

@@ -172,7 +172,8 @@ class PeopleParameters(SeenParameters, StationParameters):
     )
     detect_every: int = declared(
         Settings.detect_every,
-        "The detector runs on every k-th image; boxes follow the keypoints in between.",
+        "The detector runs on every k-th image, and once a second at least; boxes follow the "
+        "keypoints in between.",
         1,
         1000,
         live=True,
@@ -222,6 +223,11 @@ class LiftParameters(SeenParameters):
         "How many later images the lifter waits for; 0: no delay, (F - 1) / 2 of its window: most accurate.",
         0,
         121,
+    )
+    depth_topic: str = declared(
+        "",
+        "Depth images aligned with the picture (16UC1 in millimetres, 32FC1 in metres): sizes and distances "
+        "are measured where they show enough of a trunk. Empty: none.",
     )
     smoothing_hz: float = declared(
         Models.smoothing_hz,
@@ -299,7 +305,8 @@ class CameraParameters(Parameters):
     source: str = declared(
         "",
         "A video, picture or folder of pictures, bag, the number of a camera, or the address of a stream "
-        "(rtsp://, http://).",
+        "(rtsp://, http://), in which ${NAME} stands for the environment's NAME; user, password and query "
+        "cannot be read back.",
     )
     topic: str = declared("", "Image topic of a bag with several; empty: the only one.")
     camera_info: str = declared(
@@ -343,7 +350,28 @@ class PrivacyParameter(Parameters):
 
 
 @dataclass(frozen=True)
-class MarkersParameters(PrivacyParameter, ImageParameters):
+class TargetFrameParameter(Parameters):
+    """Of nodes that can show results in another frame than the camera's."""
+
+    target_frame: str = declared(
+        "",
+        "Frame of what is published, by tf2 at the stamp of the image; what has no such transform is left "
+        "out and said. Empty: the camera's own frame.",
+    )
+
+
+@dataclass(frozen=True)
+class FramesParameters(TargetFrameParameter, StationParameters):
+    """Of the node ``frames``."""
+
+    tf: bool = declared(True, "Publish body_<id> and <joint>_<id> on /tf, below the camera's frame.")
+    frame_prefix: str = declared(
+        "", "Before the names of these frames: two cameras may both have somebody called p1."
+    )
+
+
+@dataclass(frozen=True)
+class MarkersParameters(PrivacyParameter, TargetFrameParameter, ImageParameters):
     """Of the node ``markers``."""
 
     lifetime_s: float = declared(
@@ -398,6 +426,7 @@ PARAMETERS: dict[str, type[Parameters]] = {
     "emotion": EmotionParameters,
     "markers": MarkersParameters,
     "viewer": ViewerParameters,
+    "frames": FramesParameters,
     "recorder": RecorderParameters,
     "hri_bridge": StationParameters,
     "vision_bridge": StationParameters,

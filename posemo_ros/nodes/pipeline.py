@@ -12,6 +12,7 @@ from .. import diagnostics as keys
 from ..pipeline import Pipeline
 from ..topics import EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, Frame, Skeletons3D
+from . import depth_input
 from .conversion import MAKE
 from .image_input import ImageStation
 from .models import report_networks, store_of
@@ -48,8 +49,11 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe, and know nobody; at the end, publish what the lifter still owes."""
+        self.on_stop(lambda: self.monitor.clear(depth_input.PROBLEM))
         self.on_stop(lambda: self._flush(loaded))
         super().start(loaded)
+        if loaded.pipeline.lifter is not None:
+            loaded.pipeline.lifter.depth = depth_input.of_topic(self, self.params.depth_topic)
         loaded.pipeline.reset()
 
     def _flush(self, loaded: Loaded) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 from .. import pictures
 from ..camera import Camera
+from ..errors import InputError
 from ..losses import Losses, printable
 from ..types import Frame
 
@@ -108,6 +110,22 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def with_secrets(address: str) -> str:
+    """An address in which ``${NAME}`` is the environment's NAME, so that no file has the password.
+
+    Raises:
+        InputError: The environment has no such name.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise InputError(f"{without_password(address)}: the environment has no {name}, named in it")
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", value, address)
 
 
 def without_password(text: str) -> str:

@@ -18,7 +18,7 @@ from .choice import Choice
 from .foreign import is_film
 from .page_source import PageSource, pages_in
 from .picture_source import PictureSource
-from .source import ACCEPTED, BAG_SUFFIXES, IMAGE_SUFFIXES, Source
+from .source import ACCEPTED, BAG_SUFFIXES, IMAGE_SUFFIXES, Source, with_secrets
 from .stream_source import open_stream
 from .video_source import VideoSource
 
@@ -53,7 +53,7 @@ def _open(text: str, choice: Choice) -> Source:
     if text.startswith("/dev/video") and text.removeprefix("/dev/video").isdecimal():
         return CameraSource(int(text.removeprefix("/dev/video")))
     if "://" in text:
-        return open_stream(text, choice)
+        return open_stream(with_secrets(text), choice)
     path = Path(text)
     try:
         kind = _kind(path)

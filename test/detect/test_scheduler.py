@@ -50,6 +50,15 @@ def test_runs_on_every_frame_while_nobody_is_there() -> None:
     assert detect.runs == 7
 
 
+def test_a_slow_camera_does_not_make_it_rest_for_long() -> None:
+    """Somebody else may have come meanwhile."""
+    schedule, detect, seen = BoxSchedule(detect_every=5), CountingDetector(A), people(a=A)
+    schedule.boxes(People2D(), 0, detect)
+    for i in range(1, 6):
+        schedule.boxes(seen, i * 5 * S, detect)
+    assert detect.runs == 6
+
+
 def test_rests_while_somebody_is_followed() -> None:
     schedule, detect = BoxSchedule(detect_every=5), CountingDetector(A)
     seen = People2D()

@@ -57,6 +57,18 @@ def test_a_runner_keeps_the_id_from_the_first_step(rate_hz: float) -> None:
     assert len(names["ann"]) == 1
 
 
+@pytest.mark.parametrize("rate_hz", [0.2, 0.4, 1.0, 100.0])
+def test_whoever_stays_keeps_the_id_at_every_rate(rate_hz: float) -> None:
+    """At 0.2 Hz more time passes between two images than somebody may be lost for."""
+    names = play(PersonTracker(), lambda t: {"ann": 100.0, "bob": 420.0}, rate_hz, 30)
+    assert {person: len(given) for person, given in names.items()} == {"ann": 1, "bob": 1}
+
+
+def test_whoever_leaves_a_slow_camera_is_somebody_new_afterwards() -> None:
+    names = play(PersonTracker(), lambda t: {} if t == 10 else {"ann": 100.0}, 0.2, 30)
+    assert len(names["ann"]) == 2
+
+
 def crossing(t: float) -> dict[str, float]:
     """Two walk towards each other and pass after 2 s; whoever is behind is hidden meanwhile."""
     ann, bob = 100 + WALK * t, 100 + WALK * (4 - t)

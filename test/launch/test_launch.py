@@ -19,7 +19,7 @@ CODE = "import sys; from launch_testing.launch_test import main; sys.exit(main()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pipeline_launch.py", "respawn_launch.py"])
+@pytest.mark.parametrize("name", ["pipeline_launch.py", "respawn_launch.py", "two_cameras_launch.py"])
 def test_launch(name: str):
     domain = str(random.SystemRandom().randint(1, 100))
     done = subprocess.run(

@@ -13,22 +13,26 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
 from posemo_msgs.msg import Person2DArray
+from rcl_interfaces.msg import ParameterEvent
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CompressedImage, Image
 
 from posemo_ros import diagnostics as keys
 from posemo_ros.camera import Camera
 from posemo_ros.draw import overlay
+from posemo_ros.errors import InputError
 from posemo_ros.nodes import qos
+from posemo_ros.nodes.camera import CameraNode
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.markers import MarkersNode
 from posemo_ros.nodes.recorder import RecorderNode
 from posemo_ros.replay.report import make_report
+from posemo_ros.replay.source import with_secrets
 from posemo_ros.settings import Models
 from posemo_ros.types import People2D
 
 from ..test_hidden_faces import detail, face_of, noise, people, person
-from .bench import SUCCESS, Bench
+from .bench import FAILURE, SUCCESS, Bench
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -134,3 +138,34 @@ def test_a_recorder_that_hides_refuses_the_overlay_of_a_node_that_does_not(
     bench.until(refused, "a refusal")
     assert "/markers has privacy:=none" in said
     assert bench.world.count_subscribers("overlay") == 0
+
+
+@pytest.mark.parametrize("address", ["rtsp://me:geheim@127.0.0.1:1/1", "http://127.0.0.1:1/x?token=geheim"])
+def test_nobody_reads_the_password_of_a_camera(
+    bench: Bench, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events = bench.heard(ParameterEvent, "/parameter_events")
+    node = bench.add(CameraNode, source=address)
+    assert node.trigger_configure() == FAILURE
+    bench.until(lambda: any(e.node == "/camera" for e in events), "the parameters")
+    node.publish_diagnostics()
+    shown = node.get_parameter("source").value
+    assert shown in ("rtsp://127.0.0.1:1/1", "http://127.0.0.1:1/x")
+    for place in (events, node.params, node.monitor.snapshot(), capfd.readouterr()):
+        assert "geheim" not in str(place)
+    assert shown in node.monitor.snapshot().message
+
+
+def test_the_environment_has_the_password(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def remember(text: str, choice: object) -> None:
+        opened.append(with_secrets(text))
+        raise InputError("enough")
+
+    monkeypatch.setattr("posemo_ros.nodes.camera.open_source", remember)
+    monkeypatch.setenv("CAMERA_LOGIN", "me:geheim")
+    node = bench.add(CameraNode, source="rtsp://${CAMERA_LOGIN}@10.0.0.7/1")
+    assert node.trigger_configure() == FAILURE
+    assert opened == ["rtsp://me:geheim@10.0.0.7/1"]
+    assert node.get_parameter("source").value == "rtsp://10.0.0.7/1"

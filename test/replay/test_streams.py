@@ -15,7 +15,7 @@ from posemo_ros import cli
 from posemo_ros.errors import InputError
 from posemo_ros.replay import stream_source
 from posemo_ros.replay.choice import Choice
-from posemo_ros.replay.source import without_password
+from posemo_ros.replay.source import with_secrets, without_password
 from posemo_ros.replay.sources import open_source
 from posemo_ros.replay.stream_source import StreamSource
 from posemo_ros.replay.video_source import VideoSource
@@ -165,3 +165,11 @@ def test_rtsp_and_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert losses["the connection broke"]["images"] >= 2
         assert "secret" not in json.dumps(losses)
         camera.shutdown()
+
+
+def test_names_in_an_address_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGIN", "me:se$cret")
+    assert with_secrets("rtsp://${LOGIN}@10.0.0.7/${LOGIN}") == "rtsp://me:se$cret@10.0.0.7/me:se$cret"
+    assert with_secrets("rtsp://a:p$x@10.0.0.7/{1}") == "rtsp://a:p$x@10.0.0.7/{1}"
+    with pytest.raises(InputError, match=r"^rtsp://10.0.0.7/1: the environment has no NOBODY"):
+        with_secrets("rtsp://me:geheim${NOBODY}@10.0.0.7/1")

@@ -1,0 +1,111 @@
+"""``depth_topic``: used when it fits the picture in time and size, and otherwise said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
+pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
+
+from posemo_msgs.msg import Person2DArray, Skeleton3DArray
+from sensor_msgs.msg import Image
+
+from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.nodes.lifter import LifterNode
+from posemo_ros.nodes.monitor import WARN
+from posemo_ros.settings import Models
+from posemo_ros.types import People2D
+
+from ..lift.test_depth import ROOT, VIEW, body, keypoints
+from .bench import Bench
+from .tiny_models import parameters
+
+pytestmark = pytest.mark.usefixtures("ros")
+SECOND = 1_000_000_000
+
+
+def people(stamp_ns: int) -> Person2DArray:
+    points = keypoints(ROOT + body())
+    low, high = points[0, 5:, :2].min(axis=0), points[0, 5:, :2].max(axis=0)
+    box = np.array([[*low, *high]], np.float32)
+    view = replace(VIEW, stamp_ns=stamp_ns, frame_id="eye")
+    return MAKE.people(People2D(("p1",), box, np.ones(1, np.float32), points, view=view), Models())
+
+
+def depth(stamp_ns: int, metres: float, size: tuple[int, int] = (480, 640), encoding: str = "16UC1") -> Image:
+    kind = np.uint16 if encoding == "16UC1" else np.float32
+    values = np.full(size, metres * (1000 if encoding == "16UC1" else 1), kind)
+    message = Image(height=size[0], width=size[1], encoding=encoding, step=size[1] * values.itemsize)
+    message.header.stamp = MAKE.header(replace(VIEW, stamp_ns=stamp_ns)).stamp
+    message.data = values.tobytes()
+    return message
+
+
+class Lifted:
+    """A lifter with a depth camera."""
+
+    def __init__(self, bench: Bench, tiny_manifest: object) -> None:
+        self.bench = bench
+        values = {**parameters(tiny_manifest, "lifter"), "depth_topic": "depth", "smoothing_hz": 0.0}
+        self.node = bench.up(LifterNode, **values)
+        self.heard = bench.heard(Skeleton3DArray, "skeletons")
+        self._people, self._depth = bench.publisher(Person2DArray, "people"), bench.publisher(Image, "depth")
+
+    def __call__(self, number: int, image: Image | None) -> Skeleton3DArray:
+        if image is not None:
+            self._depth.publish(image)
+            self.bench.until(lambda: self._came(image), "the depth image")
+        count = len(self.heard)
+        self._people.publish(people(number * SECOND // 10))
+        self.bench.until(lambda: len(self.heard) > count, "skeletons")
+        return self.heard[-1]
+
+    def _came(self, image: Image) -> bool:
+        source = self.node._loaded.lifter.depth
+        stamp = image.header.stamp
+        return stamp.sec * SECOND + stamp.nanosec in source._images
+
+    @property
+    def said(self) -> str:
+        return self.node.monitor.snapshot().message
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_people_stand_where_the_depth_says(bench: Bench, tiny_manifest: object, encoding: str) -> None:
+    lifted = Lifted(bench, tiny_manifest)
+    plain = lifted(1, None).skeletons[0]
+    assert not plain.measured
+    wanted = 0.9 * plain.root.z
+    near = lifted(2, depth(2 * SECOND // 10, wanted - 0.1, encoding=encoding)).skeletons[0]
+    assert near.measured
+    assert near.root.z == pytest.approx(wanted, rel=0.1)
+    assert near.root.z < 0.97 * plain.root.z
+    assert near.root.x / near.root.z == pytest.approx(plain.root.x / plain.root.z, rel=0.02)
+    assert lifted.node.monitor.snapshot().values["depth"] == "1 of 1 people placed by depth"
+    assert "distances are from the image alone" not in lifted.said
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (None, "no depth within 20 ms of the image (nothing has come)"),
+        (depth(7 * SECOND, 2.0), "no depth within 20 ms of the image (the nearest is"),
+        (depth(SECOND // 10, 2.0, (360, 640)), "not the same view"),
+        (depth(SECOND // 10, 2.0, (240, 320), "64FC1"), "'64FC1' are not used"),
+        (depth(SECOND // 10, 40.0), "times as large as people are"),
+        (depth(SECOND // 10, 0.0), "too little depth is known"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_the_rest_goes_on(
+    bench: Bench, tiny_manifest: object, image: Image | None, words: str
+) -> None:
+    lifted = Lifted(bench, tiny_manifest)
+    skeleton = lifted(1, image).skeletons[0]
+    assert not skeleton.measured
+    assert np.isfinite(skeleton.root.z)
+    bench.until(lambda: words in lifted.said, "the reason")
+    assert "distances are from the image alone" in lifted.said
+    assert lifted.node.monitor.snapshot().level >= WARN
