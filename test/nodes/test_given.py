@@ -40,7 +40,7 @@ def test_a_wrong_name_for_this_node_is_refused(name: str, nearest: str | None):
 
 
 def test_in_a_file_for_many_nodes_only_what_is_meant_for_us_is_refused():
-    foreign = {"max_velocity": 1.0, "rate_hz": 3, "tf": "a", "robot.base_frame": "b", "loops": 3}
+    foreign = {"max_velocity": 1.0, "rate_hz": 3, "map": "a", "robot.base_frame": "b", "loops": 3}
     values, warnings = checked_values(KNOWN, foreign, set(foreign))
     assert values == {}
     assert len(warnings) == len(foreign)
