@@ -139,7 +139,7 @@ def _scale(
         return np.nan, "too little depth is known on the trunk"
     ratio = measured[known] / assumed[known]
     factor = float(np.median(ratio))
-    if np.quantile(np.abs(ratio - factor) * assumed[known], AGREE) > SPREAD_M:
+    if np.quantile(np.abs(measured[known] / factor - assumed[known]), AGREE) > SPREAD_M:
         return np.nan, "the depth on the trunk is of several things"
     if not PLAUSIBLE[0] <= factor <= PLAUSIBLE[1]:
         return np.nan, f"the depth would make somebody {factor:.1f} times as large as people are"

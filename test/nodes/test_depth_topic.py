@@ -13,6 +13,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
 from sensor_msgs.msg import Image
 
+from posemo_ros.lift.lifter import Lifter
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.lifter import LifterNode
 from posemo_ros.nodes.monitor import WARN
@@ -42,6 +43,16 @@ def depth(stamp_ns: int, metres: float, size: tuple[int, int] = (480, 640), enco
     message.header.stamp = MAKE.header(replace(VIEW, stamp_ns=stamp_ns)).stamp
     message.data = values.tobytes()
     return message
+
+
+@pytest.fixture(autouse=True)
+def known_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that always sees the same body."""
+
+    def infer(self: Lifter, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        return np.tile(body(), (len(points), 1, 1)).astype(np.float32)
+
+    monkeypatch.setattr(Lifter, "_infer", infer)
 
 
 class Lifted:
