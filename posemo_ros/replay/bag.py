@@ -217,12 +217,18 @@ def read_results(path: Path) -> Recording:
                 _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
             except InputError as error:
                 recording.losses.add("results that cannot be read", topic.name, str(error))
+            except AttributeError as error:
+                said = f"{error}: recorded by an older version of this package"
+                recording.losses.add("results that cannot be read", topic.name, said)
         for said in bag.cut_off:
             file, _, why = said.partition(": ")
             recording.losses.add("the recording of the results ends in the middle", file, why)
     if not recording.people:
+        unread = next(iter(recording.losses), None)
         raise InputError(
-            f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
+            f"{path}: {unread}"
+            if unread
+            else f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
         )
     return recording
 

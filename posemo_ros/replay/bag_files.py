@@ -280,7 +280,9 @@ class _Types:
 
     def _store(self, topic: Topic) -> Typestore:
         base = self._ros1 if topic.encoding == "ros1" else self._ros2
-        if topic.kind in base.fielddefs:
+        # Our own messages grow with the package: a bag is read by the definition that it was written with.
+        own = topic.kind.startswith("posemo_msgs/") and bool(topic.definition)
+        if topic.kind in base.fielddefs and not own:
             return base
         if topic.kind not in self._learnt:
             text = topic.definition or _DEFINED_HERE.get(topic.kind, "")

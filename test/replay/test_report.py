@@ -247,6 +247,26 @@ def test_a_message_that_cannot_be_read_is_a_loss(tmp_path: Path, monkeypatch: py
     assert recording.losses.as_dict()["by_reason"]["results that cannot be read"]["images"] == 1
 
 
+def test_results_of_an_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bag carries the definitions that it was written with; a field that is newer is simply not there."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    from posemo_ros.replay import bag_files
+
+    run_offline(Clip(), KnowsAll(), tmp_path)
+    newer = get_typestore(Stores.ROS2_JAZZY)
+    with bag_files.open_bag(tmp_path / "results.mcap") as bag:
+        for topic in bag.topics.values():
+            if topic.kind.startswith("posemo_msgs/"):
+                text = topic.definition.replace("\n", "\nfloat64[] of_tomorrow\n", 1)
+                found = get_types_from_msg(text, topic.kind)
+                newer.register({k: v for k, v in found.items() if k not in newer.fielddefs})
+    monkeypatch.setattr(bag_files, "typestore", lambda: newer)
+    recording = read_results(tmp_path / "results.mcap")
+    assert len(recording.people) == len(recording.skeletons) == len(recording.emotions) == FRAMES
+    assert not recording.losses
+
+
 def test_report_of_an_empty_scene(tmp_path: Path) -> None:
     run_offline(Clip(), KnowsAll(people=0), tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
