@@ -194,8 +194,7 @@ def _results(folder: Path) -> str:
         return _section("Results", "<p>Not tested: python -m train test --config … --ckpt_path …</p>")
     result = json.loads(path.read_text(encoding="utf-8"))
     parts = [_table({"": result["metrics"]})]
-    if "per_action" in result:
-        parts.append(_table(result["per_action"]))
+    parts += [_table(result[t]) for t in ("per_action", "per_camera", "per_joint") if t in result]
     if "confusion" in result:
         rows = {
             t: dict(zip(EMOTIONS, r, strict=True)) for t, r in zip(EMOTIONS, result["confusion"], strict=True)

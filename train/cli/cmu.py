@@ -20,10 +20,10 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--variants",
-        choices=("none", "sam", "tam", "sam+tam"),
+        choices=("none", "sam", "tam", "sam+tam", "motionagformer-xs", "tcn"),
         nargs="+",
-        default=["none", "sam+tam"],
-        help="none, sam, tam, sam+tam",
+        default=["none", "sam", "tam", "sam+tam", "motionagformer-xs", "tcn"],
+        help="networks to compare",
     )
     parser.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="one run each")
     parser.add_argument("--batch", type=integer(1, 100000), default=256, help="windows a step")
@@ -34,13 +34,14 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise", choices=("perfect", "detector"), default="detector", help="of the 2D keypoints"
     )
+    parser.add_argument("--looks", type=integer(1, 1000), default=5, help="validations, for the curves")
     parser.add_argument("--keep", action="store_true", help="put the result into docs/reproduction.md")
 
 
 def _run(args: argparse.Namespace) -> None:
     from train.tables.cmu import Budget, run
 
-    names = ("steps", "batch", "width", "depth", "rate", "views", "noise")
+    names = ("steps", "batch", "width", "depth", "rate", "views", "noise", "looks")
     budget = Budget(**{name: getattr(args, name) for name in names})
     run(args.data, args.out, budget, args.frames, args.variants, args.seeds, keep=args.keep)
 

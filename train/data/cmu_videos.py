@@ -62,7 +62,8 @@ def load_videos(
             if view[..., 2].min() > _NEAREST_M:
                 name = f"{motion.clips[segment]} from frame {motion.starts[segment]} camera {number}"
                 keypoints = _keypoints(view, noise, chance, rays=rays)
-                videos.append(Video(name, motion.actions[segment], keypoints, view[:, :17] - view[:, :1]))
+                joints = view[:, :17] - view[:, :1]
+                videos.append(Video(name, motion.actions[segment], keypoints, joints, camera=str(number)))
     if max_videos is not None and len(videos) > max_videos:
         videos = [videos[i] for i in np.linspace(0, len(videos) - 1, max_videos).astype(int)]
     return videos

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -209,7 +209,8 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
                 if (subject, number) not in cameras:
                     raise InputError(f"{folder}: no camera {CAMERA_IDS[number]} of {subject}; see {SECTION}")
                 pose = cameras[subject, number]
-                videos.append(_video(name, action, pixels, joints, pose, IMAGE_SIZES[number]))
+                video = _video(name, action, pixels, joints, pose, IMAGE_SIZES[number])
+                videos.append(replace(video, camera=CAMERA_IDS[number]))
     return videos
 
 

@@ -36,7 +36,26 @@ def _flip() -> np.ndarray:
 
 
 # mpii_get_pck_auc_joint_groups.m counts joints 1 to 14 from one: not the root, the spine, the head.
-LAYOUT = Layout(_flip(), _flip(), ROOT, pck_joints=np.arange(14), frame_mean=True)
+NAMES = (
+    "head_top",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "pelvis",
+    "spine",
+    "head",
+)
+LAYOUT = Layout(_flip(), _flip(), ROOT, pck_joints=np.arange(14), frame_mean=True, names=NAMES)
 
 
 def load_videos(folder: Path, split: str) -> list[Video]:

@@ -30,6 +30,7 @@ class Layout:
         root: Index of the 3D joint at the origin.
         pck_joints: The 3D joints that PCK and AUC count; None: all but the root, which is never wrong.
         frame_mean: Errors are averaged over all frames, not over the means of the actions.
+        names: J names of the 3D joints.
     """
 
     keypoints_flip: Index
@@ -37,6 +38,7 @@ class Layout:
     root: int
     pck_joints: Index | None = None
     frame_mean: bool = False
+    names: tuple[str, ...] = H36M17.joints
 
     @property
     def judged(self) -> Index:
@@ -56,7 +58,12 @@ def without(flip: Index, joint: int) -> Index:
     return np.asarray(kept - (kept > joint), np.int64)
 
 
-H36M_NO_NOSE = Layout(without(H36M17.flip_index, NOSE), without(H36M17.flip_index, NOSE), 0)
+H36M_NO_NOSE = Layout(
+    without(H36M17.flip_index, NOSE),
+    without(H36M17.flip_index, NOSE),
+    0,
+    names=(*H36M17.joints[:NOSE], *H36M17.joints[NOSE + 1 :]),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +76,7 @@ class Video:
         keypoints: (T, J, C) float32, normalised as the network sees them; C = 2 or 3 (score).
         joints: (T, J, 3) float32 metres, camera axes, relative to the root.
         valid: (T,) frames that are trained on and tested on; the others are context only.
+        camera: Which one; errors are also told by camera.
     """
 
     name: str
@@ -76,6 +84,7 @@ class Video:
     keypoints: Floats
     joints: Floats
     valid: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    camera: str = ""
 
     def __post_init__(self) -> None:
         if not len(self.valid):

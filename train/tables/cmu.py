@@ -2,14 +2,16 @@
 
 PoseFormer with and without the modules, for several window lengths and seeds, all with the same
 data, steps and batch: CMU train clips seen by random virtual cameras, tested on every frame of the
-test clips. Beside them what answers without looking (the zero pose, the mean pose) and a ridge
-regression from the window to the pose. Runs that are finished are not repeated, so the command can
-be stopped and started again.
+test clips. Beside them MotionAGFormer-XS and the strided TCN of the starter lifter, what answers without
+looking (the zero pose, the mean pose) and a ridge regression from the window to the pose. Runs that are
+finished are not repeated, and one that was stopped goes on from its last checkpoint, so the command can be
+stopped and started again. ``curves.png`` shows whether the runs were long enough.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,15 +23,20 @@ from numpy.typing import NDArray
 
 from train.data.modules import Cmu
 from train.data.sequences import Windows
+from train.tasks.callbacks import read_logs
 from train.tasks.lifter import by_action
 
 MEASURED = Path(__file__).resolve().parent / "measured" / "cmu.json"
-VARIANTS = {
+AG_FORMER, TCN = "motionagformer-xs", "tcn"
+VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two other networks
     "none": {},
     "sam": {"sam": "after_msa"},
     "tam": {"tam": "after_msa"},
     "sam+tam": {"sam": "after_msa", "tam": "after_msa"},
+    AG_FORMER: {},
+    TCN: {},
 }
+_TCN_WIDTH = 256  # that of the starter lifter
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 _RIDGE = 1e-3
 
@@ -42,6 +49,7 @@ class Budget:
         steps, batch: Training steps and windows per step.
         width, depth: Of PoseFormer: numbers per joint, blocks of each stack.
         rate: Learning rate, constant; the averaged weights are tested.
+        looks: Validations, evenly over the steps, on training clips kept apart: the curves.
         views: Virtual cameras per clip.
         noise: Of the 2D keypoints, ``perfect`` or ``detector``.
     """
@@ -53,6 +61,14 @@ class Budget:
     rate: float = 4e-4
     views: int = 4
     noise: str = "detector"
+    looks: int = 5
+
+
+def possible(frames: int, variant: str) -> bool:
+    """Whether a network can have a window: MotionAGFormer needs neighbours in time, the TCN a power of 3."""
+    if variant == AG_FORMER:
+        return frames > 1
+    return variant != TCN or frames in (3, 9, 27, 81, 243)
 
 
 def run(
@@ -84,20 +100,66 @@ def run(
     if unknown:
         raise ValueError(f"variants {unknown} are unknown (known: {', '.join(VARIANTS)})")
     rows = baselines(data, budget, frames, max_videos)
-    for f in frames:
-        for variant in variants:
-            results = [_one(data, out, budget, f, variant, seed, max_videos) for seed in seeds]
-            rows.append({"frames": f, "variant": variant, "seeds": len(seeds), **_spread(results)})
-            print(_text(rows[-1]), flush=True)
-    summary = {"budget": asdict(budget), "rows": rows}
+    wanted = [(f, v) for f in frames for v in variants if possible(f, v)]
+    done: dict[tuple[int, str], list[dict[str, float]]] = {key: [] for key in wanted}
+    summary: dict[str, Any] = {"budget": asdict(budget), "rows": rows}
+    for seed in seeds:  # seed by seed, so that a comparison that is stopped has all networks
+        for f, variant in wanted:
+            done[f, variant].append(_one(data, out, budget, f, variant, seed, max_videos))
+            there = [_row(key, results) for key, results in done.items() if results]
+            summary = {"budget": asdict(budget), "rows": [*rows, *there]}
+            _write(out, summary, keep=keep)
+            print(_text(_row((f, variant), done[f, variant])), flush=True)
+    print("\n".join(table(summary)))
+    return summary
+
+
+def _row(key: tuple[int, str], results: list[dict[str, float]]) -> dict[str, Any]:
+    return {"frames": key[0], "variant": key[1], "seeds": len(results), **_spread(results)}
+
+
+def _write(out: Path, summary: dict[str, Any], *, keep: bool) -> None:
+    """The summary so far, and the curves of all runs in one picture."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(summary, indent=1) + "\n"
     (out / "summary.json").write_text(text, encoding="utf-8")
+    draw_comparison(out, out / "curves.png")
     if keep:
         MEASURED.parent.mkdir(exist_ok=True)
         MEASURED.write_text(text, encoding="utf-8")
-    print("\n".join(table(summary)))
-    return summary
+
+
+def draw_comparison(out: Path, path: Path) -> None:
+    """Validation error by step of every run below ``out``: a plot per window length, a colour per network.
+
+    Args:
+        out: Folder of the runs, ``f9-sam+tam-seed0`` and so on.
+        path: PNG file.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    runs = [(_named(p.name), read_logs(p).get("val/mpjpe_mm", [])) for p in sorted(out.glob("f*-seed*"))]
+    lengths = sorted({name[0] for name, _ in runs})
+    figure = Figure(figsize=(5 * max(len(lengths), 1), 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, f in enumerate(lengths):
+        axes = figure.add_subplot(1, len(lengths), i + 1)
+        for (length, variant, seed), points in runs:
+            if length == f and points:
+                colour = f"C{list(VARIANTS).index(variant)}"
+                axes.plot(*zip(*points, strict=True), color=colour, label=variant if seed == 0 else None)
+        axes.set(title=f"f = {f}", xlabel="step", ylabel="MPJPE mm, training clips kept apart")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    figure.savefig(path, dpi=90)
+
+
+def _named(folder: str) -> tuple[int, str, int]:
+    """``f9-sam+tam-seed0`` as (9, "sam+tam", 0)."""
+    head, _, seed = folder.rpartition("-seed")
+    frames, _, variant = head[1:].partition("-")
+    return int(frames), variant, int(seed)
 
 
 def config(
@@ -110,13 +172,7 @@ def config(
         "model": {
             "class_path": "train.tasks.lifter.Lifter",
             "init_args": {
-                "network": "poseformer",
-                "options": {
-                    "frames": frames,
-                    "width": budget.width,
-                    "depth": budget.depth,
-                    **VARIANTS[variant],
-                },
+                **network(budget, frames, variant),
                 "optimizer": {
                     "class_path": "torch.optim.AdamW",
                     "init_args": {"lr": budget.rate, "weight_decay": 0.01},
@@ -133,11 +189,24 @@ def config(
             "accelerator": "cpu",
             "enable_progress_bar": False,
             "enable_model_summary": False,
-            "limit_val_batches": 0,
+            "check_val_every_n_epoch": None,
+            "val_check_interval": max(1, budget.steps // budget.looks),
             "log_every_n_steps": 50,
         },
-        "checkpoint": {"monitor": None, "save_top_k": 0},
+        "checkpoint": {"monitor": None, "save_top_k": 1, "every_n_train_steps": 200},
     }
+
+
+def network(budget: Budget, frames: int, variant: str) -> dict[str, Any]:
+    """What a configuration's ``model.init_args`` say of a network."""
+    if variant == AG_FORMER:  # its own recipe's loss; all of its sizes
+        weights = {"sequence_weight": 1.0, "centre_weight": 0.0, "scale_weight": 0.5, "velocity_weight": 20.0}
+        return {"network": "motionagformer", "options": {"frames": frames, "channels": 2}, **weights}
+    if variant == TCN:
+        options = {"frames": frames, "channels": 2, "width": _TCN_WIDTH}
+        return {"network": "temporal_lifter", "options": options}
+    sizes = {"frames": frames, "width": budget.width, "depth": budget.depth}
+    return {"network": "poseformer", "options": {**sizes, **VARIANTS[variant]}}
 
 
 def _data(data: Path, budget: Budget, max_videos: int | None) -> dict[str, Any]:
@@ -147,6 +216,7 @@ def _data(data: Path, budget: Budget, max_videos: int | None) -> dict[str, Any]:
         "noise": budget.noise,
         "max_videos": max_videos,
         "batch": budget.batch,
+        "val_stride": 30,
         "workers": 0,
     }
 
@@ -160,10 +230,14 @@ def _one(
     folder = out / f"f{frames}-{variant}-seed{seed}"
     result, path = folder / "test.json", folder / "run.yaml"
     text = yaml.safe_dump(config(data, folder, budget, frames, variant, seed, max_videos))
-    if not result.exists() or path.read_text(encoding="utf-8") != text:
+    same = path.exists() and path.read_text(encoding="utf-8") == text
+    if not same or not result.exists():
+        if not same and folder.exists():
+            shutil.rmtree(folder)  # of another budget
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        run_task(["fit", "--config", str(path)])
+        last = folder / "checkpoints" / "last.ckpt"
+        run_task(["fit", "--config", str(path), *([f"--ckpt_path={last}"] if last.exists() else [])])
         run_task(["test", "--config", str(path), f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"])
     measured = json.loads(result.read_text(encoding="utf-8"))
     return {**measured["per_action"]["average"], "parameters": float(measured["parameters"])}
@@ -263,7 +337,8 @@ def section() -> str:
         f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']}, {seeds} seeds "
         f"(mean ± standard deviation); CMU train clips, virtual cameras per clip: {b['views']}, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
-        "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's."
+        "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's, "
+        f"`{TCN}`: the network of the starter lifter."
     )
     return "\n\n".join([title, conditions, "\n".join(table(summary)), verdict(summary)])
 

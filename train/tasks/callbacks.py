@@ -170,8 +170,9 @@ class Results(Callback):
             "precision": str(trainer.precision),
             "device": str(trainer.strategy.root_device),
         }
-        if getattr(module, "per_action", None):
-            result["per_action"] = module.per_action
+        for table in ("per_action", "per_camera", "per_joint"):
+            if getattr(module, table, None):
+                result[table] = getattr(module, table)
         self.folder.mkdir(parents=True, exist_ok=True)
         if hasattr(module, "confusion"):
             result["confusion"] = np.asarray(module.confusion).tolist()

@@ -34,8 +34,8 @@ class Lifter(Task):
 
     Logged for validation and test: ``mpjpe_mm`` (protocol 1), ``p_mpjpe_mm`` (protocol 2),
     ``mpjve_mm`` (test alone: it needs every frame), each the unweighted mean of the actions' means;
-    ``pck``, ``auc`` over all frames, the root not counted; after the test the table per action is in
-    ``per_action``.
+    ``pck``, ``auc`` over all frames, the root not counted. After the test the tables by action and by
+    camera are in ``per_action`` and ``per_camera``, MPJPE by action and joint in ``per_joint``.
 
     Args:
         network, task options: See ``Task``.
@@ -70,6 +70,8 @@ class Lifter(Task):
         self.score_weight = score_weight
         self.flip_test = flip_test
         self.per_action: dict[str, dict[str, float]] = {}
+        self.per_camera: dict[str, dict[str, float]] = {}
+        self.per_joint: dict[str, dict[str, float]] = {}
 
     @property
     def fixed_settings(self) -> dict[str, Any]:
@@ -157,6 +159,9 @@ class Lifter(Task):
         windows = self.datamodule.datasets[part]
         table = by_action(rows["predicted"].numpy(), rows["truth"].numpy(), rows["index"].numpy(), windows)
         self.per_action = table
+        answers = rows["predicted"].numpy(), rows["truth"].numpy(), rows["index"].numpy()
+        self.per_camera = by_camera(*answers, windows)
+        self.per_joint = by_joint(*answers, windows)
         self.report(part, {name: value for name, value in table["average"].items() if np.isfinite(value)})
 
 
@@ -196,27 +201,60 @@ def by_action(
         Action (and ``average``) -> ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm`` (NaN where no two
         consecutive frames were judged), ``pck``, ``auc`` (0..1).
     """
-    video, frame = windows.video_of[index], windows.centres[index]
-    actions = np.array([v.action for v in windows.videos])[video]
-    judged = windows.layout.judged
-
-    def figures(chosen: NDArray[np.int64]) -> dict[str, float]:
-        a, b = predicted[chosen], truth[chosen]
-        follows = (np.diff(video[chosen]) == 0) & (np.diff(frame[chosen]) == 1)
-        return {
-            "mpjpe_mm": MM * metrics.mpjpe(a, b),
-            "p_mpjpe_mm": MM * metrics.p_mpjpe(a, b),
-            "mpjve_mm": MM * metrics.mpjve(a, b, follows),
-            "pck": metrics.pck(a[:, judged], b[:, judged]),
-            "auc": metrics.auc(a[:, judged], b[:, judged]),
-        }
-
-    table = {str(a): figures(np.flatnonzero(actions == a)) for a in dict.fromkeys(actions)}
-    average = figures(np.arange(len(predicted)))
+    table = _by(np.array([v.action for v in windows.videos]), predicted, truth, index, windows)
+    average = _figures(predicted, truth, index, windows)
     if not windows.layout.frame_mean:
         for name in ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm"):
             average[name] = float(np.mean([row[name] for row in table.values()]))
     return {**table, "average": {**average, "frames": float(len(predicted))}}
+
+
+def by_camera(
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], index: NDArray[np.int64], windows: Windows
+) -> dict[str, dict[str, float]]:
+    """Camera -> the measures of ``by_action``, all its frames alike."""
+    return _by(np.array([v.camera for v in windows.videos]), predicted, truth, index, windows)
+
+
+def by_joint(
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], index: NDArray[np.int64], windows: Windows
+) -> dict[str, dict[str, float]]:
+    """Action (and ``average``, their unweighted mean) -> joint -> mean error in mm."""
+    errors = MM * np.linalg.norm(predicted - truth, axis=-1)  # (N, J)
+    actions = np.array([v.action for v in windows.videos])[windows.video_of[index]]
+    means = {str(a): errors[actions == a].mean(0) for a in dict.fromkeys(actions)}
+    means["average"] = errors.mean(0) if windows.layout.frame_mean else np.mean(list(means.values()), 0)
+    names = windows.layout.names
+    return {a: dict(zip(names, map(float, row), strict=True)) for a, row in means.items()}
+
+
+def _by(
+    groups: NDArray[np.str_],
+    predicted: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    index: NDArray[np.int64],
+    windows: Windows,
+) -> dict[str, dict[str, float]]:
+    """The measures by a group (videos,) of the videos."""
+    of = groups[windows.video_of[index]]
+    return {
+        str(g): _figures(predicted[of == g], truth[of == g], index[of == g], windows)
+        for g in dict.fromkeys(of)
+    }
+
+
+def _figures(
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], index: NDArray[np.int64], windows: Windows
+) -> dict[str, float]:
+    video, frame, judged = windows.video_of[index], windows.centres[index], windows.layout.judged
+    follows = (np.diff(video) == 0) & (np.diff(frame) == 1)
+    return {
+        "mpjpe_mm": MM * metrics.mpjpe(predicted, truth),
+        "p_mpjpe_mm": MM * metrics.p_mpjpe(predicted, truth),
+        "mpjve_mm": MM * metrics.mpjve(predicted, truth, follows),
+        "pck": metrics.pck(predicted[:, judged], truth[:, judged]),
+        "auc": metrics.auc(predicted[:, judged], truth[:, judged]),
+    }
 
 
 class LifterPretraining(Task):

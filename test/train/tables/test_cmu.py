@@ -10,7 +10,7 @@ from train.data.sequences import H36M, Video, Windows
 from train.tables import cmu
 from train.tables.cmu import Budget, ridge, run, table
 
-TINY = Budget(steps=3, batch=8, width=8, depth=1, views=1)
+TINY = Budget(steps=3, batch=8, width=8, depth=1, views=1, looks=1)
 
 
 def test_ridge_finds_a_linear_map() -> None:
@@ -27,7 +27,8 @@ def test_ridge_finds_a_linear_map() -> None:
 
 def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"variants \['cam'\] are unknown \(known: none, sam, tam, sam\+tam\)"
+        ValueError,
+        match=r"variants \['cam'\] are unknown \(known: none, sam, tam, sam\+tam, motionag.*, tcn\)",
     ):
         run(tmp_path, tmp_path, TINY, [1], ["cam"], [0])
 
@@ -35,9 +36,11 @@ def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
-    summary = run(shared_data, tmp_path, TINY, [3], ["none", "sam+tam"], [0, 1], max_videos=12)
+    variants = ["none", "sam+tam", "motionagformer-xs", "tcn"]
+    summary = run(shared_data, tmp_path, TINY, [3], variants, [0, 1], max_videos=12)
     rows = {(r["frames"], r["variant"]): r for r in summary["rows"]}
-    assert set(rows) == {("-", "zero pose"), ("-", "mean pose"), (3, "linear"), (3, "none"), (3, "sam+tam")}
+    assert set(rows) == {("-", "zero pose"), ("-", "mean pose"), (3, "linear"), *((3, v) for v in variants)}
+    assert (tmp_path / "curves.png").stat().st_size > 5000
     single = [
         json.loads((tmp_path / f"f3-none-seed{s}/test.json").read_text())["per_action"]["average"]["mpjpe_mm"]
         for s in (0, 1)
@@ -47,7 +50,7 @@ def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     assert rows[3, "sam+tam"]["parameters"] > rows[3, "none"]["parameters"]
     assert rows["-", "mean pose"]["mpjpe_mm"] < rows["-", "zero pose"]["mpjpe_mm"]
     assert rows["-", "mean pose"]["mpjve_mm"] == pytest.approx(rows["-", "zero pose"]["mpjve_mm"])
-    assert len(table(summary)) == 2 + 5
+    assert len(table(summary)) == 2 + 7
     before = (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns
     run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=12)  # goes on, repeats nothing
     assert (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns == before
@@ -68,3 +71,12 @@ def test_the_verdict_compares_with_the_spread_of_the_seeds() -> None:
         "-5.0 mm at f = 9 (better)."
     )
     assert cmu.verdict({"rows": rows[:1]}) == ""
+
+
+def test_what_a_network_cannot_look_at_is_left_out() -> None:
+    asked = [(f, v) for f in (1, 9, 10) for v in cmu.VARIANTS]
+    assert [key for key in asked if not cmu.possible(*key)] == [
+        (1, "motionagformer-xs"),
+        (1, "tcn"),
+        (10, "tcn"),
+    ]
