@@ -8,6 +8,7 @@ writes one)::
     settings: {detect_every: 5, delay_frames: 13, …}   # of ``settings.Models`` and ``settings.Settings``
     manifests: [models.yaml]   # read besides the package's own; relative to this file
     missing: how to get the models that do not come with the package
+    note: what whoever starts the chain should know, such as that its networks are weak
 
 What is named singly (an option, a launch argument) goes before the preset.
 """
@@ -27,7 +28,7 @@ from .inference.resources import share_dir
 from .inference.store import ModelStore
 from .settings import Models, Settings
 
-_KEYS = ("description", "models", "settings", "manifests", "missing")
+_KEYS = ("description", "models", "settings", "manifests", "missing", "note")
 CHAIN_SETTINGS = tuple(f.name for f in fields(Models) if f.name not in STATIONS)
 
 
@@ -42,6 +43,7 @@ class Preset:
         settings: Fields of ``Models`` (but the stations) and ``Settings``.
         manifests: More manifest files.
         missing: What to do where a model is not on this machine.
+        note: Said at every start; empty for none.
     """
 
     name: str = ""
@@ -50,6 +52,7 @@ class Preset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     manifests: tuple[Path, ...] = ()
     missing: str = ""
+    note: str = ""
 
     def choose(self, given: Mapping[str, Any]) -> Models:
         """The networks: what is given, else the preset's, else the default."""
@@ -133,6 +136,7 @@ def _parse(path: Path, data: object) -> Preset:
         settings,
         tuple(path.parent / m for m in manifests),
         str(data.get("missing", "")),
+        str(data.get("note", "")),
     )
 
 

@@ -125,6 +125,14 @@ def test_commands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "there is no preset 'slow': neither a file nor one of accurate, fast" in capsys.readouterr().err
 
 
+def test_a_note_is_said_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = _write(tmp_path / "mine.yaml", models={"lifter": "posemo-lifter"}, note="not for robots")
+    models_from(_options("--preset", preset))
+    assert capsys.readouterr().err == "preset mine: not for robots\n"
+    models_from(_options("--preset", "fast"))
+    assert capsys.readouterr().err == ""
+
+
 def test_the_launch_file_gives_nodes_what_they_know() -> None:
     known = {parameter.name for parameter in NODES["keypoints"]}
     preset = load_preset("accurate")

@@ -157,6 +157,7 @@ def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence:
         "settings": dict(chosen.settings),
         "manifests": sorted(manifests),
         "missing": chosen.missing.strip(),
+        **({"note": chosen.note.strip()} if chosen.note else {}),
     }
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False, width=110), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -139,6 +140,8 @@ def models_from(args: argparse.Namespace) -> Models:
     models = preset.choose(_given(args, [*STATIONS, *CHAIN_SETTINGS]))
     used = replace(preset, models={s: n for s, n in preset.models.items() if hasattr(args, s)})
     used.check(store_for(args), models)
+    if preset.note:
+        print(f"preset {preset.name}: {preset.note}", file=sys.stderr)
     return models
 
 

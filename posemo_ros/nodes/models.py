@@ -45,13 +45,16 @@ def warm_up(sessions: Mapping[str, Session]) -> None:
 
 
 def report_networks(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, Session]) -> None:
-    """Run each network once; put into log and diagnostics which model runs on what.
+    """Run each network once; put into log and diagnostics which model runs on what, and the preset's note.
 
     Args:
         node: The node.
         models: The names in the manifest.
         sessions: Loaded networks by station.
     """
+    preset = preset_of(node.params)
+    if preset.note:
+        node.get_logger().warning(f"preset {preset.name}: {preset.note}")
     for station, network in networks_of(models, sessions).items():
         node.monitor.set(keys.network(station), network)
         node.get_logger().info(f"{station}: {network}")

@@ -19,13 +19,15 @@ from train.models.zoo import build  # noqa: E402
 
 SIZES = {"width": 8, "blocks": 1, "modules": (1, 1, 1), "layer1": (1, 8), "crop_width": 64, "crop_height": 96}
 WORDS = "hrnet,width=8,blocks=1,modules=(1,1,1),layer1=(1,8),crop_width=64,crop_height=96"
-BOXES = np.float32([[30, 20, 90, 140], [120, 30, 170, 150]])
+BOXES = np.float32([[30, 20, 90, 140], [110, 30, 150, 150]])
 
 
 def weights(path: Path, seed: int, placement: str) -> str:
     torch.manual_seed(seed)
     network = build("hrnet", placement=placement, **SIZES).network
-    torch.nn.init.normal_(network.final_layer.weight, std=0.3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)  # HRNet's own start gives maps of nearly nothing
     torch.save(network.state_dict(), path)
     return f"{WORDS},placement={placement}@{path}"
 

@@ -21,7 +21,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from train.data.h36m_detections import estimator, write_detections
 
-    print(write_detections(args.data, args.videos, args.name, estimator(args.keypoints)))
+    estimate = estimator(args.keypoints)
+    print(write_detections(args.data, args.videos, args.name, estimate, model=args.keypoints))
 
 
 COMMAND = Command(

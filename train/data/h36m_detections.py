@@ -6,6 +6,7 @@ keypoints, widened, so that the keypoint networks alone are compared; say so bes
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import ModelError
+from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
@@ -46,26 +47,33 @@ def estimator(model: str, *, runtime: str = "auto", store: ModelStore | None = N
     return KeypointEstimator(session, replace(spec, flip_test=True)).estimate
 
 
-def write_detections(folder: Path, videos: Path, name: str, estimate: Estimate) -> Path:
+def write_detections(folder: Path, videos: Path, name: str, estimate: Estimate, *, model: str = "") -> Path:
     """Write ``data_2d_h36m_<name>.npz`` for all actions of ``data_2d_h36m_gt.npz``.
+
+    Every finished video lies in ``data_2d_h36m_<name>.parts`` until all are there: a command that was
+    stopped goes on with the next one.
 
     Args:
         folder: Of the npz files.
         videos: ``<subject>/[Videos/]<action>.<camera>.mp4`` as in Human3.6M's download.
         name: Of the new kind of keypoints.
         estimate: See ``estimator``.
+        model: Which network that is; the parts of another one are not gone on with.
 
     Raises:
-        InputError: A video or file is missing, or a video is too short.
+        InputError: A video or file is missing, a video is too short, or another network left its parts.
     """
     path = folder / "data_2d_h36m_gt.npz"
     truth = load_pickled(path, ["positions_2d"], "true 2D keypoints, for the boxes", SECTION)["positions_2d"]
+    out, parts = folder / f"data_2d_h36m_{name}.npz", folder / f"data_2d_h36m_{name}.parts"
+    _claim(parts, model)
     found: dict[str, dict[str, list[Floats]]] = {}
     for subject, actions in truth.items():
         found[subject] = {}
         for action, views in actions.items():
             found[subject][action] = [
-                _detect(
+                _once(
+                    parts / f"{subject} {action}.{camera}.npy",
                     _video_path(videos / subject, action, camera),
                     boxes_around(floats(view, (None, 17, None), path, f"{subject} {action}", SECTION)),
                     estimate,
@@ -74,11 +82,32 @@ def write_detections(folder: Path, videos: Path, name: str, estimate: Estimate) 
             ]
     symmetry = [[a for a, _ in H36M17.pairs], [b for _, b in H36M17.pairs]]
     metadata = {"layout_name": "h36m", "num_joints": len(H36M17), "keypoints_symmetry": symmetry}
-    out = folder / f"data_2d_h36m_{name}.npz"
     np.savez_compressed(
         out, positions_2d=np.array(found, dtype=object), metadata=np.array(metadata, dtype=object)
     )
+    shutil.rmtree(parts)
     return out
+
+
+def _claim(parts: Path, model: str) -> None:
+    parts.mkdir(exist_ok=True)
+    owner = parts / "model.txt"
+    before = owner.read_text(encoding="utf-8") if owner.exists() else model
+    if before != model:
+        raise InputError(f"{parts}: begun with {before!r}, not {model!r}; remove it or choose another --name")
+    owner.write_text(model, encoding="utf-8")
+
+
+def _once(part: Path, video: Path, boxes: Floats, estimate: Estimate) -> Floats:
+    """The keypoints of a video, detected unless an earlier call did."""
+    if part.exists():
+        return np.asarray(np.load(part, allow_pickle=False), np.float32)
+    points = _detect(video, boxes, estimate)
+    half = part.with_suffix(".part")
+    with half.open("wb") as file:
+        np.save(file, points)
+    half.replace(part)  # whole or not at all
+    return points
 
 
 def boxes_around(keypoints: Floats) -> Floats:

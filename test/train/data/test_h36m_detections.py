@@ -52,3 +52,26 @@ def test_missing_and_short_videos(tmp_path: Path) -> None:
     _video(tmp_path / "S9" / f"Walking.{IDS[0]}.mp4", 2)
     with pytest.raises(InputError, match="2 frames; expected 8"):
         h36m_detections.write_detections(tmp_path, tmp_path, "ours", lambda *_: np.zeros((1, 17, 3), "f4"))
+
+
+def test_stopped_detections_go_on_with_the_next_video(tmp_path: Path) -> None:
+    write_h36m(tmp_path, subjects=("S9",), actions=("Walking",), frames=5)
+    for camera in IDS:
+        _video(tmp_path / f"S9/Walking.{camera}.mp4", 9)
+    asked: list[int] = []
+
+    def estimate(frame: Frame, box: np.ndarray) -> np.ndarray:
+        asked.append(frame.stamp_ns)
+        if len(asked) == 12:  # in the second video
+            raise KeyboardInterrupt
+        return np.full((1, 17, 3), len(asked) // 8, np.float32)
+
+    with pytest.raises(KeyboardInterrupt):
+        h36m_detections.write_detections(tmp_path, tmp_path, "ours", estimate, model="a")
+    with pytest.raises(InputError, match=r"begun with 'a', not 'b'; remove it or choose another --name"):
+        h36m_detections.write_detections(tmp_path, tmp_path, "ours", estimate, model="b")
+    asked = [0] * 20
+    h36m_detections.write_detections(tmp_path, tmp_path, "ours", estimate, model="a")
+    assert len(asked) == 20 + 3 * 8  # the first of the four videos was there
+    assert not (tmp_path / "data_2d_h36m_ours.parts").exists()
+    assert len(h36m.load_videos(tmp_path, "ours", ("S9",))) == 4
