@@ -17,7 +17,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.draw.overlay import overlay
 from posemo_ros.draw.scene import fit_view, scene
 from posemo_ros.errors import InputError
-from posemo_ros.inference.manifest import ImageInput, KeypointSpec
+from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.inference.session import Feeds, Outputs, Session, TensorSpec, check_feeds
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
@@ -93,13 +93,14 @@ def open_network(source: str, store: ModelStore | None = None) -> Network:
     """
     store = store or ModelStore()
     read = read_source(source, store)
+    spec: object = None
     if read.entry is None:
         spec = store.spec(read.name).spec
         session: Session = open_session(store.path(read.name), runtime="onnxruntime")
     else:
-        settings = dict(read.entry.settings) if read.entry.task == "keypoints" else {}
-        spec = KeypointSpec(**{**settings, "input": ImageInput(**settings["input"])}) if settings else None
         session = TorchSession(read.entry)
+        if read.entry.task == "keypoints":
+            spec = read.entry.spec(KeypointSpec)
     if not isinstance(spec, KeypointSpec) or spec.codec not in ("quarter", "dark", "udp"):
         raise InputError(f"{source}: expected a keypoint network with heat maps, such as the run of an HRNet")
     kept = _Kept(session)
