@@ -35,6 +35,8 @@ class Ema(WeightAveraging):
 
     def __init__(self, decay: float = 0.999) -> None:
         def average(mean: Tensor, current: Tensor, count: Tensor) -> Tensor:
+            if not mean.is_floating_point():  # buffers of indices: the mean of 5 and 5 would be cut to 4
+                return current
             kept = min(decay, (1.0 + float(count)) / (10.0 + float(count)))
             return kept * mean + (1 - kept) * current
 

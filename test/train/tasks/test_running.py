@@ -164,6 +164,18 @@ def test_averaged_weights() -> None:
     assert average(mean, current, torch.tensor(1)) == pytest.approx(2 / 11 * 1 + 9 / 11 * 2)
 
 
+def test_averaged_buffers_of_indices_stay_what_they_are() -> None:
+    """Which joints a network reads is an integer buffer; as a mean it named other joints."""
+    from train.models.zoo import build
+
+    network = build("moemo_x", fusion="pose", frames=4, joints="ends", width=8, depth=1, heads=2).network
+    average = Ema(0.998)
+    averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True, **average._kwargs)
+    for _ in range(200):
+        averaged.update_parameters(network)
+    assert torch.equal(averaged.module.movement.subset, network.movement.subset)
+
+
 def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
     options = {"frames": 9, "layers": 2, "width": 32, "hidden": 64, "heads": 4}
     config = lifter_config(motion, tmp_path / "pre")
