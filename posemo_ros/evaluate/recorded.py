@@ -14,7 +14,7 @@ from ..archives import read_npz
 from ..errors import InputError
 from ..replay.bag import Recording, read_results
 from ..replay.run_folder import RESULT_BAG, result_folders
-from ..replay.truth import Truths
+from ..replay.truth import Truths, check_metres, stated_fps
 from ..skeleton import COCO17, H36M17
 from ..types import Floats, People2D, Skeletons3D, View
 
@@ -92,32 +92,33 @@ def read_recorded(path: Path) -> Recording:
 
 def _from_arrays(path: Path) -> Recording:
     arrays = read_npz(path, "skeletons")
-    if ARRAY not in arrays or arrays.get("fps", np.zeros(0)).size != 1:
+    fps = stated_fps(path, arrays)
+    if ARRAY not in arrays or fps is None:
         raise InputError(f"{path}: expected the arrays '{ARRAY}' (F, P, 17, 3) and 'fps' (one number)")
     joints = np.asarray(arrays[ARRAY])
     joints = joints[:, None] if joints.ndim == 3 else joints
-    fps = float(arrays["fps"].reshape(-1)[0])
     if joints.ndim != 4 or joints.shape[2:] != (len(H36M17), 3) or joints.dtype.kind not in "fiu":
         raise InputError(
-            f"{path}: '{ARRAY}' has shape {arrays[ARRAY].shape}; expected (F, P, 17, 3) in metres"
+            f"{path}: '{ARRAY}' has shape {arrays[ARRAY].shape} of {joints.dtype}; expected (F, P, "
+            f"17, 3) in metres"
         )
-    if not len(joints) or not 0 < fps < 10_000:
-        raise InputError(
-            f"{path}: {len(joints)} frames at {fps:g} per second; expected at least one, above 0"
-        )
+    if not np.isfinite(joints).any():
+        raise InputError(f"{path}: nobody is in its {len(joints)} frames")
+    check_metres(path, joints)
     frames, people = joints.shape[:2]
-    boxes = np.asarray(arrays.get("boxes", np.full((frames, people, 4), np.nan)), np.float32)
+    boxes = arrays.get("boxes", np.full((frames, people, 4), np.nan))
     ids = [str(i) for i in np.ravel(arrays.get("ids", np.arange(people)))]
-    if boxes.shape != (frames, people, 4) or len(ids) != people:
+    if boxes.shape != (frames, people, 4) or boxes.dtype.kind not in "fiu" or len(ids) != people:
         raise InputError(
-            f"{path}: 'boxes' has shape {boxes.shape} and there are {len(ids)} 'ids'; expected "
+            f"{path}: 'boxes' has shape {boxes.shape} of {boxes.dtype} and there are {len(ids)} "
+            f"'ids'; expected "
             f"({frames}, {people}, 4) and {people}"
         )
     recording = Recording(path)
     for index in range(frames):
         stamp = round(index * 1e9 / fps)
         recording.people[stamp], recording.skeletons[stamp] = _frame(
-            joints[index].astype(np.float32), boxes[index], ids, View(stamp)
+            joints[index].astype(np.float32), boxes[index].astype(np.float32), ids, View(stamp)
         )
     return recording
 

@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import InputError, MissingExtraError, PosemoError
+from .choice import Choice
 from .progress import Progress
 from .run import Outcome, Plan, Runner, write_batch
 from .run_folder import make_folder
 from .source import without_password
 from .source_list import folders_of
+from .sources import open_source
 
 T = TypeVar("T")
 TRIES = 3
+NO_END = "a camera or stream has no end: run it without --engine ray"
 LOOK_S = 0.5  # between two looks at the progress
 _log = logging.getLogger(__name__)
 
@@ -177,11 +180,20 @@ class BoardProgress(Progress):
 def work(plan: bytes, item: Item, board: Any) -> Outcome:
     """In the worker: one recording."""
     try:
+        if item.text.isdecimal():
+            raise InputError(NO_END)
         progress = BoardProgress(board, item.number)
         runner = _runner(plan)
+        if "://" in item.text and _is_live(item.text, runner.choice):
+            raise InputError(NO_END)
         return runner.one(item.text, item.folder, progress, name=item.folder.name, several=item.several)
     except (PosemoError, OSError) as error:
         return Outcome(without_password(item.text), str(item.folder), error=str(error))
+
+
+def _is_live(text: str, choice: Choice) -> bool:
+    with open_source(text, choice) as source:  # a film on a web server has an end
+        return source.live
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,8 @@ def expand(texts: Sequence[str]) -> list[str]:
     """Every source once.
 
     The matches of a pattern and the recordings of a folder come in the order people count; a list
-    (``.txt``, ``.list``) has one source in a line, ``#`` before a remark, paths from the list's folder on.
+    (``.txt``, ``.list``) has one source, pattern or folder in a line, ``#`` before a remark, paths from the
+    list's folder on.
 
     Raises:
         InputError: A pattern matches nothing, a list cannot be read or is empty.
@@ -80,7 +81,8 @@ def _lines_of(path: Path) -> list[str]:
     named = [line for line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError(f"the list {path} names no source; expected one in a line")
-    return [n if "://" in n or n.isdecimal() else str(path.parent / n) for n in named]
+    texts = [n if "://" in n or n.isdecimal() else str(path.parent / n) for n in named]
+    return [source for text in texts for source in ([text] if _is_list(text) else _sources_of(text))]
 
 
 def _is_collection(text: str) -> bool:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..archives import read_npz
 from ..detect.boxes import iou
 from ..errors import InputError
+from ..skeleton import H36M17
 from ..types import Floats, People2D
 from .run_folder import plain_name
 
 MATCH_IOU = 0.3
+LONGEST_BONE_M = 3.0
 ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
 TRIED = 50  # images that are looked at to find where a recording begins
 
@@ -47,15 +51,61 @@ def read_truth(path: Path) -> Truth:
     missing = [name for name in ("keypoints", "boxes", "joints3d") if name not in arrays]
     if missing:
         raise InputError(f"{path}: cannot read the ground truth (no array {', '.join(missing)})")
-    fps = float(arrays["fps"]) if "fps" in arrays and arrays["fps"].size == 1 else 0.0
-    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"], fps)
+    for name in ("keypoints", "boxes", "joints3d"):
+        if arrays[name].dtype.kind not in "fiu":
+            raise InputError(f"{path}: {name!r} holds {arrays[name].dtype}; expected numbers")
+    truth = Truth(arrays["keypoints"], arrays["boxes"], arrays["joints3d"], stated_fps(path, arrays) or 0.0)
     shape = truth.boxes.shape[:2]
     if truth.keypoints.shape != (*shape, 17, 3) or truth.joints.shape != (*shape, 17, 3):
         raise InputError(
             f"{path}: expected keypoints (F, P, 17, 3), boxes (F, P, 4) and joints3d (F, P, 17, 3); got "
             f"{truth.keypoints.shape}, {truth.boxes.shape} and {truth.joints.shape}"
         )
+    _check_content(path, truth)
     return truth
+
+
+def stated_fps(path: Path, arrays: Mapping[str, NDArray[Any]]) -> float | None:
+    """Frames per second of a file; None when it does not say.
+
+    Raises:
+        InputError: What it says is no frame rate.
+    """
+    if "fps" not in arrays:
+        return None
+    stated = arrays["fps"]
+    if stated.size != 1 or stated.dtype.kind not in "fiu" or not 0 < float(stated.reshape(-1)[0]) < 10_000:
+        raise InputError(
+            f"{path}: 'fps' is {stated.tolist()}; expected frames per second, one number above 0"
+        )
+    return float(stated.reshape(-1)[0])
+
+
+def check_metres(path: Path, joints: Floats) -> None:
+    """Refuse (…, 17, 3) joints whose bones are longer than anybody's.
+
+    Raises:
+        InputError: They are; most likely these are millimetres.
+    """
+    a, b = np.array(H36M17.bones).T
+    lengths = np.linalg.norm(joints[..., a, :] - joints[..., b, :], axis=-1)
+    known = lengths[np.isfinite(lengths)]
+    if len(known) and np.median(known) > LONGEST_BONE_M:
+        raise InputError(f"{path}: 'joints3d' has bones of {np.median(known):.3g} m; expected metres")
+
+
+def _check_content(path: Path, truth: Truth) -> None:
+    there = np.isfinite(truth.boxes).all(axis=-1)
+    if not there.any():
+        raise InputError(
+            f"{path}: nobody is in its {len(truth.boxes)} frames ('boxes' has no finite numbers)"
+        )
+    boxes = truth.boxes[there]
+    if not (boxes[:, 2:] > boxes[:, :2]).all():
+        raise InputError(
+            f"{path}: 'boxes' has right or lower ends before left or upper ones; expected xyxy in pixels"
+        )
+    check_metres(path, truth.joints)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,10 @@ def test_skeletons_of_another_program(tmp_path: Path) -> None:
         ({"joints3d": off}, "'fps'"),
         ({"joints3d": off[..., :2], "fps": 10.0}, "shape"),
         ({"joints3d": off, "fps": 0.0}, "above 0"),
+        ({"joints3d": off, "fps": "ten"}, "above 0"),
+        ({"joints3d": off * 1000, "fps": 10.0}, "expected metres"),
+        ({"joints3d": off * np.nan, "fps": 10.0}, "nobody is in its 10 frames"),
+        ({"joints3d": off, "fps": 10.0, "boxes": np.full((10, 1, 4), "a")}, "'boxes' has shape"),
         ({"joints3d": off, "fps": 10.0, "ids": ["a", "b"]}, "2 'ids'"),
     ):
         np.savez(tmp_path / "wrong.npz", **wrong)

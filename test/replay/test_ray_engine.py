@@ -15,7 +15,7 @@ import pytest
 
 from posemo_ros import cli
 from posemo_ros.errors import MissingExtraError
-from posemo_ros.replay.ray_engine import BoardProgress
+from posemo_ros.replay.ray_engine import BoardProgress, Item, work
 from posemo_ros.replay.run_folder import JOURNAL
 
 from .test_run import images, manifest, same, tiny  # noqa: F401  (fixtures)
@@ -112,6 +112,11 @@ def test_without_ray_it_says_what_to_install(
     copies(images, tmp_path / "in", "ab")
     assert cli.main(["run", str(tmp_path / "in"), "--engine", "ray", "--out", str(tmp_path / "out")]) == 1
     assert str(MissingExtraError("ray", "ray", "--engine ray")) in capsys.readouterr().err
+
+
+def test_a_camera_has_no_end() -> None:
+    outcome = work(b"", Item(0, "0", Path("out/0"), several=True), None)
+    assert "without --engine ray" in outcome.error
 
 
 def test_progress_goes_to_the_board(monkeypatch: pytest.MonkeyPatch) -> None:

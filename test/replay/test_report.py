@@ -354,3 +354,30 @@ def test_a_report_that_is_not_compared_is_written_all_the_same(tmp_path: Path) -
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["truth"] is None
     assert any("not compared" in note for note in summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fps": "ten"}, "'fps' is ten"),
+        ({"fps": -5.0}, "above 0"),
+        ({"fps": [10.0, 20.0]}, "one number"),
+        ({"boxes": np.full((FRAMES, 1, 4), "a")}, "expected numbers"),
+        ({"boxes": np.full((FRAMES, 1, 4), np.nan)}, "nobody is in its 12 frames"),
+        ({"boxes": np.tile([50.0, 50, 20, 20], (FRAMES, 1, 1))}, "expected xyxy"),
+        ({"joints3d": np.random.default_rng(0).normal(size=(FRAMES, 1, 17, 3)) * 1000}, "expected metres"),
+    ],
+)
+def test_a_truth_that_cannot_be_one(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    truth = truth_of_clip()
+    arrays = {"keypoints": truth.keypoints, "boxes": truth.boxes, "joints3d": truth.joints, "fps": RATE}
+    np.savez(tmp_path / "t.npz", **{**arrays, **change})
+    with pytest.raises(InputError, match=said):
+        read_truth(tmp_path / "t.npz")
+
+
+def test_a_truth_of_no_frames(tmp_path: Path) -> None:
+    empty = np.zeros((0, 1, 17, 3))
+    np.savez(tmp_path / "t.npz", keypoints=empty, boxes=np.zeros((0, 1, 4)), joints3d=empty)
+    with pytest.raises(InputError, match="nobody is in its 0 frames"):
+        read_truth(tmp_path / "t.npz")

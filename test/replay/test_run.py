@@ -341,6 +341,8 @@ def test_folders_of_recordings_and_lists(tmp_path: Path) -> None:
     listed.write_text("\ufeff# of monday\nall/frames\n\n  rtsp://x/1 \r\n/abs/x.mp4\n", encoding="utf-8")
     assert names_many(str(listed))
     assert expand([str(listed)]) == [str(tmp_path / "all" / "frames"), "rtsp://x/1", "/abs/x.mp4"]
+    listed.write_text("all/*/*.mp4\nall/frames\n")
+    assert expand([str(listed)]) == [str(tmp_path / "all" / name) for name in ("day 2/b.mp4", "frames")]
     listed.write_text("# nothing\n")
     with pytest.raises(InputError, match="names no source"):
         expand([str(listed)])
