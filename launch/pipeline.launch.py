@@ -242,8 +242,8 @@ def watched(
             ending.forgive(name)
             again = watched(name, given, names, ending)
             how = f"was ended by signal {-code}" if code < 0 else "has given up"
-            said = LogInfo(msg=f"{name} {how}; starting it again")
-            return [said, TimerAction(period=float(given["respawn_delay"]), actions=again)]
+            log = LogInfo(msg=f"{name} {how}; starting it again")
+            return [log, TimerAction(period=float(given["respawn_delay"]), actions=again)]
         reason = f"{name} has ended with {code}"
         return [LogInfo(msg=f"{reason}: ending everything"), EmitEvent(event=Shutdown(reason=reason))]
 

@@ -23,7 +23,7 @@ class Loss:
     Attributes:
         reason: A few words that are the same for all of a kind, to count by.
         item: Which one: a file name, ``image 12``, ``near 3.4 s``.
-        detail: What the reader said; may be empty.
+        detail: The reader's own words; may be empty.
         count: How many images were lost; 1 where nobody can know.
     """
 

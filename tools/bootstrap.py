@@ -268,7 +268,7 @@ def run(
     progress.end()
     if process.returncode:
         tail = "".join(lines[-25:])
-        raise BootstrapError(f"{tail}\nfailed: {' '.join(command)}\n(everything it said: {LOG})")
+        raise BootstrapError(f"{tail}\nfailed: {' '.join(command)}\n(all of its output: {LOG})")
 
 
 class Progress:

@@ -29,7 +29,7 @@ STOP_S = 15.0
 
 
 class DemoError(Exception):
-    """A process ended that should not have; the message has what it said last."""
+    """A process ended that should not have; the message has what its last output."""
 
 
 def main() -> int:
@@ -207,7 +207,7 @@ class Processes:
     def _last_words(self, name: str) -> str:
         log = self._logs / f"{name}.log"
         lines = log.read_text(errors="replace").splitlines()[-15:]
-        return "\n".join([f"{name} ended early; it said last:", *lines, f"(all of it: {log})"])
+        return "\n".join([f"{name} ended early; its last output:", *lines, f"(all of it: {log})"])
 
 
 if __name__ == "__main__":

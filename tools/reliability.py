@@ -56,12 +56,12 @@ def kill_stations(world: World, options: argparse.Namespace) -> Iterator[Row]:
             yield Row("start of four stations", "1", f"not well: {_levels(world, STATIONS)}", False)
             return
         for number, name in enumerate(STATIONS[:-1]):
-            said, recovered, others = [], [], True
+            noticed, recovered, others = [], [], True
             # Markers hear people; a lifter or an emotion node that dies leaves it with less to draw.
             behind = STATIONS[number + 1 :]
             for _ in range(options.repeat):
                 world.processes.kill(name)
-                said.append(world.until(lambda b=behind: all(world.level(n) == ERROR for n in b), 20))
+                noticed.append(world.until(lambda b=behind: all(world.level(n) == ERROR for n in b), 20))
                 others &= all(p.poll() is None for p in world.processes.running.values())
                 world.processes.start(name)
                 recovered.append(world.until(lambda: all(map(world.works, STATIONS)), 90))
@@ -69,9 +69,9 @@ def kill_stations(world: World, options: argparse.Namespace) -> Iterator[Row]:
             yield Row(
                 f"`kill -9` of {name}, started again",
                 str(options.repeat),
-                f"{', '.join(behind)} ERROR after {_seconds(said)}; all work {_seconds(recovered)} after "
+                f"{', '.join(behind)} ERROR after {_seconds(noticed)}; all work {_seconds(recovered)} after "
                 f"the restart; the others lived: {_yes(others)}",
-                None not in said and None not in recovered and others,
+                None not in noticed and None not in recovered and others,
             )
 
 
@@ -246,15 +246,15 @@ def parameters(world: World, options: argparse.Namespace) -> Iterator[Row]:
         else:
             world.until(lambda p=process: p.poll() is not None, 90)
         world.spin(0.5)
-        said, ended = world.processes.output("pipeline"), process.poll()
+        output, ended = world.processes.output("pipeline"), process.poll()
         line = next(
-            (part.split("]: ", 1)[-1] for part in said.splitlines() if words in part), "nothing of it"
+            (part.split("]: ", 1)[-1] for part in output.splitlines() if words in part), "nothing of it"
         )
         yield Row(
             f"parameter file with {what}",
             "1",
             f"{'runs' if ended is None else f'exit code {ended}'}: {line[:150]}",
-            ended == code and words in said and "Traceback" not in said,
+            ended == code and words in output and "Traceback" not in output,
         )
         world.processes.close()
 
@@ -264,12 +264,12 @@ def silence(world: World, options: argparse.Namespace) -> Iterator[Row]:
     world.node.destroy_publisher(world.image)
     world.processes.start("pipeline")
     active = world.until(lambda: "waiting for the first" in world.message("pipeline"), 90)
-    said = world.until(lambda: world.level("pipeline") == ERROR, 10)
+    noticed = world.until(lambda: world.level("pipeline") == ERROR, 10)
     yield Row(
         "nobody publishes the image",
         "1",
-        f"ERROR {_seconds([said])} after the start: {world.message('pipeline')[:110]}",
-        active is not None and said is not None and said < 2.5,
+        f"ERROR {_seconds([noticed])} after the start: {world.message('pipeline')[:110]}",
+        active is not None and noticed is not None and noticed < 2.5,
     )
     world.image = world.node.create_publisher(Image, "/camera/image_raw", qos.newest())
     with world.camera(10):
@@ -299,13 +299,13 @@ def quality(world: World, options: argparse.Namespace) -> Iterator[Row]:
     override = {"/camera/image_raw": {"subscription": {"reliability": "reliable"}}}
     world.processes.start("pipeline", qos_overrides=override)
     world.until(lambda: world.level("pipeline") is not None, 90)
-    said = world.until(lambda: "incompatible QoS" in world.message("pipeline"), 10)
+    noticed = world.until(lambda: "incompatible QoS" in world.message("pipeline"), 10)
     words = next((p for p in world.message("pipeline").split("; ") if "incompatible" in p), "nothing")
     yield Row(
         "incompatible quality of service",
         "1",
-        f"reported {_seconds([said])} after the first diagnostics: {words[:100]}",
-        said is not None and said < 2,
+        f"reported {_seconds([noticed])} after the first diagnostics: {words[:100]}",
+        noticed is not None and noticed < 2,
     )
 
 
@@ -338,7 +338,7 @@ def stream(world: World) -> int:
     values = world.processes.output("pipeline")
     share = len(world.results) / world.sent
     warned = next((line.split("]: ")[-1] for line in values.splitlines() if "/dev/shm has" in line), "")
-    print(f"{share:.0%} of {world.sent} VGA images gave results; said: {warned[:120] or statuses[0][:80]}")
+    print(f"{share:.0%} of {world.sent} VGA images gave results; words: {warned[:120] or statuses[0][:80]}")
     return 0 if share > 0.9 else 1
 
 

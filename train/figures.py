@@ -33,9 +33,9 @@ def reliability_figure(reports: dict[str, Sequence[Sequence[float]]]) -> str:
 def _reliability(name: str, rows: Sequence[Sequence[float]]) -> str:
     most = max(row[2] for row in rows)
     dots = [
-        f'<circle cx="{SIDE * said:.1f}" cy="{SIDE * (1 - true):.1f}" r="{2 + 8 * (n / most) ** 0.5:.1f}" '
+        f'<circle cx="{SIDE * score:.1f}" cy="{SIDE * (1 - true):.1f}" r="{2 + 8 * (n / most) ** 0.5:.1f}" '
         f'fill="{FOUND}" fill-opacity="0.7"/>'
-        for said, true, n in rows
+        for score, true, n in rows
         if n
     ]
     frame = f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="{TRUE}"/>'

@@ -185,14 +185,14 @@ def box_ap(truth: Sequence[Floats], answers: Sequence[tuple[Floats, Floats]]) ->
             ],
         }
         reference.createIndex()
-        said = [
+        results = [
             {"image_id": i, "category_id": 1, "bbox": _xywh(box), "score": float(score)}
             for i, (rows, scores) in enumerate(answers)
             for box, score in zip(rows, scores, strict=True)
         ]
-        if not said:
+        if not results:
             return 0.0
-        evaluation = COCOeval(reference, reference.loadRes(said), "bbox")
+        evaluation = COCOeval(reference, reference.loadRes(results), "bbox")
         evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
     return float(evaluation.stats[0])
 

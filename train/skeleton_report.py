@@ -216,8 +216,8 @@ def watch_videos(finder: PeopleFinder, peer: BlazePose, videos: Sequence[Path], 
         for index, image in frames(path, 1):
             found = finder.find(Frame(image, round(index / fps * 1e9)))
             for person, keypoints in zip(found.ids, found.keypoints, strict=True):
-                said = _ask(peer, image, keypoints) if index % step == 0 else _NOTHING
-                rows.append((number, index / fps, person, keypoints, *said))
+                predicted = _ask(peer, image, keypoints) if index % step == 0 else _NOTHING
+                rows.append((number, index / fps, person, keypoints, *predicted))
         sizes.append(image.shape[1::-1])
     columns = [np.array(c) for c in zip(*rows, strict=True)]
     return Watched(np.array([p.stem for p in videos]), np.array(sizes), *columns)

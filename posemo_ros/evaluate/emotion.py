@@ -264,9 +264,7 @@ def _by_clip(
 
 def _plots(results: Mapping[str, Any]) -> list[Plot]:
     status = {"frames": results["frames_by_status"]}
-    plots = [
-        bars("What was said of the frames", "Valid: an emotion; else the reason for none.", status, "share")
-    ]
+    plots = [bars("Answers, by frame", "Valid: an emotion; else the reason for none.", status, "share")]
     if "labels" not in results:
         return plots
     surest, right = zip(*results["selective"], strict=True) if results["selective"] else ((), ())

@@ -162,12 +162,12 @@ class _Player:
         nothing may be missed, named nodes that publish no results get ``HEAR_S`` to subscribe some, and
         the subscribers must not have changed for ``SETTLED_S``.
         """
-        said, known, since, there = "", frozenset[tuple[str, str]](), 0.0, time.monotonic()
+        logged, known, since, there = "", frozenset[tuple[str, str]](), 0.0, time.monotonic()
         while not self._stopping.is_set():
             missing = self._missing()
-            if missing and missing != said:
+            if missing and missing != logged:
                 self._node.get_logger().info(f"waiting for {missing}")
-            said = missing or said
+            logged = missing or logged
             now, listeners = time.monotonic(), self._guard.listeners()
             if missing:
                 there = now
@@ -180,8 +180,8 @@ class _Player:
 
     def _deaf(self, listeners: frozenset[tuple[str, str]]) -> bool:
         """Whether a named node neither publishes results nor hears any of those that are waited for."""
-        heard = {part for _, name in listeners for part in (name, name.rpartition("/")[2])}
-        silent = [name for name in self._params.wait_for if name and name not in heard]
+        listening = {part for _, name in listeners for part in (name, name.rpartition("/")[2])}
+        silent = [name for name in self._params.wait_for if name and name not in listening]
         return any(not publishes_results(self._node, name) for name in silent)
 
     def _missing(self) -> str:

@@ -53,7 +53,7 @@ class Ending:
     def __init__(self) -> None:
         self._running: set[int] = set()
         self._failures: list[tuple[str, str]] = []  # process, what it ended with
-        self._said: dict[str, _Said] = {}
+        self._last_lines: dict[str, _LastLine] = {}
 
     def entities(self) -> list[LaunchDescriptionEntity]:
         """What has to stand in the description before the processes."""
@@ -72,9 +72,9 @@ class Ending:
             self._judge(name, event.returncode, context)
             return then(event, context)
 
-        said = self._said[name] = _Said()
+        last = self._last_lines[name] = _LastLine()
         return [
-            RegisterEventHandler(OnProcessIO(target_action=process, on_stderr=said.take)),
+            RegisterEventHandler(OnProcessIO(target_action=process, on_stderr=last.take)),
             RegisterEventHandler(OnProcessExit(target_action=process, on_exit=on_exit)),
             process,
         ]
@@ -98,14 +98,14 @@ class Ending:
 
     def _finish(self, context: LaunchContext) -> None:
         # Python may get Ctrl-C before a node can catch it, in its first tenth of a second.
-        failures = [(n, how) for n, how in self._failures if self._said[n].line != "KeyboardInterrupt"]
+        failures = [(n, how) for n, how in self._failures if self._last_lines[n].line != "KeyboardInterrupt"]
         if failures and not self._running:
             self._failures = failures
             context.emit_event_sync(_Failed(self))
 
     def reason(self) -> str:
         """A line for each process that failed."""
-        return "\n".join(f"{name} {what}{self._said[name]}" for name, what in self._failures)
+        return "\n".join(f"{name} {what}{self._last_lines[name]}" for name, what in self._failures)
 
 
 class _Raise(EventHandler):
@@ -143,7 +143,7 @@ class _After(Action):
         return self._task
 
 
-class _Said:
+class _LastLine:
     """The last error that a process wrote, or its last line.
 
     Attributes:

@@ -54,8 +54,8 @@ def declared(
     live: bool = False,
 ) -> Any:
     """A field of a parameters class; see ``Parameter``."""
-    facts = {"description": description, "minimum": minimum, "maximum": maximum}
-    return field(default=default, metadata={**facts, "choices": choices, "live": live})
+    documented = {"description": description, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata={**documented, "choices": choices, "live": live})
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ class PublisherPrivacy:
         answers = {(name := _name(p)): self._answer(name, bytes(p.endpoint_gid)) for p in publishers}
         for name, answer in answers.items():
             if answer is not None and not self._keeps(answer):
-                said = f"has {PARAMETER}:={answer}" if answer else f"has no parameter {PARAMETER}"
-                return f"{name} {said}"
+                state = f"has {PARAMETER}:={answer}" if answer else f"has no parameter {PARAMETER}"
+                return f"{name} {state}"
         return None if None in answers.values() else ""
 
     def _keeps(self, answer: str) -> bool:

@@ -218,10 +218,10 @@ def read_results(path: Path) -> Recording:
             except InputError as error:
                 recording.losses.add("results that cannot be read", topic.name, str(error))
             except AttributeError as error:
-                said = f"{error}: recorded by an older version of this package"
-                recording.losses.add("results that cannot be read", topic.name, said)
-        for said in bag.cut_off:
-            file, _, why = said.partition(": ")
+                reason = f"{error}: recorded by an older version of this package"
+                recording.losses.add("results that cannot be read", topic.name, reason)
+        for cut in bag.cut_off:
+            file, _, why = cut.partition(": ")
             recording.losses.add("the recording of the results ends in the middle", file, why)
     if not recording.people:
         unread = next(iter(recording.losses), None)

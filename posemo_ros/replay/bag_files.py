@@ -67,8 +67,8 @@ class Bag:
     @property
     def damage(self) -> str:
         """What is wrong with files whose index could not be read, and what may help; "" when nothing."""
-        said = [file.cut_off for file in self._files if file.cut_off]
-        return f"damaged or cut off: {', '.join(said)}; `{_REPAIR}` may save more" if said else ""
+        cuts = [file.cut_off for file in self._files if file.cut_off]
+        return f"damaged or cut off: {', '.join(cuts)}; `{_REPAIR}` may save more" if cuts else ""
 
     def messages(self, names: Sequence[str] | None = None) -> Iterator[tuple[Topic, int, bytes]]:
         """(topic, time of recording in ns, serialised message) of some topics, or of all."""
@@ -101,8 +101,10 @@ def open_bag(path: Path) -> Iterator[Bag]:
         except InputError as error:
             raise InputError(f"tried {str(path)!r} as a rosbag2: {error}; accepted are {ACCEPTED}") from error
         except Exception as error:  # storage layers raise what they like
-            said = str(error) or type(error).__name__
-            raise InputError(f"tried {str(path)!r} as a rosbag2: {said}; accepted are {ACCEPTED}") from error
+            reason = str(error) or type(error).__name__
+            raise InputError(
+                f"tried {str(path)!r} as a rosbag2: {reason}; accepted are {ACCEPTED}"
+            ) from error
         yield bag
 
 

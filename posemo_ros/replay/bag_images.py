@@ -84,13 +84,13 @@ def _codec(message: Any, kind: str) -> str:
     """FFmpeg's name of the codec of a packet of a film; empty for a picture."""
     if kind not in PACKET_KINDS and kind not in COMPRESSED_KINDS:
         return ""
-    said = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
-    name = re.split(r"[;_ ,/]", said.lower().replace("libx26", "h26").removeprefix("lib"))[0]
+    form = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
+    name = re.split(r"[;_ ,/]", form.lower().replace("libx26", "h26").removeprefix("lib"))[0]
     name = {"x264": "h264", "x265": "hevc", "svtav1": "av1", "aom": "av1", "vpx": "vp9"}.get(name, name)
     if name in _CODECS:
         return _CODECS[name]
     if kind in PACKET_KINDS:
-        raise InputError(f"film packets in {said!r} are not read (known: {', '.join(sorted(_CODECS))})")
+        raise InputError(f"film packets in {form!r} are not read (known: {', '.join(sorted(_CODECS))})")
     return ""
 
 

@@ -108,18 +108,18 @@ class BagSource(Source):
                     clock.skip()
             for frame in reader.flush():
                 yield self._placed(frame, clock)
-            for said in bag.cut_off:
-                self._cut_off(said, number)
+            for cut in bag.cut_off:
+                self._cut_off(cut, number)
         if 0 < depth.bits < 16:
             self.note(f"images of 16 bits use {depth.bits}: scaled by that")
         if clock.without_stamp:
             self.note(f"{clock.without_stamp} images have no stamp: placed by the time they were recorded")
 
-    def _cut_off(self, said: str, number: int) -> None:
+    def _cut_off(self, cut: str, number: int) -> None:
         lost = max(self._stated - number, 1)
         self.length = None  # the loss below says it already
         self.losses.add(
-            "the recording ends in the middle", said.split(":")[0], said.partition(": ")[2], count=lost
+            "the recording ends in the middle", cut.split(":")[0], cut.partition(": ")[2], count=lost
         )
 
     def _placed(self, frame: Frame, clock: MessageTime) -> Frame:
@@ -208,9 +208,9 @@ def _first_message(bag: Bag, topic: Topic) -> tuple[bool, str]:
             message = bag.read(topic, raw)
         except InputError as error:
             return False, str(error)
-        said = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
+        form = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
         # Of compressed images the format begins with the encoding: "16UC1; png compressed".
-        return said.split(";")[0].strip() in DEPTH_ENCODINGS or "compressedDepth" in said, ""
+        return form.split(";")[0].strip() in DEPTH_ENCODINGS or "compressedDepth" in form, ""
     return False, ""
 
 

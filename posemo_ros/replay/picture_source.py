@@ -137,7 +137,7 @@ def natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _nothing_in(folder: Path) -> str:
-    said = f"tried the folder {str(folder)!r}: it has neither a metadata.yaml (rosbag2) nor an image"
+    problem = f"tried the folder {str(folder)!r}: it has neither a metadata.yaml (rosbag2) nor an image"
     try:
         children = sorted(folder.iterdir())
         below = [
@@ -146,11 +146,11 @@ def _nothing_in(folder: Path) -> str:
     except OSError:
         children, below = [], []
     if below:
-        said += f"; its folders {', '.join(below[:3])} have some: name one of them"
+        problem += f"; its folders {', '.join(below[:3])} have some: name one of them"
     videos = [c.name for c in children if c.suffix.lower() in VIDEO_SUFFIXES]
     if videos:
-        said += f"; it has videos: name them ({', '.join(videos[:3])})"
-    return f"{said}; accepted are {ACCEPTED}"
+        problem += f"; it has videos: name them ({', '.join(videos[:3])})"
+    return f"{problem}; accepted are {ACCEPTED}"
 
 
 def _reason(error: InputError) -> str:

@@ -132,13 +132,13 @@ class _Crew:
             try:
                 yield item, replace(self._ray.get(ref), tries=tries)
             except self._ray.exceptions.RayError as error:  # the worker died, or its machine
-                said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
-                _log.warning("%s: try %d of %d: %s", item.folder.name, tries, TRIES, said)
+                cause = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
+                _log.warning("%s: try %d of %d: %s", item.folder.name, tries, TRIES, cause)
                 if tries < TRIES:
                     yield item, None
                 else:
                     shown = without_password(item.text)
-                    why = f"its worker died {tries} times ({said})"
+                    why = f"its worker died {tries} times ({cause})"
                     yield item, Outcome(shown, str(item.folder), error=why, tries=tries)
 
 
@@ -214,9 +214,9 @@ def _join(ray: Any) -> bool:
             logging_level=logging.ERROR,
         )
     except Exception as error:  # of many kinds
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"no Ray cluster: {said}; RAY_ADDRESS names one, without it one starts here"
+            f"no Ray cluster: {cause}; RAY_ADDRESS names one, without it one starts here"
         ) from error
     return True
 

@@ -167,12 +167,12 @@ class Runner:
             return None
         truth = self.truths.of(name, several=several)
         if truth is None:
-            said = f"no truth for {name!r} in {self.truths.given}"
+            problem = f"no truth for {name!r} in {self.truths.given}"
             if not several:
-                raise InputError(f"{said}; expected {name}.npz or {name}_truth.npz")
-            source.note(said)
+                raise InputError(f"{problem}; expected {name}.npz or {name}_truth.npz")
+            source.note(problem)
         else:
-            read_truth(truth)  # better said now than after an hour
+            read_truth(truth)  # better known now than after an hour
         return truth
 
     def _task(self, text: str, source: Source, truth: Path | None) -> dict[str, Any]:

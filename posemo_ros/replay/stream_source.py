@@ -87,16 +87,16 @@ class StreamSource(Source):
                         self._changed.notify_all()
                     if self._closed.is_set():
                         return
-                said = "the stream ended"
+                reason = "the stream ended"
             except InputError as error:
-                said = str(error).split("; accepted")[0]
-            self._lose(f"{said}; connecting again in {wait_s:g} s")
+                reason = str(error).split("; accepted")[0]
+            self._lose(f"{reason}; connecting again in {wait_s:g} s")
             self._closed.wait(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    def _lose(self, said: str) -> None:
+    def _lose(self, reason: str) -> None:
         strict, self.losses.strict = self.losses.strict, False  # this thread has nobody to tell
-        self.losses.add("the connection broke", self.name, said)
+        self.losses.add("the connection broke", self.name, reason)
         self.losses.strict = strict
 
     def _connection(self) -> Iterator[Any]:

@@ -217,10 +217,10 @@ def open_video(path: str, **options: Any) -> Any:
     try:
         return av.open(path, metadata_errors="replace", **options)
     except (FFmpegError, OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"tried {without_password(path)!r} as a video: FFmpeg cannot open it ({said}){_help_for(path)}; "
-            f"accepted are {ACCEPTED}"
+            f"tried {without_password(path)!r} as a video: FFmpeg cannot open it ({reason})"
+            f"{_help_for(path)}; accepted are {ACCEPTED}"
         ) from error
 
 

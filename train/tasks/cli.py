@@ -7,8 +7,10 @@ Everything of a run lies in one folder, ``--out``: ``checkpoints/`` (the best on
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,15 @@ from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
 from .task import Task
 
 COMMANDS = ("fit", "validate", "test", "predict")
-
-
 OF_COMMANDS = ("ckpt_path", "verbose", "weights_only", "return_predictions")  # in the files beside logs
+
+# Lightning's loggers print by themselves, and once more through the root logger of the command line; it
+# advertises a service; and it warns of arguments in two places, which is what ``run`` is for.
+for _name in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).propagate = False
+logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda r: "Tip:" not in r.getMessage())
+warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 class Cli(LightningCLI):
@@ -104,7 +112,7 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
     try:
         return _cli(arguments, start)
     except ArgumentError as error:
-        raise InputError(" ".join(str(error).split())) from error
+        raise InputError(_short(error)) from error
     except ValueError as error:  # jsonargparse wraps what a constructor raises
         plain = _plain(error)
         if plain is error:
@@ -148,7 +156,16 @@ def prepare(config: Path, *options: str) -> Cli:
     except PosemoError:
         raise
     except (OSError, ValueError, AttributeError, yaml.YAMLError, SystemExit) as error:
-        raise InputError(f"{config}: expected the configuration of a run ({error})") from error
+        raise InputError(f"{config}: expected the configuration of a run ({_short(error)})") from error
+
+
+def _short(error: BaseException) -> str:
+    """An error in one line, without jsonargparse's dump of all values."""
+    text = str(error).split("Given value type:")[0]
+    if "Errors:" in text:
+        start, causes = text.split("Does not validate")[0], text.split("Errors:")[1].split("  - ")
+        text = f"{start}{'; '.join(c for c in causes if c.strip() and 'NoneType' not in c)}"
+    return " ".join(text.split())
 
 
 def _plain(error: BaseException) -> BaseException:
