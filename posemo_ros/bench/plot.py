@@ -6,6 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
+
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+def check(path: Path) -> None:
+    """Whether a picture can be written there; said before anything is measured.
+
+    Raises:
+        InputError: The ending is unknown, or there is no such folder.
+    """
+    if path.suffix not in ENDINGS:
+        raise InputError(f"--plot: {path}: expected a name that ends with {', '.join(ENDINGS)}")
+    if not path.parent.is_dir() or path.is_dir():
+        raise InputError(f"--plot: {path}: expected a file in a folder that exists")
+
 
 def draw(report: Mapping[str, Any], path: Path, note: str = "") -> None:
     """Milliseconds a frame over people and over image size; the bars reach to the 95th percentile.

@@ -29,9 +29,11 @@ def _run(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from ..bench.contenders import Chain
-    from ..bench.plot import draw
+    from ..bench.plot import check, draw
     from ..bench.run import QUICK, Plan, as_json, as_text, bench
 
+    if args.plot:
+        check(args.plot)
     plan = QUICK if args.quick else Plan()
     plan = replace(plan, against=tuple(args.against), minutes=args.minutes)
     if args.people:
