@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -206,12 +206,12 @@ def read_results(path: Path) -> Recording:
     A message that cannot be read is a loss; so is the missing end of a bag that was cut off.
 
     Raises:
-        InputError: It is no bag, or nobody's results are in it.
+        InputError: It is no bag, or nobody's results are in it, or those of several chains.
     """
     key = _Keys()
     with open_bag(path) as bag:
         recording = Recording(path, has_images=any(_shows_people(t) for t in bag.topics.values()))
-        wanted = [t.name for t in bag.topics.values() if t.kind.rsplit("/", 1)[-1] in KINDS]
+        wanted = _of_one_chain(path, bag.topics.values())
         for topic, received_ns, raw in bag.messages(wanted):
             try:
                 _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
@@ -231,6 +231,25 @@ def read_results(path: Path) -> Recording:
             else f"{path} has no posemo_msgs/Person2DArray messages; is it a recording of posemo_ros?"
         )
     return recording
+
+
+def _of_one_chain(path: Path, found: Iterable[Topic]) -> list[str]:
+    """Names of the topics to read.
+
+    Raises:
+        InputError: Two cameras' results are in it: they would be taken for one's.
+    """
+    chosen = [t for t in found if t.name.rsplit("/", 1)[-1] != topics.IN_TARGET_FRAME]
+    kinds = {t.name: t.kind.rsplit("/", 1)[-1] for t in chosen}
+    filled = {t.name for t in chosen if t.count}  # a bag that was cut off may not know any
+    for kind in (PEOPLE, SKELETONS, EMOTIONS):
+        names = sorted(name for name, own in kinds.items() if own == kind and name in filled)
+        if len(names) > 1:
+            raise InputError(
+                f"{path} has the results of several chains ({', '.join(names)}); keep those of one (ros2 bag "
+                "convert), or record each camera on its own"
+            )
+    return [name for name, kind in kinds.items() if kind in KINDS]
 
 
 def _shows_people(topic: Topic) -> bool:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from posemo_ros import cli
 from posemo_ros.camera import Camera
@@ -23,6 +24,7 @@ from posemo_ros.replay.report import make_report, write_report
 from posemo_ros.replay.run import run_chain
 from posemo_ros.replay.source import Source
 from posemo_ros.replay.truth import Truth, read_truth
+from posemo_ros.replay.typestore import MAKE, typestore
 from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
 
 CAMERA = Camera(160, 120, np.array([[150.0, 0, 80], [0, 150, 60], [0, 0, 1]]))
@@ -160,6 +162,37 @@ def test_what_a_run_records_of_images(tmp_path: Path, privacy: Privacy, topics: 
     assert (summary["privacy"], summary["frames"]["in"]) == (privacy.value, 3)
     if privacy is Privacy.SKELETON:
         assert not any((f.image == 42).any() for f in shown)
+
+
+def two_chains(path: Path, second: str) -> None:
+    """A bag with skeletons of one chain, and of ``second``."""
+    folder = path.with_suffix(".d")
+    kind = "posemo_msgs/msg/Skeleton3DArray"
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        people = bag.add_connection("/left/people", "posemo_msgs/msg/Person2DArray", typestore=typestore())
+        skeletons = [
+            bag.add_connection(name, kind, typestore=typestore()) for name in ("/left/skeletons", second)
+        ]
+        found = result(0, people=1)
+        message = MAKE.people(found.people, Models())
+        bag.write(people, 1, typestore().serialize_cdr(message, people.msgtype))
+        for depth, connection in enumerate(skeletons):
+            moved = replace(found.skeletons, roots=found.skeletons.roots + depth)
+            raw = typestore().serialize_cdr(MAKE.skeletons(moved, Models()), kind)
+            bag.write(connection, 2 + depth, raw)
+    next(folder.glob("*.mcap")).replace(path)
+
+
+def test_skeletons_in_another_frame_are_not_taken_for_those_of_the_camera(tmp_path: Path) -> None:
+    two_chains(tmp_path / "r.mcap", "/left/skeletons_in_target_frame")
+    (found,) = read_results(tmp_path / "r.mcap").skeletons.values()
+    np.testing.assert_array_equal(found.roots, result(0, people=1).skeletons.roots)
+
+
+def test_two_cameras_in_one_bag_are_not_taken_for_one(tmp_path: Path) -> None:
+    two_chains(tmp_path / "r.mcap", "/right/skeletons")
+    with pytest.raises(InputError, match="several chains .*/left/skeletons, /right/skeletons"):
+        read_results(tmp_path / "r.mcap")
 
 
 def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
