@@ -204,3 +204,13 @@ def test_faces_in_photos_are_covered(shared_data: Path) -> None:
     hidden = np.array(left) < 0.25 * np.array(sharp)
     assert len(hidden) > 50
     assert hidden.mean() > 0.93
+
+
+def test_places_that_are_found_again_and_again_are_held_once() -> None:
+    """Otherwise a second of a fast camera would be hidden thirty times over."""
+    background = Background(Privacy.BLUR)
+    for i in range(30):
+        seen = people(stamp_ns=i * 33_000_000, others=[(50 + i / 10, 30, 110 + i / 10, 200)])
+        assert len(background.hidden(seen)) == 1
+    elsewhere = people(stamp_ns=10**9, others=[(200, 30, 260, 200)])
+    assert len(background.hidden(elsewhere)) == 2

@@ -50,6 +50,7 @@ UPRIGHT = 1.2  # height by width of a box
 PAD = 0.1  # a box may cut into the head
 CELLS = 4  # mean colours that are left of the longer side of a head
 HOLD_S = 1.0  # somebody who is not found any more is hidden for so long
+SAME_PLACE = 0.5  # intersection over union of two places that are one's
 SPREAD = 1.0  # and what is hidden grows by so many times its size in a second
 
 
@@ -161,16 +162,32 @@ class Background:
         """Boxes to hide: everybody of this image, and those of the last second who are missing in it."""
         now = people.stamp_ns
         self._last = {k: v for k, v in self._last.items() if 0 <= now - v[0] <= HOLD_S * 1e9}
-        self._others = [v for v in self._others if 0 <= now - v[0] <= HOLD_S * 1e9]
         self._last |= {k: (now, head) for k, head in zip(people.ids, head_boxes(people), strict=True)}
-        self._others += [(now, upper_part(box)) for box in people.other_boxes]
+        others = np.array([upper_part(box) for box in people.other_boxes], np.float32).reshape(-1, 4)
+        self._others = [
+            *((then, box) for then, box in self._others if self._still_hides(now - then, box, others)),
+            *((now, box) for box in others),
+        ]
         known = [_grown(head, (now - then) * 1e-9) for then, head in self._last.values()]
         return known + [head for _, head in self._others]
+
+    @staticmethod
+    def _still_hides(age_ns: int, box: Floats, others: Floats) -> bool:
+        """Whether a place of before is held: not for long, and not where one of now is in its stead."""
+        return 0 <= age_ns <= HOLD_S * 1e9 and not (_overlap(box, others) > SAME_PLACE).any()
 
 
 def plain(width: int, height: int) -> Picture:
     """A picture without pixels of anybody."""
     return np.full((height, width, 3), CANVAS, np.uint8)
+
+
+def _overlap(box: Floats, others: Floats) -> Floats:
+    """(N,) intersection over union of (4,) with (N, 4)."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return np.asarray(common / np.maximum(areas - common, 1e-6), np.float32)
 
 
 def _grown(box: Floats, seconds: float) -> Floats:
