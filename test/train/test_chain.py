@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from posemo_ros.types import Frame
 from train.chain import setting
 from train.cli import main
 from train.models.zoo import build
+from train.tasks.cli import read_run
 
 from .tasks.runs import command, lifter_config, write_motion
 
@@ -97,3 +99,16 @@ def test_shipped_configurations_of_the_small_chain() -> None:
     for name in ("keypoints", "lifter", "emotion"):
         model = yaml.safe_load((folder / f"{name}.yaml").read_text())["model"]["init_args"]
         assert build(model["network"], **model["options"]).task == name
+
+
+@pytest.mark.parametrize("name", ["keypoints", "lifter", "emotion"])
+def test_shipped_entries_of_the_small_chain_are_what_was_trained(name: str) -> None:
+    """The manifest feeds the networks as their configurations say; what a run finds out comes on top."""
+    folder = Path(__file__).resolve().parents[2] / "train/configs/papers_small"
+    shipped = ModelStore().spec(f"papers-small-{name}").spec
+    with torch.device("meta"):
+        trained = read_run(folder / f"{name}.yaml")[0].spec(type(shipped))
+    found_out = {"temperature", "min_confidence"}
+    for field in fields(type(shipped)):
+        if field.name not in found_out:
+            assert getattr(shipped, field.name) == getattr(trained, field.name), field.name
