@@ -117,9 +117,16 @@ def ratios(report: Report) -> str:
     body = []
     for people, found in by_people.items():
         even = [_times(found[name]["ms_p95"], found[name]["ms"], 1) for name in (IN_STEP, REAL_TIME)]
-        times = [_times(found[slow]["ms"], found[fast]["ms"], 1) for _, slow, fast in pairs]
+        times = [
+            _times(found[slow][k], found[fast][k], 1) for k in ("ms", "cpu_ms") for _, slow, fast in pairs
+        ]
         body.append([people, *times, *even])
-    columns = ["people", *(name for name, _, _ in pairs), "p95 / median, in step", "p95 / median, real time"]
+    columns = [
+        "people",
+        *(name + of for of in ("", ", CPU") for name, _, _ in pairs),
+        "p95 / median, in step",
+        "p95 / median, real time",
+    ]
     return rows(columns, body)
 
 
