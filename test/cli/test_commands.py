@@ -37,7 +37,7 @@ def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]
     assert main([*arguments, "--json"]) == 0
     got: dict[str, Any] = json.loads(capsys.readouterr().out)
     head = {"evaluation", "posemo_ros", "machine", "samples", "models", "runtime", "protocol", "results"}
-    head |= {"notes", "losses"}
+    head |= {"notes", "losses", "by_clip"}
     assert set(got) == head
     assert got["evaluation"] == arguments[1]
     return got
