@@ -23,6 +23,7 @@ from ..pipeline import Models, Settings, build_people
 from ..types import Floats, Frame
 from .coco import photos_of, read_labelled
 from .coco_labels import read_labels
+from .plots import WHOLE, bars
 from .report import Report, Table, runtimes
 
 RADIUS = 1.5  # of the disc, in distances of the eyes: from the middle of the face to brows and mouth
@@ -77,6 +78,15 @@ def evaluate_faces(images: Path, annotations: Path, models: Models, store: Model
                 "faces covered, by the distance of the eyes",
                 ("eyes", "faces", "covered"),
                 [(name, r["faces"], f"{100 * r['covered']:.1f} %") for name, r in results.items()],
+            )
+        ],
+        plots=[
+            bars(
+                "Faces covered",
+                "By the distance of the eyes in the image.",
+                {"covered": {name: r["covered"] for name, r in results.items()}},
+                "share",
+                range_=WHOLE,
             )
         ],
         notes=labels.notes,
