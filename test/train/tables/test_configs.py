@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from posemo_ros.inference.manifest import EmotionSpec, KeypointSpec, LiftSpec, parse_entry
+from posemo_ros.inference.manifest import DetectSpec, EmotionSpec, KeypointSpec, LiftSpec, parse_entry
 from train.export import manifest_entry
 from train.models.zoo import build
 from train.tables.command import CONFIGS, load_config, parameters
@@ -149,6 +149,9 @@ def test_an_export_says_what_the_run_was(path: Path) -> None:
     elif isinstance(spec, KeypointSpec):
         # The starter networks are run once a crop; none of the papers' configurations turns it off.
         assert spec.flip_test == (config["model"]["class_path"] != "train.tasks.pose.Pose")
+    elif isinstance(spec, DetectSpec):
+        assert (spec.input.height, spec.input.width) == next(iter(entry.inputs.values())).shape[2:]
+        assert spec.codec == "rtmdet"
     else:
         assert isinstance(spec, EmotionSpec)
         # Files of features do not say which encoder made them; the network's entry does.

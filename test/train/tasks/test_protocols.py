@@ -177,8 +177,7 @@ def test_every_configuration_starts_from_a_run_that_is_configured() -> None:
         yaml.safe_load(p.read_text())["model"]["init_args"].get("weights") for p in CONFIGS.rglob("*.yaml")
     ]
     published = {
-        "runs/starter/thunder.pt",
-        "runs/starter/rtmdet_nano.pt",
+        f"runs/starter/{name}.pt" for name in ("thunder", "rtmdet_nano", "lifter")
     }  # made by `python -m train published`
     assert {s for s in starts if s and s.startswith("runs/")} <= outs | published
 
