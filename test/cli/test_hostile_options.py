@@ -116,6 +116,7 @@ def base(command: str, bag: Path) -> list[str]:
         "python -m train card": ["card.md", "x", "nowhere.json"],
         "python -m train scenes depth": ["--data", "nowhere"],
         "python -m train scenes demo": ["--out", "out", "--data", "nowhere"],
+        "python -m train scenes films": ["--out", "out/x.npz", "--data", "nowhere", "--count", "1"],
         "python -m train scenes pictures": ["--out", "out", "--data", "nowhere", "--count", "1"],
     }.get(command, [])
 

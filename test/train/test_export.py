@@ -172,7 +172,7 @@ def test_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hourglass"], "network: 'hourglass' is not one of hrnet"),
+        (["hourglass"], "network: 'hourglass' is not one of rtmdet_nano, hrnet"),
         (["poseformer", "--set", "sam=behind"], "'behind' is not one of none, before_msa"),
         (["poseformer", "--set", "frames"], "--set 'frames': expected OPTION=VALUE"),
         (["poseformer", "--set", "depths=2"], "depths"),
