@@ -56,7 +56,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
     from ..nodes.tiny_models import write_stand_ins
 
-    place = tmp_path_factory.mktemp("place")
+    place = tmp_path_factory.mktemp("place") / "two" / "down"  # "../.." holds nothing of other tests
+    place.mkdir(parents=True)
     write_stand_ins(place / "models")
     images = place / "images"
     images.mkdir()
@@ -93,6 +94,7 @@ def base(command: str, bag: Path) -> list[str]:
         "posemo run": ["images", "--overwrite", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo report": [str(bag), "--out", "out"],
         "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo models tune": ["posemo-emotion"],
         "posemo models pull": ["posemo-keypoints"],
         "posemo evaluate coco": [*coco, "--runtime", "onnxruntime", "--threads", "1"],
         "posemo evaluate faces": [*coco[:4], "--runtime", "onnxruntime", "--threads", "1"],
