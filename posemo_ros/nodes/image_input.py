@@ -33,6 +33,16 @@ LOSS_SHARE = 0.4
 ENOUGH = 10
 
 
+def image_topic(station: Station[Any, Any]) -> tuple[str, type[Image | CompressedImage]]:
+    """The images' resolved topic and message type, as the parameter ``image_transport`` says.
+
+    image_transport's convention: the suffix comes after remapping, so one remap serves both.
+    """
+    resolved = station.resolve_topic_name(IMAGE_TOPIC)
+    compressed = station.params.image_transport == "compressed"
+    return (resolved + COMPRESSED, CompressedImage) if compressed else (resolved, Image)
+
+
 class ImageInput:
     """Subscribes the image and its CameraInfo and calls ``work`` with frames that have a camera.
 
@@ -45,11 +55,7 @@ class ImageInput:
     def __init__(self, station: Station[Any, Any], work: Callable[[Frame], None]) -> None:
         self._station = station
         self._work = work
-        # image_transport's convention: the suffix comes after remapping, so one remap serves both.
-        resolved = station.resolve_topic_name(IMAGE_TOPIC)
-        compressed = self._params.image_transport == "compressed"
-        self.topic = resolved + COMPRESSED if compressed else resolved
-        kind: type = CompressedImage if compressed else Image
+        self.topic, kind = image_topic(station)
         self._info: CameraInfo | None = None
         self._info_in_use: CameraInfo | None = None
         self._info_came = threading.Event()
@@ -63,7 +69,7 @@ class ImageInput:
         self._watch = TopicWatch(station, kind, self.topic, hint=self._size_hint)
         station.subscribe(CameraInfo, CAMERA_INFO_TOPIC, self._on_info, qos.newest())
         station.subscribe(kind, self.topic, self._on_image, qos.newest())
-        if not compressed:
+        if kind is Image:
             self._station.warn("shared memory", transport.complaint())
 
     @property

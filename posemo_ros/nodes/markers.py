@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,15 +28,14 @@ from ..messages import (
 from ..topics import BLURRED, COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
 from ..types import Emotions, People2D, View
 from . import qos
+from .by_stamp import ByStamp
 from .conversion import MAKE
-from .image_input import IMAGE_TOPIC
+from .image_input import image_topic
 from .marker_shapes import SkeletonMarkers
 from .parameters import MarkersParameters
 from .result_input import ResultStation
 from .run import run
 from .transforms import Transforms
-
-KEPT = 30
 
 
 @dataclass(frozen=True)
@@ -132,13 +130,10 @@ class _Drawing:
         self._loaded = loaded
         self._emotions: Emotions | None = None
         self._markers = SkeletonMarkers()
-        self._images: OrderedDict[int, Image | CompressedImage] = OrderedDict()
-        self._people: OrderedDict[int, People2D] = OrderedDict()
+        self._images = ByStamp[Image | CompressedImage]()
+        self._people = ByStamp[People2D]()
         self._background = Background(Privacy(node.params.privacy))
-        compressed = node.params.image_transport == "compressed"
-        kind = CompressedImage if compressed else Image
-        # image_transport's convention: the suffix comes after remapping, so one remap serves both.
-        self._image_topic = node.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED if compressed else IMAGE_TOPIC
+        self._image_topic, kind = image_topic(node)
         topics: dict[str, Any] = {
             EMOTIONS: (EmotionArray, self._take_emotions),
             SKELETONS: (Skeleton3DArray, self._draw_markers),
@@ -181,11 +176,11 @@ class _Drawing:
         if self._background.privacy is Privacy.SKELETON:
             self._publish_overlay(plain(people.view.width, people.view.height), people)
         else:
-            _keep(self._people, people.stamp_ns, people)
+            self._people.keep(people.stamp_ns, people)
             self._draw_overlays()
 
     def _take_image(self, message: Image | CompressedImage) -> None:
-        _keep(self._images, stamp_of(message), message)
+        self._images.keep(stamp_of(message), message)
         self._draw_overlays()
 
     def _draw_overlays(self) -> None:
@@ -204,12 +199,6 @@ class _Drawing:
         drawn = overlay(picture, people, self._emotions, min_score=self._node.params.score_threshold)
         self._loaded.overlay.publish(drawn, people.view)
         self._node.measure(people.stamp_ns, {})
-
-
-def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:
-    store[stamp] = value
-    while len(store) > KEPT:
-        store.popitem(last=False)
 
 
 def main() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,16 +21,16 @@ from ..messages import (
     skeletons_from_message,
     stamp_of,
 )
-from ..topics import COMPRESSED, DIAGNOSTICS, EMOTIONS, PEOPLE, SKELETONS
+from ..topics import DIAGNOSTICS, EMOTIONS, PEOPLE, SKELETONS
 from ..types import Emotions, People2D, Skeletons3D
 from . import qos
-from .image_input import IMAGE_TOPIC
+from .by_stamp import ByStamp
+from .image_input import IMAGE_TOPIC, image_topic
 from .monitor import OK
 from .parameters import ViewerParameters
 from .result_input import ResultStation
 from .run import run
 
-KEPT = 30
 SILENT_TICKS = 10
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -81,15 +80,13 @@ class _Showing:
         self._pace = Pace()
         self._silent = 0
         self._emotions: Emotions | None = None
-        self._images: OrderedDict[int, Image | CompressedImage] = OrderedDict()
-        self._people: OrderedDict[int, People2D] = OrderedDict()
-        self._skeletons: OrderedDict[int, Skeletons3D] = OrderedDict()
+        self._images = ByStamp[Image | CompressedImage]()
+        self._people = ByStamp[People2D]()
+        self._skeletons = ByStamp[Skeletons3D]()
         self._warnings: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
         self._background = Background(Privacy(node.params.privacy))
-        compressed = node.params.image_transport == "compressed"
-        kind = CompressedImage if compressed else Image
-        self._image_topic = node.resolve_topic_name(IMAGE_TOPIC) + COMPRESSED if compressed else IMAGE_TOPIC
+        self._image_topic, kind = image_topic(node)
         topics: dict[str, Any] = {
             DIAGNOSTICS: (DiagnosticArray, self._take_diagnostics),
             EMOTIONS: (EmotionArray, self._take_emotions),
@@ -123,7 +120,7 @@ class _Showing:
 
     def _take_skeletons(self, message: Skeleton3DArray) -> None:
         if self._server.viewers:
-            _keep(self._skeletons, stamp_of(message), skeletons_from_message(message))
+            self._skeletons.keep(stamp_of(message), skeletons_from_message(message))
             self._show_whole()
 
     def _take_people(self, message: Person2DArray) -> None:
@@ -132,16 +129,16 @@ class _Showing:
         self._pace.add(self._node.latency_ms(stamp) * 1e-3)
         self._node.measure(stamp, {}, len(message.people))
         if self._server.viewers:
-            _keep(self._people, stamp, people_from_message(message))
+            self._people.keep(stamp, people_from_message(message))
             self._show_whole()
 
     def _take_image(self, message: Image | CompressedImage) -> None:
-        _keep(self._images, stamp_of(message), message)
+        self._images.keep(stamp_of(message), message)
         self._show_whole()
 
     def _show_whole(self) -> None:
         """Show the newest stamp of which all is there; older ones will never be whole."""
-        parts: list[OrderedDict[int, Any]] = [self._people]
+        parts: list[ByStamp[Any]] = [self._people]
         if self._background.privacy is not Privacy.SKELETON:
             parts.append(self._images)
         if self._node.count_publishers(SKELETONS):
@@ -169,12 +166,6 @@ class _Showing:
 
     def _status(self, state: str) -> dict[str, Any]:
         return self._pace.status(state, sum(self._dropped.values()), list(self._warnings.values()))
-
-
-def _keep(store: OrderedDict[int, Any], stamp: int, value: Any) -> None:
-    store[stamp] = value
-    while len(store) > KEPT:
-        store.popitem(last=False)
 
 
 def main() -> int:

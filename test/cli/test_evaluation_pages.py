@@ -19,7 +19,7 @@ from posemo_ros.pipeline import Models
 from posemo_ros.replay.bag import ResultBagWriter, read_results
 from posemo_ros.types import FrameResult
 
-from ..replay.test_page import browser  # noqa: F401  (a fixture)
+from ..browser import watched_tab
 from .test_command_tree import COMMANDS
 from .test_hostile_options import bag, base, place  # noqa: F401  (fixtures)
 
@@ -151,16 +151,11 @@ def all_plots() -> Report:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser(width: int, scheme: str, browser: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_in_a_browser(width: int, scheme: str, browser: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     write_page(page, all_plots())
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    tab = context.new_page()
-    tab.set_default_timeout(300_000)
-    said: list[str] = []
-    tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda r: None if r.url.startswith(("file:", "blob:", "data:")) else said.append(r.url))
+    tab, said = watched_tab(context, "file:", "blob:", "data:")
     tab.goto(page.as_uri(), wait_until="commit")
     tab.wait_for_function("document.body && document.body.dataset.ready === 'yes'")
     assert tab.evaluate("document.querySelectorAll('.plot .main-svg').length") >= len(all_plots().plots)

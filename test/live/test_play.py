@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 import threading
 import time
@@ -24,7 +23,7 @@ from posemo_ros.live.server import LiveServer
 from posemo_ros.pipeline import Network
 from posemo_ros.replay.page import UNKNOWN_MM
 
-from ..replay.test_page import BROWSERS
+from ..browser import LOOKS, watched_tab
 from ..replay.test_report import FRAMES, Clip, KnowsAll, true_joints
 
 
@@ -128,40 +127,15 @@ def test_a_loop_begins_again_until_it_is_stopped() -> None:
     assert stamps[:3] != sorted(set(stamps[:3]))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        software = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=program, args=software)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "look",
-    [
-        {"viewport": {"width": 1200, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "reduced_motion": "reduce"},
-    ],
-    ids=["light", "dark phone"],
-)
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_in_a_browser(browser: Any, look: dict[str, Any]) -> None:
     player = Player(Clip(), Named())  # type: ignore[arg-type]
     server = LiveServer(player.welcome())
     context = browser.new_context(**look)
     try:
-        tab = context.new_page()
-        tab.set_default_timeout(300_000)
-        said: list[str] = []
-        tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda r: None if r.url.startswith(server.url) else said.append(r.url))
+        tab, said = watched_tab(context, server.url)
         tab.goto(server.url)
         tab.wait_for_function("document.body.dataset.ready === 'yes'")
         thread = threading.Thread(target=player.play, args=(server,))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
@@ -21,9 +20,8 @@ from posemo_ros.replay.page import card_of
 from posemo_ros.replay.people_table import STATES, people_of, timeline_of, worst_images
 from posemo_ros.types import FrameResult, People2D
 
+from ..browser import LOOKS, watched_tab
 from .test_report import FRAMES, PERIOD_NS, Clip, KnowsAll, image, result, run_offline, true_joints
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Untidy(Clip):
@@ -144,37 +142,12 @@ def test_nobody_in_it(tmp_path: Path) -> None:
     assert data_of(tmp_path / "report.html")["timeline"]["rows"] == 0
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        software = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=program, args=software)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "look",
-    [
-        {"viewport": {"width": 1200, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "reduced_motion": "reduce"},
-    ],
-    ids=["light", "dark phone"],
-)
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_in_a_browser(page: Path, browser: Any, look: dict[str, Any]) -> None:
     context = browser.new_context(**look)
-    tab = context.new_page()
-    tab.set_default_timeout(300_000)
-    said: list[str] = []
-    tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda r: None if r.url.startswith(("file:", "blob:", "data:")) else said.append(r.url))
+    tab, said = watched_tab(context, "file:", "blob:", "data:")
     tab.goto(page.as_uri(), wait_until="commit")
     tab.wait_for_function("document.body && document.body.dataset.ready === 'yes'")
     seconds = data_of(page)["seconds"]
