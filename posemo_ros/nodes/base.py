@@ -26,9 +26,10 @@ from .. import diagnostics as keys
 from ..errors import InputError, PosemoError
 from ..topics import DIAGNOSTICS
 from . import qos
+from .declaration import Parameter, Parameters, Value, checked, parameters_of
 from .given import checked_values, shared_names
 from .monitor import ERROR, OK, WARN, Monitor, Window, to_statistics, to_status
-from .parameters import PARAMETERS, Parameter, Parameters, Value, checked, parameters_of
+from .parameters import PARAMETERS
 
 P = TypeVar("P", bound=Parameters)
 L = TypeVar("L")

@@ -26,11 +26,12 @@ from ..topics import COMPRESSED
 from ..types import Frame, View
 from .base import PosemoNode
 from .conversion import MAKE
+from .declaration import Value
 from .graph import publishes_results
 from .guard import DISCOVERY_S, LockstepGuard
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
-from .parameters import CameraParameters, Value
+from .parameters import CameraParameters
 from .run import run
 
 JPEG_QUALITY = 90

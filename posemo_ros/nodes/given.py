@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from ..errors import InputError
-from .parameters import NODES, Parameter, Value, checked
+from .declaration import Parameter, Value, checked
+from .parameters import NODES
 
 # Short names (rate, topic, source) are everybody's; a long one that looks like ours is meant for us.
 _LONG_NAME = 8

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from posemo_ros.errors import InputError
+from posemo_ros.nodes.declaration import parameters_of
 from posemo_ros.nodes.given import checked_values, shared_names
-from posemo_ros.nodes.parameters import PipelineParameters, parameters_of
+from posemo_ros.nodes.parameters import PipelineParameters
 
 KNOWN = parameters_of(PipelineParameters)
 

@@ -10,16 +10,15 @@ import yaml
 
 from posemo_ros import topics
 from posemo_ros.errors import InputError
+from posemo_ros.nodes.declaration import checked, parameters_of
 from posemo_ros.nodes.parameters import (
     NODES,
     CameraParameters,
     KeypointsParameters,
     PipelineParameters,
     RecorderParameters,
-    checked,
     models_of,
     parameter_table,
-    parameters_of,
     settings_of,
 )
 from posemo_ros.pipeline import Models, Settings
