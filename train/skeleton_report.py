@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros import metrics
-from posemo_ros.archives import read_npz
 from posemo_ros.camera import Camera
 from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.lift.lifter import Lifter
@@ -28,6 +27,7 @@ from posemo_ros.replay.truth import read_truth
 from posemo_ros.types import EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames
+from train.data.files import read_written
 from train.data.sightings import Sightings, watch_clip
 from train.people_report import reliability
 
@@ -202,8 +202,12 @@ class Watched:
 
     @classmethod
     def load(cls, path: Path) -> Watched:
-        """Read what ``save`` wrote."""
-        return cls(**read_npz(path, "videos beside the peer"))
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: The file is missing or has another form.
+        """
+        return cls(**read_written(path, cls, "python -m train peer"))
 
 
 def watch_videos(finder: PeopleFinder, peer: BlazePose, videos: Sequence[Path], step: int) -> Watched:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from posemo_ros.errors import InputError
 from train.data.sightings import Sightings
-from train.skeleton_report import errors_of
+from train.skeleton_report import Watched, errors_of
 
 
 def walk(frames: int = 40) -> Sightings:
@@ -53,3 +56,24 @@ def test_frames_without_answer_or_person_do_not_count() -> None:
     answers[:10] = np.nan
     seen.joints[0, 30:] = np.nan
     assert errors_of([answers], seen)["frames"] == 20
+
+
+def test_a_file_beside_the_peer_comes_back_and_another_one_is_named(tmp_path: Path) -> None:
+    rows = np.zeros(2, np.int64)
+    watched = Watched(
+        np.array(["walk"]),
+        np.array([[640, 480]]),
+        rows,
+        rows / 30.0,
+        np.array(["1", "2"]),
+        np.full((2, 17, 3), 7, np.float32),
+        np.zeros((2, 12, 3), np.float32),
+        np.ones((2, 12), np.float32),
+    )
+    watched.save(tmp_path / "peer.npz")
+    again = Watched.load(tmp_path / "peer.npz")
+    for name, value in vars(watched).items():
+        np.testing.assert_array_equal(getattr(again, name), value)
+    np.savez(tmp_path / "other.npz", found=rows)
+    with pytest.raises(InputError, match="no array 'joints'; `python -m train peer` writes it anew"):
+        Watched.load(tmp_path / "other.npz")

@@ -9,12 +9,15 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
+from posemo_ros.archives import read_npz
 from posemo_ros.errors import InputError
 
 GUIDE = "docs/training.md"
@@ -56,6 +59,26 @@ def need(path: Path, what: str, section: str) -> Path:
     if not path.exists():
         raise InputError(f"{path} not found: expected {what}; how to get it: {GUIDE}, '{section}'")
     return path
+
+
+def read_written(path: Path, kind: type[Any], command: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a file that a command of ours wrote, one for each field of a dataclass.
+
+    Args:
+        path: The ``.npz`` file.
+        kind: The dataclass.
+        command: What writes such a file, for the message.
+
+    Raises:
+        InputError: The file is missing, no such archive, or lacks a field.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not there; expected what `{command}` writes")
+    arrays, names = read_npz(path, f"what `{command}` wrote"), {f.name for f in fields(kind)}
+    missing = sorted(names - set(arrays))
+    if missing:
+        raise InputError(f"{path}: has no array {missing[0]!r}; `{command}` writes it anew")
+    return {name: arrays[name] for name in names}
 
 
 def malformed(path: Path, found: object, expected: str, section: str) -> InputError:

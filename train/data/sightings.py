@@ -6,18 +6,19 @@ Symbols: N persons, one for each film and person in it; T frames.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.archives import read_npz
 from posemo_ros.camera import Camera
-from posemo_ros.errors import InputError
 from posemo_ros.people import PeopleFinder
 from posemo_ros.replay.truth import Truth, match
 from posemo_ros.types import Frame
+
+from .files import read_written
 
 Floats = NDArray[np.float32]
 
@@ -48,14 +49,7 @@ class Sightings:
 
     def only(self, rows: NDArray[np.bool_]) -> Sightings:
         """Some of the persons."""
-        return Sightings(
-            self.found[rows],
-            self.truth[rows],
-            self.joints[rows],
-            self.camera[rows],
-            self.film[rows],
-            self.fps,
-        )
+        return replace(self, **{name: v[rows] for name, v in vars(self).items() if name != "fps"})
 
     def save(self, path: Path) -> None:
         """Write an NPZ file."""
@@ -69,22 +63,8 @@ class Sightings:
         Raises:
             InputError: The file is missing or has another form.
         """
-        if not path.is_file():
-            raise InputError(f"{path}: not there; expected what `python -m train scenes films` writes")
-        arrays = read_npz(path, "sightings")
-        missing = sorted(set(cls.__dataclass_fields__) - set(arrays))
-        if missing:
-            raise InputError(
-                f"{path}: has no array {missing[0]!r}; `python -m train scenes films` writes it anew"
-            )
-        return cls(
-            arrays["found"],
-            arrays["truth"],
-            arrays["joints"],
-            arrays["camera"],
-            arrays["film"],
-            float(arrays["fps"]),
-        )
+        arrays: dict[str, Any] = read_written(path, cls, "python -m train scenes films")
+        return cls(**{**arrays, "fps": float(arrays["fps"])})
 
 
 def find_in(
