@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,12 @@ def test_help_shows_two_examples_that_parse(name: str) -> None:
 def test_every_option_is_explained(name: str) -> None:
     for action in COMMANDS[name]._actions:
         assert action.help, f"{name} {action.dest} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_value_is_read_by_a_type_that_says_what_is_allowed(name: str) -> None:
+    bare = [a.dest for a in COMMANDS[name]._actions if a.type in (int, float, Path) and not a.choices]
+    assert bare == []  # see posemo_ros.cli.values
 
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n.startswith("posemo")])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a lifter's run that was tested")
+    parser.add_argument("run", type=as_path, metavar="RUN", help="folder of a lifter's run that was tested")
     parser.add_argument("--cameras", action="store_true", help="by camera instead of by action")
     parser.add_argument("--joints", action="store_true", help="MPJPE by action and joint")
 

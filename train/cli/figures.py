@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("card", type=Path, help="model card of a keypoint network or a lifter")
-    parser.add_argument("--films", type=Path, required=True, help="file of `train scenes films --split test`")
+    parser.add_argument("card", type=as_path, help="model card of a keypoint network or a lifter")
+    parser.add_argument(
+        "--films", type=as_path, required=True, help="file of `train scenes films --split test`"
+    )
     parser.add_argument("--lifter", help="name in the manifest: draw its worst skeletons, not keypoints")
-    parser.add_argument("--out", type=Path, default=Path("models/figures"), help="folder of the SVG files")
+    parser.add_argument("--out", type=as_path, default=Path("models/figures"), help="folder of the SVG files")
 
 
 def _run(args: argparse.Namespace) -> None:

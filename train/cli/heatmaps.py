@@ -21,7 +21,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", default="posemo-detector", help="finds the people; in the manifest")
     parser.add_argument("--lifter", default="posemo-lifter", help="in the manifest; empty: no 3D poses")
     parser.add_argument("--manifest", type=as_path, action="append", default=[], help="a model manifest more")
-    parser.add_argument("--out", type=Path, default=Path("heatmaps.png"), help="the picture")
+    parser.add_argument("--out", type=as_path, default=Path("heatmaps.png"), help="the picture")
 
 
 def _run(args: argparse.Namespace) -> None:

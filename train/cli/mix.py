@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 from fnmatch import fnmatch
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path, number
 from posemo_ros.errors import InputError
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, help="checkpoint, such as the one a run started from")
-    parser.add_argument("second", type=Path, help="checkpoint of the same network, such as the run's last")
-    parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
+    parser.add_argument("first", type=as_path, help="checkpoint, such as the one a run started from")
+    parser.add_argument("second", type=as_path, help="checkpoint of the same network, such as the run's last")
+    parser.add_argument("--share", type=number(0, 1), default=0.5, help="of the second, 0 to 1")
     parser.add_argument(
         "--whole", nargs="*", default=[], metavar="PATTERN", help="parameters taken from the second alone"
     )
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint")
+    parser.add_argument("--out", type=as_path, required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -25,8 +25,6 @@ def _run(args: argparse.Namespace) -> None:
 
     from train.tasks.checkpoint import network_state
 
-    if not 0 <= args.share <= 1:
-        raise InputError(f"--share {args.share}: expected 0 to 1")
     first, second = network_state(args.first), network_state(args.second)
     odd = sorted(set(first) ^ set(second))
     if odd:

@@ -7,15 +7,18 @@ import json
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", default="posemo-detector", help="name in the model manifest")
     parser.add_argument("--keypoints", default="posemo-keypoints", help="name in the model manifest")
-    parser.add_argument("--manifest", type=Path, action="append", default=[], help="another model manifest")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="development data")
-    parser.add_argument("--demo", type=Path, default=Path("demo"), help="folder of the demo clip")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file of all figures")
+    parser.add_argument(
+        "--manifest", type=as_path, action="append", default=[], help="another model manifest"
+    )
+    parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
+    parser.add_argument("--demo", type=as_path, default=Path("demo"), help="folder of the demo clip")
+    parser.add_argument("--out", type=as_path, required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,15 +6,18 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="NAME", help="in the model manifest")
     parser.add_argument("--precision", choices=["bf16"], default="bf16", help="the lower one")
-    parser.add_argument("--manifest", type=Path, action="append", default=[], help="another model manifest")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="development data")
     parser.add_argument(
-        "--write", type=Path, metavar="MANIFEST", help="state the losses there, such as config/models.yaml"
+        "--manifest", type=as_path, action="append", default=[], help="another model manifest"
+    )
+    parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
+    parser.add_argument(
+        "--write", type=as_path, metavar="MANIFEST", help="state the losses there, such as config/models.yaml"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 if TYPE_CHECKING:
     from train.models.temporal import TemporalLifter
@@ -25,13 +26,13 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", choices=SOURCES, help="which network of the zoo begins so")
     parser.add_argument(
         "--source",
-        type=Path,
+        type=as_path,
         help="MoveNet: folder of the published files; RTMDet: the ONNX file, or one of ours; lifter: ours",
     )
     parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="lifter: motion that sets it up"
+        "--data", type=as_path, default=Path("../shared/data"), help="lifter: motion that sets it up"
     )
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint")
+    parser.add_argument("--out", type=as_path, required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run of `train fit`")
+    parser.add_argument("run", type=as_path, metavar="RUN", help="folder of a run of `train fit`")
 
 
 def _run(args: argparse.Namespace) -> None:

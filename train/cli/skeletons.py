@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lifter", default="posemo-lifter", help="name in the model manifest")
-    parser.add_argument("--manifest", type=Path, action="append", default=[], help="another model manifest")
-    parser.add_argument("--smoothing-hz", type=float, help="of the filter; the chain's own by default")
-    parser.add_argument("--films", type=Path, help="file of `train scenes films --split test`")
-    parser.add_argument("--peer", type=Path, help="file of `train peer`")
-    parser.add_argument("--demo", type=Path, help="folder of the demo clip")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file of all figures")
+    parser.add_argument(
+        "--manifest", type=as_path, action="append", default=[], help="another model manifest"
+    )
+    parser.add_argument(
+        "--smoothing-hz", type=number(0, 100), help="of the filter; the chain's own by default"
+    )
+    parser.add_argument("--films", type=as_path, help="file of `train scenes films --split test`")
+    parser.add_argument("--peer", type=as_path, help="file of `train peer`")
+    parser.add_argument("--demo", type=as_path, help="folder of the demo clip")
+    parser.add_argument("--out", type=as_path, required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from posemo_ros.cli.command import Command
+from posemo_ros.cli.values import as_path
 from posemo_ros.errors import InputError
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", type=Path, help="of the emotion network, as `train export` writes it")
-    parser.add_argument("clips", type=Path, help="labelled clips (.npz), some of them neutral")
+    parser.add_argument("manifest", type=as_path, help="of the emotion network, as `train export` writes it")
+    parser.add_argument("clips", type=as_path, help="labelled clips (.npz), some of them neutral")
     parser.add_argument(
         "--results",
-        type=Path,
+        type=as_path,
         nargs="*",
         default=[],
         help="bags with results of the chain on people who show no emotion",
