@@ -32,8 +32,9 @@ OF_COMMANDS = ("ckpt_path", "verbose", "weights_only", "return_predictions")  # 
 
 # Lightning's loggers print by themselves, and once more through the root logger of the command line; it
 # advertises a service; and it warns of arguments in two places, which is what ``run`` is for.
-for _name in ("lightning.pytorch", "lightning.fabric"):
-    logging.getLogger(_name).propagate = False
+for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+    _logger = logging.getLogger(_name)
+    _logger.propagate = not _logger.handlers  # which of them has one depends on Lightning's version
 logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda r: "Tip:" not in r.getMessage())
 warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
 warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +15,22 @@ import yaml
 
 from train.tasks.callbacks import read_logs
 
-from .runs import lifter_config, write_motion
+from .runs import command, lifter_config, write_motion
 
 ROOT = Path(__file__).resolve().parents[3]
-EPOCHS = 12
-PATIENCE_S = 280.0
+EPOCHS, DIES_IN = 4, 2
+DIES = f"""
+import os, signal
+from lightning.pytorch.callbacks import Callback
+
+class Dies(Callback):
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.global_rank == 1 and trainer.current_epoch == {DIES_IN} and batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-@pytest.fixture(scope="module")
-def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("h36m")
-    write_motion(folder)
-    return folder
-
-
-def configured(motion: Path, out: Path, *, processes: int) -> Path:
+def configured(motion: Path, out: Path, *, processes: int) -> dict[str, object]:
     """A run whose total batch is 64, whatever the number of processes."""
     config = lifter_config(motion, out)
     config["model"]["init_args"]["options"]["drop_path"] = 0.0  # each process draws its own paths
@@ -41,69 +41,56 @@ def configured(motion: Path, out: Path, *, processes: int) -> Path:
     config["trainer"] |= {"max_epochs": EPOCHS}
     if processes > 1:
         config["trainer"] |= {"devices": processes, "strategy": "ddp"}
-    path = out.with_suffix(".yaml")
-    path.write_text(yaml.safe_dump(config))
-    return path
+    return config
 
 
-def worker(run_of: int, rank: int) -> int | None:
-    """Process number of a rank of a torchrun."""
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if parent == run_of and f"RANK={rank}\0" in "\0" + (entry / "environ").read_text():
-                return int(entry.name)
-        except (OSError, ValueError, IndexError):
-            continue
-    return None
+def torchrun(config: Path, modules: Path) -> tuple[int, str]:
+    """Exit code and output of two processes that go on where a checkpoint is."""
+    words = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "train", "fit"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--config", str(config), "--ckpt_path=last"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "GLOO_SOCKET_IFNAME": "lo",
+            "PYTHONPATH": os.pathsep.join([str(modules), os.environ.get("PYTHONPATH", "")]),
+        },
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=200,
+    )
+    return done.returncode, done.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("POSEMO_TORCHRUN"),
-    reason="takes minutes and depends on when a process dies; POSEMO_TORCHRUN=1 runs it",
-)
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the process to kill in /proc")
-def test_two_processes_of_which_one_is_killed_learn_what_one_learns(motion: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    alone = [sys.executable, "-m", "train", "fit", "--config"]
-    config = configured(motion, tmp_path / "one", processes=1)
-    subprocess.run([*alone, str(config)], cwd=ROOT, env=environment, check=True, timeout=PATIENCE_S)
+@pytest.mark.skipif(sys.platform != "linux", reason="names Linux' loopback device")
+def test_two_processes_of_which_one_is_killed_learn_what_one_learns(tmp_path: Path) -> None:
+    motion = tmp_path / "h36m"
+    write_motion(motion)
+    command(configured(motion, tmp_path / "one", processes=1), tmp_path / "one.yaml")
 
     config = configured(motion, tmp_path / "two", processes=2)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [
-        *torchrun,
-        "--max-restarts=1",
-        "-m",
-        "train",
-        "fit",
-        "--config",
-        str(config),
-        "--ckpt_path=last",
-    ]
-    with (tmp_path / "log").open("w") as log:
-        run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + PATIENCE_S
-        while not (tmp_path / "two/checkpoints/last.ckpt").exists():
-            assert run.poll() is None, (tmp_path / "log").read_text()[-3000:]
-            assert time.monotonic() < deadline, "no checkpoint yet"
-            time.sleep(0.02)
-        killed = worker(run.pid, rank=1)
-        assert killed is not None
-        os.kill(killed, signal.SIGKILL)
-        assert run.wait(timeout=PATIENCE_S) == 0, (tmp_path / "log").read_text()[-3000:]
-    finally:
-        run.kill()
-        run.wait()
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(config))
+    config["trainer"] |= {"callbacks": [{"class_path": "dying.Dies"}]}  # type: ignore[operator]
+    (tmp_path / "dying.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "dying.py").write_text(DIES)
 
-    said = (tmp_path / "log").read_text()
-    assert "Restoring states from the checkpoint" in said  # begun anew by torchrun, where it stopped
+    code, said = torchrun(tmp_path / "dying.yaml", tmp_path)
+    assert code == 1, said[-3000:]
+    assert f"Signal {signal.SIGKILL}" in said
+    last = tmp_path / "two" / "checkpoints" / "last.ckpt"
+    per_epoch, rest = divmod(torch.load(last, weights_only=True)["global_step"], DIES_IN)
+    assert (per_epoch > 1, rest) == (True, 0)  # two whole epochs; the third is lost
+
+    code, said = torchrun(tmp_path / "two.yaml", tmp_path)
+    assert code == 0, said[-3000:]
+    assert said.count("Restoring states from the checkpoint") == 1  # it goes on, and says so once
     states = [
         torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True) for name in ("one", "two")
     ]
-    assert states[0]["global_step"] == states[1]["global_step"]
+    assert states[0]["global_step"] == states[1]["global_step"] == EPOCHS * per_epoch
     for key, value in states[0]["state_dict"].items():
         torch.testing.assert_close(value, states[1]["state_dict"][key], atol=5e-5, rtol=1e-3)
     scores = [read_logs(tmp_path / name)["val/mpjpe_mm"] for name in ("one", "two")]
