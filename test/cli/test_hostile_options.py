@@ -104,6 +104,7 @@ def base(command: str, bag: Path) -> list[str]:
         "posemo evaluate latency": [str(bag)],
         "posemo evaluate skeleton": ["--results", str(bag)],
         "posemo evaluate compare": ["kept", "kept"],
+        "posemo evaluate tracker": ["--scenes", "1"],
         "python -m train cmu": ["--data", "nowhere"],
         "python -m train detections": [
             "--videos",
@@ -114,6 +115,7 @@ def base(command: str, bag: Path) -> list[str]:
             "x",
         ],
         "python -m train loading": ["--config", "nowhere.yaml"],
+        "python -m train table": ["moemo"],
         "python -m train export": ["no-such-network", "--out", "out/x.onnx"],
         "python -m train card": ["card.md", "x", "nowhere.json"],
         "python -m train scenes depth": ["--data", "nowhere"],

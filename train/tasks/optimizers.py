@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from posemo_ros.errors import InputError
 
@@ -19,7 +18,8 @@ class MuonAdamW(torch.optim.Optimizer):
     kept apart; one run each, rates 6e-3 and 3e-3).
 
     Args:
-        params: Parameters or groups of them. Matrices are those with two axes.
+        params: Parameters, or groups of them that may have a rate of their own. Matrices are those with
+            two axes.
         lr: Highest rate of AdamW; ``match_rms_adamw`` (Liu et al., 2025) scales Muon's to it.
         weight_decay: Of all.
 
@@ -30,25 +30,23 @@ class MuonAdamW(torch.optim.Optimizer):
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, weight_decay: float = 0.01) -> None:
         if not hasattr(torch.optim, "Muon"):
             raise InputError(f"MuonAdamW: PyTorch {torch.__version__} has no Muon; expected 2.9 or later")
-        tensors = [p for group in _groups(params) for p in group]
-        matrices = [p for p in tensors if p.ndim == 2]
-        others = [p for p in tensors if p.ndim != 2]
-        defaults = {"lr": lr, "weight_decay": weight_decay}
-        super().__init__([{"params": matrices}, {"params": others}], defaults)
+        super().__init__(_split(params), {"lr": lr, "weight_decay": weight_decay})
         self._make()
 
     def _make(self) -> None:
         """The two halves on this optimiser's own groups and states, so rates and checkpoints are shared."""
-        matrices, others = self.param_groups
+        half = len(self.param_groups) // 2
+        matrices, others = self.param_groups[:half], self.param_groups[half:]
         self._halves: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices["params"], adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others["params"]),
+            torch.optim.Muon([{"params": g["params"]} for g in matrices], adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW([{"params": g["params"]} for g in others]),
         )
-        for half, group in zip(self._halves, self.param_groups, strict=True):
-            for name, value in half.param_groups[0].items():
-                group.setdefault(name, value)
-            half.param_groups = [group]
-            half.state = self.state
+        for optimizer, groups in zip(self._halves, (matrices, others), strict=True):
+            for group, own in zip(groups, optimizer.param_groups, strict=True):
+                for name, value in own.items():
+                    group.setdefault(name, value)
+            optimizer.param_groups = groups
+            optimizer.state = self.state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Of a checkpoint: the halves work on what came back."""
@@ -67,8 +65,13 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
 
-def _groups(params: Iterable[Any]) -> list[list[Tensor]]:
+def _split(params: Iterable[Any]) -> list[dict[str, Any]]:
+    """Every group's matrices, then every group's other tensors, each with what the group says of itself."""
     given = list(params)
-    if given and isinstance(given[0], dict):
-        return [list(group["params"]) for group in given]
-    return [[p for p in given if isinstance(p, (Tensor, nn.Parameter))]]
+    groups = given if given and isinstance(given[0], dict) else [{"params": given}]
+    groups = [{**g, "params": list(g["params"])} for g in groups]
+    return [
+        {**g, "params": [p for p in g["params"] if (p.ndim == 2) is matrix]}
+        for matrix in (True, False)
+        for g in groups
+    ]

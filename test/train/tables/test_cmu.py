@@ -10,7 +10,7 @@ from train.data.sequences import H36M, Video, Windows
 from train.tables import cmu
 from train.tables.cmu import Budget, ridge, run, table
 
-TINY = Budget(steps=3, batch=8, width=8, depth=1, views=1, looks=1)
+TINY = Budget(steps=3, batch=64, width=8, depth=1, views=1, looks=1)
 
 
 def test_ridge_finds_a_linear_map() -> None:
@@ -37,7 +37,7 @@ def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     variants = ["none", "sam+tam", "motionagformer-xs", "tcn"]
-    summary = run(shared_data, tmp_path, TINY, [3], variants, [0, 1], max_videos=12)
+    summary = run(shared_data, tmp_path, TINY, [3], variants, [0, 1], max_videos=4)
     rows = {(r["frames"], r["variant"]): r for r in summary["rows"]}
     assert set(rows) == {("-", "zero pose"), ("-", "mean pose"), (3, "linear"), *((3, v) for v in variants)}
     assert (tmp_path / "curves.png").stat().st_size > 5000
@@ -52,7 +52,7 @@ def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     assert rows["-", "mean pose"]["mpjve_mm"] == pytest.approx(rows["-", "zero pose"]["mpjve_mm"])
     assert len(table(summary)) == 2 + 7
     before = (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns
-    run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=12)  # goes on, repeats nothing
+    run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=4)  # goes on, repeats nothing
     assert (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns == before
 
 

@@ -55,3 +55,22 @@ def test_matrices_go_to_muon_and_all_else_to_adamw() -> None:
     singular = torch.linalg.svdvals(moved)
     assert singular.max() < 2 * singular.min()
     assert optimizer.param_groups[0]["lr"] == optimizer.param_groups[1]["lr"] == 0.1
+
+
+def test_a_group_keeps_its_own_rate() -> None:
+    old, new = torch.nn.Linear(5, 7), torch.nn.Linear(7, 2)
+    groups = [{"params": old.parameters()}, {"params": new.parameters(), "lr": 0.3}]
+    optimizer = MuonAdamW(groups, lr=0.1, weight_decay=0.0)
+    before = [p.detach().clone() for p in (*old.parameters(), *new.parameters())]
+    for parameter in (*old.parameters(), *new.parameters()):
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    moved = [a - p.detach() for a, p in zip(before, (*old.parameters(), *new.parameters()), strict=True)]
+    for bias, rate in ((moved[1], 0.1), (moved[3], 0.3)):  # AdamW's first step is the rate
+        torch.testing.assert_close(bias.abs(), torch.full_like(bias, rate))
+    sizes = [
+        float(torch.linalg.svdvals(matrix)[0]) / (0.2 * max(matrix.shape) ** 0.5)
+        for matrix in (moved[0], moved[2])
+    ]
+    assert sizes[0] == pytest.approx(0.1, rel=0.3)  # Muon's step has singular values of about one, scaled
+    assert sizes[1] == pytest.approx(0.3, rel=0.3)
