@@ -71,11 +71,12 @@ def table() -> str:
 def _demo(demo: dict[str, Any]) -> list[tuple[str, str, str]]:
     truth, latency, emotions = demo["truth"], demo["latency_ms"], demo["emotions"]
     frames = demo["frames"]
+    openvino = [station for station, runtime in demo["runtimes"].items() if "openvino" in runtime]
     return [
         (
             f"demo clip ({frames['in']} images, 2 to 4 people, exact truth): people found",
             f"{truth['recall']:.0%}, {truth['id_switches']} id switches, {truth['false_persons']} too many",
-            "`make demo`",
+            "`make demo`" + (f", OpenVINO for {' and '.join(openvino)} (after `make test`)" if openvino else ""),
         ),
         (
             "– keypoints",

@@ -119,8 +119,8 @@ def add_privacy_option(parser: argparse.ArgumentParser) -> None:
         "--privacy",
         choices=CHOICES,
         default=Privacy.NONE.value,
-        help="blur: faces are made unrecognisable in everything that is written; skeleton: no pixels at all "
-        "(default: none, everything may be seen)",
+        help="blur: faces are made unrecognisable in everything that is written; skeleton: no pixels at all; "
+        "none: everything may be seen",
     )
 
 
