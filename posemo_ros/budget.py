@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .detect.scheduler import pairs
+from .detect.boxes import pairs
+from .detect.scheduler import SAME_IOU
 from .types import Floats, People2D
 
 LEFT_OUT = (
@@ -106,7 +107,7 @@ class Resting:
         if every == 1 or not len(self._people):
             return rests, kept
         heights = self._people.boxes[:, 3] - self._people.boxes[:, 1]
-        for now, then in pairs(boxes, self._people.boxes):
+        for now, then in pairs(boxes, self._people.boxes, SAME_IOU):
             still = self._way.get(self._people.ids[then], 1.0) < STILL
             if (still or heights[then] < FAR * heights.max()) and (self._frame + then) % every:
                 rests[now], kept[now] = True, self._people.keypoints[then]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Detections, Floats, People2D
-from .boxes import iou
-from .scheduler import BoxSchedule, pairs
+from .boxes import iou, pairs
+from .scheduler import SAME_IOU, BoxSchedule
 
 CALM_S = 1.0  # the detector runs at least so often
 LOST_S = 2.0  # after somebody was lost it does not rest
@@ -115,7 +115,7 @@ class BesideSchedule(BoxSchedule):
     def _join(self, run: _Run, ids: tuple[str, ...], followed: Detections, stamp_ns: int) -> Detections:
         """The followed who are not given up, and those whom only the detector saw."""
         detected = run.future.result()
-        known = pairs(run.boxes, detected.boxes)
+        known = pairs(run.boxes, detected.boxes, SAME_IOU)
         then = Detections(run.boxes, np.ones(len(run.boxes), np.float32))
         confirmed = set(self._unconfirmed(run.ids, then, detected, stamp_ns))
         given_up = set(self._missed_since) & set(run.ids) - {run.ids[row] for row in confirmed}

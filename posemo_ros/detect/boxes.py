@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ..types import Floats
 
@@ -12,6 +13,16 @@ def iou(a: Floats, b: Floats) -> Floats:
     common = _common(a, b)
     union = areas(a)[:, None] + areas(b)[None] - common
     return np.asarray(common / np.maximum(union, 1e-9), np.float32)
+
+
+def pairs(a: Floats, b: Floats, least: float) -> list[tuple[int, int]]:
+    """Indices of the boxes of ``a`` (n, 4) and ``b`` (m, 4) that belong together, in the order of ``a``.
+
+    One to one, so that the overlap (IoU) is largest in all, and at least ``least`` in each pair.
+    """
+    overlap = iou(a, b)
+    rows, cols = linear_sum_assignment(overlap, maximize=True)
+    return [(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= least]
 
 
 def inside(a: Floats, b: Floats) -> Floats:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ..settings import KEYPOINT_THRESHOLD
 from ..types import Detections, Floats, People2D
-from .boxes import inside, iou
+from .boxes import inside, iou, pairs
 from .codecs import suppress
 from .follow import boxes_from_keypoints
 
@@ -113,16 +112,9 @@ class BoxSchedule:
         return kept
 
 
-def pairs(followed: Floats, detected: Floats) -> set[tuple[int, int]]:
-    """Indices of the followed (n, 4) and the detected (m, 4) boxes that are one person's, one to one."""
-    overlap = iou(followed, detected)
-    rows, cols = linear_sum_assignment(overlap, maximize=True)
-    return {(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= SAME_IOU}
-
-
 def _same(followed: Floats, detected: Floats) -> set[int]:
     """Indices of the followed (n, 4) who are among the detected (m, 4)."""
-    together = pairs(followed, detected)
+    together = pairs(followed, detected, SAME_IOU)
     free = sorted(set(range(len(detected))) - {c for _, c in together})
     within = np.nonzero(inside(followed, detected) >= PART_OF)[0]
     around = np.nonzero(inside(detected[free], followed) >= PART_OF)[1]

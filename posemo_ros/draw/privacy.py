@@ -12,6 +12,7 @@ from enum import Enum
 import cv2
 import numpy as np
 
+from ..detect.boxes import iou
 from ..types import Floats, Frame, People2D
 from . import style
 from .style import Picture
@@ -174,20 +175,12 @@ class Background:
     @staticmethod
     def _still_hides(age_ns: int, box: Floats, others: Floats) -> bool:
         """Whether a place of before is held: not for long, and not where one of now is in its stead."""
-        return 0 <= age_ns <= HOLD_S * 1e9 and not (_overlap(box, others) > SAME_PLACE).any()
+        return 0 <= age_ns <= HOLD_S * 1e9 and not (iou(box[None], others) > SAME_PLACE).any()
 
 
 def plain(width: int, height: int) -> Picture:
     """A picture without pixels of anybody."""
     return np.full((height, width, 3), CANVAS, np.uint8)
-
-
-def _overlap(box: Floats, others: Floats) -> Floats:
-    """(N,) intersection over union of (4,) with (N, 4)."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
-    return np.asarray(common / np.maximum(areas - common, 1e-6), np.float32)
 
 
 def _grown(box: Floats, seconds: float) -> Floats:

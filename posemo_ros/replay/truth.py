@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ..archives import read_npz
-from ..detect.boxes import iou
+from ..detect.boxes import iou, pairs
 from ..errors import InputError
 from ..skeleton import H36M17
 from ..types import Floats, People2D
@@ -271,8 +270,4 @@ def _shown(frames: int, period_ns: float, stamps: Sequence[int], origin: int) ->
 
 def match(true: Floats, found: Floats) -> list[tuple[int, int]]:
     """Pairs of true and found boxes, (N, 4) and (M, 4) xyxy px, with an IoU of at least 0.3."""
-    if not len(true) or not len(found):
-        return []
-    overlap = iou(true.astype(np.float32), found)
-    rows, columns = linear_sum_assignment(overlap, maximize=True)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if overlap[r, c] >= MATCH_IOU]
+    return pairs(true.astype(np.float32), found, MATCH_IOU)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from posemo_ros.detect.boxes import areas, inside, iou
+from posemo_ros.detect.boxes import areas, inside, iou, pairs
 
 A = np.array([[0, 0, 10, 10], [0, 0, 4, 5]], np.float32)
 B = np.array([[5, 0, 15, 10], [20, 20, 30, 30], [0, 0, 10, 10]], np.float32)
@@ -23,3 +24,15 @@ def test_nobody() -> None:
     none = np.zeros((0, 4), np.float32)
     assert iou(none, B).shape == (0, 3)
     assert inside(A, none).shape == (2, 0)
+
+
+def test_pairs_are_one_to_one_and_the_best_in_all() -> None:
+    one = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [90, 0, 99, 10]], np.float32)
+    other = np.array([[3, 0, 13, 10], [0, 0, 9, 10]], np.float32)
+    assert pairs(one, other, 0.3) == [(0, 1), (1, 0)]
+    assert pairs(one, other, 0.85) == [(0, 1)]
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
+def test_nobody_belongs_to_nobody(n: int, m: int) -> None:
+    assert pairs(np.zeros((n, 4), np.float32), np.zeros((m, 4), np.float32), 0.3) == []
