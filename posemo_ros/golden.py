@@ -27,7 +27,7 @@ from .emotion.context import ContextEncoder
 from .emotion.estimator import EmotionEstimator
 from .inference.manifest import ContextSpec, DetectSpec, EmotionSpec, KeypointSpec, LiftSpec, TaskSpec
 from .inference.resources import share_dir
-from .inference.session import Feeds, Outputs, Session, TensorSpec
+from .inference.session import Feeds, Outputs, Session, SessionLike
 from .keypoints.estimator import KeypointEstimator
 from .lift.lifter import Lifter
 from .types import EMOTIONS, NEUTRAL, Context, Frame, People2D, Skeletons3D, View
@@ -85,16 +85,7 @@ def golden_for(spec: TaskSpec) -> Golden:
     return Golden(lambda session: _features(session, spec), _features_differ, _features_differ)
 
 
-class _Described:
-    """A session that looks like another one."""
-
-    def __init__(self, session: Session) -> None:
-        self.runtime, self.precision = session.runtime, session.precision
-        self.inputs: tuple[TensorSpec, ...] = session.inputs
-        self.outputs: tuple[TensorSpec, ...] = session.outputs
-
-
-class _Tap(_Described):
+class _Tap(SessionLike):
     """Runs a session and keeps what it was fed."""
 
     def __init__(self, session: Session) -> None:
@@ -107,7 +98,7 @@ class _Tap(_Described):
         return self._session.run(feeds)
 
 
-class _Replay(_Described):
+class _Replay(SessionLike):
     """Gives recorded outputs, one after the other."""
 
     def __init__(self, session: Session, outputs: Sequence[Outputs]) -> None:

@@ -86,8 +86,6 @@ class PeopleFinder:
         view = frame.view(self.hfov_deg)
         self._forget_other_size(view)
 
-        others = self._people.other_boxes
-
         def detect() -> Detections:
             start = time.perf_counter()
             found = self.detector.candidates(frame)
@@ -97,7 +95,7 @@ class PeopleFinder:
         found = self.schedule.boxes(self._people, frame.stamp_ns, detect, frame.image)
         while self._detector_ms:
             clock.note("detector", self._detector_ms.popleft())
-            others = People2D().other_boxes
+        others = (People2D() if self.schedule.joined else self._people).other_boxes
         boxes = self._best(view, found)
         with clock("keypoints"):
             keypoints, rested = self._keypoints(frame, boxes.boxes)

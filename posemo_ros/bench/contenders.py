@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import MissingExtraError
 from ..inference.manifest import ImageInput
 from ..inference.runtimes import REFERENCE
-from ..inference.session import Feeds, Outputs, Session, TensorSpec
+from ..inference.session import Feeds, Outputs, Session, SessionLike, one_by_one
 from ..inference.store import ModelStore
 from ..pipeline import Models, Network, Pipeline, Settings
 from ..types import Floats, Frame, FrameResult, PixelOrder, to_order
@@ -109,18 +109,12 @@ def naive(chain: Chain) -> Pipeline:
     return pipeline
 
 
-class Wrapped:
+class Wrapped(SessionLike):
     """A session around another one."""
 
     def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._session = session
-        self.runtime, self.precision = session.runtime, session.precision
-        self.inputs: tuple[TensorSpec, ...] = session.inputs
-        self.outputs: tuple[TensorSpec, ...] = session.outputs
-
-    def run(self, feeds: Feeds) -> Outputs:
-        """See ``Session.run``."""
-        return self._session.run(feeds)
 
 
 class OneByOne(Wrapped):
@@ -128,9 +122,7 @@ class OneByOne(Wrapped):
 
     def run(self, feeds: Feeds) -> Outputs:
         """See ``Session.run``."""
-        count = max(len(array) for array in feeds.values())
-        answers = [self._session.run({n: a[i : i + 1] for n, a in feeds.items()}) for i in range(count)]
-        return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+        return one_by_one(self._session, feeds)
 
 
 class Metered(Wrapped):

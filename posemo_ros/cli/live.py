@@ -25,6 +25,7 @@ from .options import (
     add_privacy_option,
     add_source_options,
     choice_from,
+    given,
     pipeline_from,
 )
 from .values import integer
@@ -111,9 +112,10 @@ def _topic(args: argparse.Namespace) -> int:
 
 def chain_parameters(args: argparse.Namespace) -> dict[str, object]:
     """The options that choose networks and settings, as parameters of the node."""
-    names = (*STATIONS, "preset", *CHAIN_SETTINGS, *(f.name for f in fields(Settings)))
-    given = {n: value for n in names if (value := getattr(args, n, None)) not in (None, "")}
-    return {**EVERY_IMAGE, **given} if args.privacy == Privacy.BLUR else given
+    chosen = given(args, [*STATIONS, *CHAIN_SETTINGS, *(f.name for f in fields(Settings))])
+    preset = {"preset": args.preset} if args.preset else {}
+    blurred = EVERY_IMAGE if args.privacy == Privacy.BLUR else {}
+    return {**preset, **blurred, **chosen}
 
 
 def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, object]) -> list[str]:

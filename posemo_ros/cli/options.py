@@ -137,7 +137,7 @@ def models_from(args: argparse.Namespace) -> Models:
         ModelError: A network that only the preset names is not on this machine.
     """
     preset = load_preset(args.preset)
-    models = preset.choose(_given(args, [*STATIONS, *CHAIN_SETTINGS]))
+    models = preset.choose(given(args, [*STATIONS, *CHAIN_SETTINGS]))
     used = replace(preset, models={s: n for s, n in preset.models.items() if hasattr(args, s)})
     used.check(store_for(args), models)
     if preset.note:
@@ -147,10 +147,10 @@ def models_from(args: argparse.Namespace) -> Models:
 
 def settings_from(args: argparse.Namespace) -> Settings:
     """The settings that the options describe."""
-    given = _given(args, [f.name for f in fields(Settings)])
+    chosen = given(args, [f.name for f in fields(Settings)])
     if getattr(args, "privacy", "") == Privacy.BLUR:
-        given = {**EVERY_IMAGE, **given}
-    return load_preset(args.preset).set(given)
+        chosen = {**EVERY_IMAGE, **chosen}
+    return load_preset(args.preset).set(chosen)
 
 
 def store_for(args: argparse.Namespace) -> ModelStore:
@@ -158,7 +158,8 @@ def store_for(args: argparse.Namespace) -> ModelStore:
     return ModelStore(load_preset(args.preset).manifests)
 
 
-def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+def given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """What was said of these options; an empty name of a network is said, too: none."""
     return {n: value for n in names if (value := getattr(args, n, None)) is not None}
 
 

@@ -69,6 +69,7 @@ class BesideSchedule(BoxSchedule):
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
         self._rested += 1
         run = self._arrived(stamp_ns, wait=not ids)
+        self.joined = run is not None or not ids
         if not ids:  # nothing to do meanwhile
             run = run or self._start(detect, ids, followed, stamp_ns)
             return run.future.result()

@@ -34,6 +34,7 @@ class BoxSchedule:
         min_score: Keypoints below this score do not count, see ``boxes_from_keypoints``.
         stretch: ``detect_every`` counts so many times. May change at any time.
         unconfirmed_s: How long somebody is followed whom the detector does not see.
+        joined: Whether boxes of the detector are among those of the last answer.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class BoxSchedule:
 
     def reset(self) -> None:
         """Forget everybody."""
+        self.joined = False
         self._rested = 0
         self._ran_ns: int | None = None
         self._missed_since: dict[str, int] = {}  # track id -> stamp of the first run that missed them
@@ -73,7 +75,8 @@ class BoxSchedule:
         all_followed = 0 < len(ids) == len(people)
         fresh = self._ran_ns is None or stamp_ns - self._ran_ns <= self.rest_s * 1e9
         due = not fresh or self._rested >= self.detect_every * self.stretch
-        if all_followed and not self._missed_since and not due:
+        self.joined = due or not all_followed or bool(self._missed_since)
+        if not self.joined:
             return followed
         self._rested, self._ran_ns = 0, stamp_ns
         detected = detect()

@@ -97,9 +97,9 @@ def evaluate_faces(images: Path, annotations: Path, models: Models, store: Model
 def labelled_faces(truth: Mapping[str, Any], image: int) -> NDArray[np.float32]:
     """(N, 3) x px, y px of the middle and radius px of an image's faces with visible nose and eyes."""
     found = []
-    for person in truth["annotations"]:
+    for person in (a for a in truth["annotations"] if a["image_id"] == image):
         points = np.array(person["keypoints"], np.float64).reshape(-1, 3)[:3]
-        if person["image_id"] == image and (points[:, 2] == 2).all():
+        if (points[:, 2] == 2).all():
             eyes = float(np.hypot(*(points[1, :2] - points[2, :2])))
             nose = float(np.hypot(*(points[1:3, :2].mean(axis=0) - points[0, :2])))
             found.append((*points[:, :2].mean(axis=0), RADIUS * max(eyes, nose)))

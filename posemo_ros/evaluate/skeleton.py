@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -238,17 +239,19 @@ class _Aligned:
                 (int(there[row]), column)
                 for row, column in match(self._truth.boxes[index, there], people.boxes)
             ]
-        order = {
-            name: i
-            for i, name in enumerate(sorted({n for p in self._recording.people.values() for n in p.ids}))
-        }
-        if len(order) != self._truth.boxes.shape[1]:
+        seen = set(there.tolist())
+        return [(self._order[name], i) for i, name in enumerate(people.ids) if self._order[name] in seen]
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        """Numbers of true persons by id, of a recording without boxes."""
+        names = sorted({name for people in self._recording.people.values() for name in people.ids})
+        if len(names) != self._truth.boxes.shape[1]:
             raise InputError(
-                f"{self._recording.path}: {len(order)} people without 'boxes', the truth has "
+                f"{self._recording.path}: {len(names)} people without 'boxes', the truth has "
                 f"{self._truth.boxes.shape[1]}; expected the same people in the same order, or 'boxes'"
             )
-        seen = set(there.tolist())
-        return [(order[name], i) for i, name in enumerate(people.ids) if order[name] in seen]
+        return {name: number for number, name in enumerate(names)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,14 +37,15 @@ class OpenVinoSession:
             network = core.read_model(str(path))
             self.inputs = tuple(map(_spec, network.inputs))
             self.outputs = tuple(map(_spec, network.outputs))
-            self._requests = []
-            if _takes_people(self.inputs, self.outputs):
+            alone = _takes_people(self.inputs, self.outputs)
+            if alone:
                 network.reshape({spec.name: [1, *spec.shape[1:]] for spec in self.inputs})
+            whole = core.compile_model(network, "CPU", _properties(threads, bf16=bf16))
+            self._request, self._requests = whole.create_infer_request(), []
+            if alone:
                 options = _properties(threads, bf16=bf16, streams=self._streams)
-                parallel = core.compile_model(network, "CPU", options)
+                parallel = core.compile_model(network, "CPU", options) if self._streams > 1 else whole
                 self._requests = [parallel.create_infer_request() for _ in range(self._streams)]
-            together = core.compile_model(network, "CPU", _properties(threads, bf16=bf16))
-            self._request = together.create_infer_request()
         except RuntimeError as error:
             raise ModelError(f"OpenVINO {openvino.__version__} cannot load {path}: {error}") from error
         self.precision = "bf16" if bf16 and precision == "fp32" else precision

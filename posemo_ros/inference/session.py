@@ -55,6 +55,27 @@ class Session(Protocol):
         ...
 
 
+class SessionLike:
+    """What a session looks like from outside: the base of those that stand in the place of another one."""
+
+    def __init__(self, session: Session) -> None:
+        self.runtime, self.precision = session.runtime, session.precision
+        self.inputs: tuple[TensorSpec, ...] = session.inputs
+        self.outputs: tuple[TensorSpec, ...] = session.outputs
+
+
+def one_by_one(session: Session, feeds: Feeds) -> Outputs:
+    """What a session answers to every person of a batch (at least one) alone, put together.
+
+    Args:
+        session: Runs once for each of N persons.
+        feeds: (N, …) each.
+    """
+    count = max(len(array) for array in feeds.values())
+    answers = [session.run({name: a[i : i + 1] for name, a in feeds.items()}) for i in range(count)]
+    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+
+
 def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Feeds, model: str) -> Outputs:
     """Feeds as C-contiguous arrays of the network's types, in the order of its inputs.
 

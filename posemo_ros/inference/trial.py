@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError, PosemoError
-from .session import Feeds, Outputs, Session
+from .session import Feeds, Outputs, one_by_one
 
 TIMEOUT_S = 900.0  # the first run on TensorRT builds an engine
 RUNS, BUDGET_S = 20, 1.0
@@ -108,12 +108,6 @@ def _load(path: Path) -> list[Outputs]:
     return [found[i] for i in sorted(found)]
 
 
-def _one_by_one(session: Session, feeds: Feeds) -> Outputs:
-    people = max(len(array) for array in feeds.values())
-    answers = [session.run({name: a[i : i + 1] for name, a in feeds.items()}) for i in range(people)]
-    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
-
-
 def main(folder: Path) -> int:
     """Entry of the child."""
     from .sessions import open_session
@@ -130,7 +124,7 @@ def main(folder: Path) -> int:
         )
         outputs = [session.run(f) for f in feeds]
         free = all(spec.shape[0] == -1 for spec in (*session.inputs, *session.outputs))
-        alone = [_one_by_one(session, f) for f in feeds] if free else []
+        alone = [one_by_one(session, f) for f in feeds] if free else []
         times: list[float] = []
         while len(times) < RUNS and sum(times) < BUDGET_S:
             start = time.perf_counter()

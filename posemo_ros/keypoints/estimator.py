@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.manifest import KeypointSpec
-from ..inference.session import Session
+from ..inference.session import Session, one_by_one
 from ..skeleton import COCO17
 from ..tensors import Writer, write_tensor
 from ..types import Floats, Frame
@@ -95,15 +95,10 @@ class KeypointEstimator:
 
     def _run(self, crops: Floats) -> list[Floats]:
         """COCO's 17 of the outputs in the order of the model; one by one where its batch is fixed to 1."""
-        name = self.session.inputs[0].name
-        parts = [crops]
-        if len(crops) > 1 and self.session.inputs[0].shape[0] == 1:
-            parts = [crops[i : i + 1] for i in range(len(crops))]
-        results = [self.session.run({name: part}) for part in parts]
-        return [
-            np.concatenate([np.asarray(r[o.name], np.float32)[:, : len(COCO17)] for r in results])
-            for o in self.session.outputs
-        ]
+        feeds = {self.session.inputs[0].name: crops}
+        single = self.session.inputs[0].shape[0] == 1
+        found = one_by_one(self.session, feeds) if single else self.session.run(feeds)
+        return [np.asarray(found[o.name], np.float32)[:, : len(COCO17)] for o in self.session.outputs]
 
 
 def calibrated(scores: Floats, calibration: tuple[float, float]) -> Floats:

@@ -117,7 +117,8 @@ def _files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
     """The files of a bag folder in order, and how many messages metadata.yaml states by topic."""
     from .picture_source import natural
 
-    found = sorted((p for p in folder.iterdir() if p.name.lower().endswith(BAG_SUFFIXES)), key=natural)
+    bags = (p for p in folder.iterdir() if p.name.lower().endswith(BAG_SUFFIXES))
+    found = sorted(bags, key=lambda p: natural(p.name))
     metadata = folder / "metadata.yaml"
     if not metadata.exists():
         return found, {}

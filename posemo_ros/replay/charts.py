@@ -91,6 +91,8 @@ def _rows(figure: Any, people: Sequence[Person], end_s: float, images: int) -> N
 
 
 def _coloured(states: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(P, B) states as (P, B, 3) colours; white where nobody asked."""
-    colours = [tuple(int(STATE_CODES[s][i : i + 2], 16) / 255 for i in (1, 3, 5)) for s in STATES]
-    return np.array([*colours, (1.0, 1.0, 1.0)])[states]
+    """(P, B) states as (P, B, 4) colours; white where nobody asked."""
+    from matplotlib.colors import to_rgba_array
+
+    colours: NDArray[np.float64] = to_rgba_array([*(STATE_CODES[s] for s in STATES), "white"])
+    return colours[states]

@@ -87,7 +87,7 @@ class PictureSource(Source):
         left_alone = [p for p in entries if p.name.startswith("._") or p.is_dir()]
         if left_alone:
             self.note(f"left alone: {len(left_alone)} files or folders that are no pictures (._*, folders)")
-        paths = sorted((p for p in entries if p not in left_alone), key=natural)
+        paths = sorted((p for p in entries if p not in left_alone), key=lambda p: natural(p.name))
         if not paths:
             raise InputError(_nothing_in(folder))
         others = _depth_or_mask(paths)
@@ -130,9 +130,9 @@ def _mode(path: Path) -> str:
         return ""
 
 
-def natural(path: Path) -> list[tuple[int, str]]:
+def natural(text: str) -> list[tuple[int, str]]:
     """Sort key that puts frame_2 before frame_10."""
-    parts = re.split(r"([0-9]+)", path.name)
+    parts = re.split(r"([0-9]+)", text)
     return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
 
 

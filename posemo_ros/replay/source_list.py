@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from .picture_source import VIDEO_SUFFIXES
+from .picture_source import VIDEO_SUFFIXES, natural
 from .run_folder import plain_name
 from .source import BAG_SUFFIXES, IMAGE_SUFFIXES, without_password
 
@@ -58,7 +57,7 @@ def stem(text: str) -> str:
 def _sources_of(text: str) -> list[str]:
     if is_pattern(text):
         # Path.glob takes no absolute patterns
-        matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
+        matches = sorted(glob.glob(text, recursive=True), key=natural)  # noqa: PTH207
         if not matches:
             raise InputError(f"no file or folder matches {text!r}")
         return matches
@@ -99,7 +98,7 @@ def _recordings_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
     if real in seen:
         return
     seen.add(real)
-    for path in sorted(_entries(folder), key=lambda p: _natural(p.name)):
+    for path in sorted(_entries(folder), key=lambda p: natural(p.name)):
         if _is_recording(path):
             yield path
         elif path.is_dir():
@@ -128,7 +127,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -36,6 +36,12 @@ def test_a_file_is_no_topic(tmp_path: Path) -> None:
     assert not is_topic(str(file))
 
 
+def test_no_emotions_are_none_for_the_node_too() -> None:
+    args = options("/eye/image", "--emotion", "")
+    assert chain_parameters(args) == {"emotion": ""}
+    assert 'emotion:=""' in node_command("pipeline", args, chain_parameters(args))
+
+
 def test_options_become_parameters_of_the_node() -> None:
     args = options("/eye/image/compressed", "--keypoints", "posemo-keypoints-fast", "--detect-every", "3")
     assert chain_parameters(args) == {"keypoints": "posemo-keypoints-fast", "detect_every": 3}
