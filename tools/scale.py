@@ -57,6 +57,14 @@ class Trial:
     cpu_s: float
 
 
+@dataclass(frozen=True)
+class Size:
+    """Bytes that each image adds, and those of a recording however short (plotly.js, headers)."""
+
+    image: float
+    recording: float
+
+
 def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -98,7 +106,12 @@ def measured(folder: Path, args: argparse.Namespace) -> str:
     more = images - SHORT * args.recordings
     cpu_ms = 1e3 * (median(t.cpu_s for t in trials[HERE]) - fixed_s) / more
     each_s = fixed_s / args.recordings
-    sizes = {what: bytes_of(folder / "out" / f"{HERE}0", names) / images for what, names in KEPT.items()}
+    long_bytes = {what: bytes_of(folder / "out" / f"{HERE}0", names) for what, names in KEPT.items()}
+    short_bytes = {what: bytes_of(folder / "out" / "short", names) for what, names in KEPT.items()}
+    sizes = {
+        what: Size((long_bytes[what] - short_bytes[what]) / more, short_bytes[what] / args.recordings)
+        for what in KEPT
+    }
     return "\n".join([*scaling(trials, same, args), "", *projection(cpu_ms, each_s, sizes, args)])
 
 
@@ -163,7 +176,7 @@ def identical(folders: Sequence[Path]) -> bool:
 
 
 def bytes_of(folder: Path, names: Sequence[str]) -> int:
-    """Of these files of all recordings; the part of report.html that is always there (plotly.js) is in it."""
+    """Of these files of all recordings."""
     return sum(p.stat().st_size for n in names for p in folder.glob(f"*/{n}"))
 
 
@@ -191,7 +204,7 @@ def scaling(trials: dict[str, list[Trial]], same: bool, args: argparse.Namespace
     ]
 
 
-def projection(cpu_ms: float, each_s: float, sizes: dict[str, float], args: argparse.Namespace) -> list[str]:
+def projection(cpu_ms: float, each_s: float, sizes: dict[str, Size], args: argparse.Namespace) -> list[str]:
     """What 10,000 hours would take."""
     images = HOURS * 3600 * FPS
     recordings = HOURS * 60 / MINUTES
@@ -208,8 +221,12 @@ def projection(cpu_ms: float, each_s: float, sizes: dict[str, float], args: argp
         *((f"days on {n:,} cores", f"{core_hours / n / 24:,.1f}") for n in (64, 1000)),
         (f"cost at {args.price:g} dollars for a core-hour", f"{core_hours * args.price:,.0f} dollars"),
         *(
-            (f"storage, {what}", f"{b * images / 1e12:.2f} TB ({b:,.0f} bytes an image)")
-            for what, b in sizes.items()
+            (
+                f"storage, {what}",
+                f"{(size.image * images + size.recording * recordings) / 1e12:.2f} TB ({size.image:,.0f} "
+                f"bytes an image, {size.recording / 1e3:,.0f} kB a recording)",
+            )
+            for what, size in sizes.items()
         ),
     ]
     return [

@@ -28,6 +28,8 @@ IMAGES = {"VGA": (640, 480), "1080p": (1920, 1080)}
 RATES_HZ = (30.0, 15.0)
 TOPIC = "transport_test"
 QUIET_S = 1.5  # without an image: the end
+ANSWERED, ANSWERED_IMAGES = 0.0, 20  # a "rate": every image waits until the one before has been taken
+ANSWER_S = 20.0  # for it; after that it is lost and nothing more is sent
 
 
 def main() -> int:
@@ -86,11 +88,12 @@ def _child(role: str, image: str, rate_hz: str, seconds: str, how: str) -> int:
 
     rclpy.init()
     try:
-        count = max(round(float(seconds) * float(rate_hz)), 1)
+        answered = float(rate_hz) == ANSWERED
+        count = ANSWERED_IMAGES if answered else max(round(float(seconds) * float(rate_hz)), 1)
         if role == "send":
             found = _send(IMAGES[image], float(rate_hz), count)
         else:
-            found = _take(count, float(seconds), raw=how == "bytes")
+            found = _take(count, float(seconds), raw=how == "bytes", answers=answered)
     finally:
         rclpy.try_shutdown()
     print(json.dumps(found))
@@ -107,40 +110,64 @@ def _quality(count: int) -> Any:
 def _send(size: tuple[int, int], rate_hz: float, count: int) -> dict[str, Any]:
     import rclpy
     from sensor_msgs.msg import Image
+    from std_msgs.msg import Empty
 
     node = rclpy.create_node("transport_sender")
     publisher = node.create_publisher(Image, TOPIC, _quality(5))
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     message = Image(height=height, width=width, encoding="bgr8", step=3 * width)
-    while publisher.get_subscription_count() < 1:
+    answers: list[Any] = []
+    node.create_subscription(Empty, f"{TOPIC}/taken", answers.append, _quality(count))
+    while publisher.get_subscription_count() < 1 or node.count_publishers(f"{TOPIC}/taken") < 1:
         time.sleep(0.05)
     time.sleep(0.5)
     cpu, start = time.process_time(), time.monotonic()
     for number in range(count):
-        time.sleep(max(start + number / rate_hz - time.monotonic(), 0))
+        if rate_hz == ANSWERED and not _answered(node, answers, number):
+            return {"sent": number, "send_cpu_ms": float("nan")}
+        if rate_hz != ANSWERED:
+            time.sleep(max(start + number / rate_hz - time.monotonic(), 0))
         data = array("B")
         data.frombytes(memoryview(pixels).cast("B"))
         message.data = data
         message.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(message)
     used = time.process_time() - cpu
-    time.sleep(QUIET_S)
+    if rate_hz == ANSWERED:
+        _answered(node, answers, count)
+    else:
+        time.sleep(QUIET_S)
     return {"sent": count, "send_cpu_ms": 1e3 * used / count}
 
 
-def _take(count: int, seconds: float, *, raw: bool) -> dict[str, Any]:
+def _answered(node: Any, answers: list[Any], count: int) -> bool:
+    """Whether there are answers to the first so many images, some of which may still be on their way."""
+    import rclpy
+
+    last = time.monotonic() + ANSWER_S
+    while len(answers) < count and time.monotonic() < last:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    return len(answers) >= count
+
+
+def _take(count: int, seconds: float, *, raw: bool, answers: bool) -> dict[str, Any]:
     import rclpy
     from sensor_msgs.msg import Image
+    from std_msgs.msg import Empty
 
     node = rclpy.create_node("transport_taker")
+    answer = node.create_publisher(Empty, f"{TOPIC}/taken", _quality(count))
+    quiet_s = ANSWER_S + 1 if answers else QUIET_S
     delays: list[float] = []
-    arrived, last = 0, time.monotonic() + seconds + 10
+    arrived, last = 0, time.monotonic() + seconds + quiet_s
 
     def take(message: Any) -> None:
         nonlocal arrived, last
         arrived += 1
-        last = time.monotonic() + QUIET_S
+        last = time.monotonic() + quiet_s
+        if answers:
+            answer.publish(Empty())
         if not raw:
             stamp = message.header.stamp
             sent_ns = stamp.sec * 10**9 + stamp.nanosec

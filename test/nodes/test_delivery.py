@@ -19,11 +19,9 @@ spec.loader.exec_module(transport)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("image", ["VGA", "1080p"])
-@pytest.mark.parametrize("rate_hz", [30.0, 15.0])
-def test_images_arrive(image: str, rate_hz: float) -> None:
-    """The taker's queue holds all of them, so that a busy machine does not count as a loss."""
-    run = transport._run(image, rate_hz, transport.SHIPPED, 2.0, "message")
-    assert run["sent"] == 2 * rate_hz
-    assert run["arrived"] >= 0.99 * run["sent"]
+def test_images_arrive(image: str) -> None:
+    """Each is sent when the one before has been taken, so that a busy machine does not count as a loss."""
+    run = transport._run(image, transport.ANSWERED, transport.SHIPPED, 2.0, "message")
+    assert run["arrived"] == run["sent"] == transport.ANSWERED_IMAGES
     assert len(run["delays_ms"]) == run["arrived"]
     assert min(run["delays_ms"]) > 0
