@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,6 +59,13 @@ class Counting:
         people = People2D(("p1",), *(np.zeros(s, np.float32) for s in ((1, 4), (1,), (1, 17, 3))))
         times = {"detector": 6.0, **({"lifter": 4.0} if len(film) % 2 else {})}
         return FrameResult(people, timings_ms=times)
+
+
+def test_a_crowd_has_as_many_people_as_it_says() -> None:
+    """Nobody else reaches into the cut-outs: what is found is what was asked for, frame by frame."""
+    chain = make(REAL_TIME, replace(CHAIN, models=replace(CHAIN.models, lifter="", emotion="")))
+    found = [len(chain.step(frame).people) for frame in crowd(1, 120, (320, 240))]
+    assert found == [1] * 120
 
 
 @pytest.fixture

@@ -53,19 +53,43 @@ def crowd(people: int, frames: int, size: tuple[int, int]) -> list[Frame]:
 
 @lru_cache(maxsize=1)
 def _cutouts() -> list[NDArray[np.uint8]]:
-    """One whole person per frame, cut out of the demo clip by its ground truth."""
+    """One whole person and nobody else, cut out of the demo clip by its ground truth, frame after frame."""
     folder = share_dir("demo")
     boxes = np.load(folder / "people_truth.npz")["boxes"]  # (F, P, 4)
     with open_source(folder / "people.mp4") as source:
         images = [frame.bgr() for frame in source]
-    cutouts = []
-    for image, row in zip(images, boxes, strict=False):
-        height, width = image.shape[:2]
-        whole = [b for b in row if (b[:2] >= 0).all() and b[2] < width and b[3] < height]
-        if whole:
-            x0, y0, x1, y1 = max(whole, key=lambda b: (b[2] - b[0]) * (b[3] - b[1])).astype(int)
-            pad = (y1 - y0) // 10
-            cutouts.append(image[max(y0 - pad, 0) : y1 + pad, max(x0 - pad, 0) : x1 + pad])
-    if not cutouts:
-        raise InputError(f"the demo clip in {folder} shows nobody whole; make it again (see its README)")
-    return cutouts
+    height, width = images[0].shape[:2]
+    cuts = [_alone(boxes[: len(images)], person, (width, height)) for person in range(boxes.shape[1])]
+    runs = [_longest(cut) for cut in cuts]
+    person = max(range(len(runs)), key=lambda p: len(runs[p]))
+    if not runs[person]:
+        raise InputError(f"the demo clip in {folder} shows nobody alone; make it again (see its README)")
+    return [_cut(images[f], boxes[f, person]) for f in runs[person]]
+
+
+def _alone(boxes: NDArray[np.float32], person: int, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(F,) whether somebody is whole in the image and nobody else in the cut-out."""
+    own, others = _padded(boxes[:, person]), np.delete(boxes, person, axis=1)
+    whole = (boxes[:, person, :2] >= 0).all(axis=1) & (boxes[:, person, 2:] < size).all(axis=1)
+    apart = (
+        (others[..., 2:] < own[:, None, :2])
+        | (others[..., :2] > own[:, None, 2:])
+        | np.isnan(others[..., :2])
+    )
+    return np.asarray(whole & np.all(np.any(apart, axis=2), axis=1), np.bool_)
+
+
+def _longest(alone: NDArray[np.bool_]) -> list[int]:
+    """The longest run of frames in which it is so."""
+    runs = np.split(np.arange(len(alone)), np.flatnonzero(np.diff(alone)) + 1)
+    return max(([*map(int, run)] for run in runs if alone[run[0]]), key=len, default=[])
+
+
+def _padded(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    pad = (boxes[..., 3:] - boxes[..., 1:2]) / 10
+    return np.concatenate([boxes[..., :2] - pad, boxes[..., 2:] + pad], axis=-1)
+
+
+def _cut(image: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = np.maximum(_padded(box), 0).astype(int)
+    return image[y0:y1, x0:x1]
