@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posemo_ros.draw import fit_view, overlay, person_colour, scene
+from posemo_ros.draw.style import EMOTION_COLOURS
 from posemo_ros.types import Emotions, EmotionStatus, People2D, Skeletons3D
 
 GREY = np.full((480, 640, 3), 127, np.uint8)
@@ -83,10 +84,33 @@ def test_what_an_answer_rests_on_is_written_below_its_bars() -> None:
     bare = overlay(GREY, somebody(), Emotions(*answer, *rest))
     reasons = (("head bowed", "slow", "arms close"),)
     written = (bare != overlay(GREY, somebody(), Emotions(*answer, *rest, evidence=reasons))).any(axis=2)
-    rows, columns = np.nonzero(written)
-    assert written.sum() > 60
+    rows, columns = np.nonzero(written[:, 304:])  # beside the person, whose joints are ringed
+    assert len(rows) > 60
     assert np.ptp(rows) < 40  # two lines of words: the third reason is left out
     assert np.ptp(columns) < 150
+
+
+def test_joints_that_an_answer_rests_on_are_ringed() -> None:
+    answer = (("p1",), np.float32([[0.1, 0.1, 0.1, 0.1, 0.5, 0.1]]), (EmotionStatus.VALID,))
+    rest = np.float32([2]), np.float32([np.nan])
+    people = somebody()
+
+    def ringed(words: str) -> set[int]:
+        """Keypoints with the colour of sadness near by."""
+        picture = overlay(GREY, people, Emotions(*answer, *rest, evidence=((words,),)))
+        near = (np.abs(picture.astype(int) - EMOTION_COLOURS["sadness"]).max(axis=2) < 12)[:, :300]
+        rows, columns = np.nonzero(near)
+        return {
+            k
+            for k, (x, y) in enumerate(people.keypoints[0, :, :2])
+            if ((np.abs(columns - x) < 14) & (np.abs(rows - y) < 14)).sum() > 15
+        }
+
+    assert ringed("hands low") == {9, 10}  # the wrists of COCO-17
+    assert ringed("knees bent") == {13, 14}
+    assert ringed("said by another network") == set()
+    people.keypoints[0, 9, 2] = 0.1  # too weak to be drawn
+    assert ringed("hands low") == {10}
 
 
 def test_colours_belong_to_ids() -> None:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skeleton import COCO17
+from ..emotion.descriptors import joints_of
+from ..skeleton import COCO17, h36m_from_coco
 from ..types import EMOTIONS, Emotions, EmotionStatus, People2D
 from . import style
 from .style import Colour, Picture
@@ -44,6 +45,7 @@ def draw_people(
     scale = max(0.6, min(canvas.shape[0] / 480, canvas.shape[1] / 640))
     for n in range(len(people)):
         _skeleton(canvas, people.keypoints[n], people.boxes[n], people.ids[n], min_score)
+    _ring_reasons(canvas, people, emotions, min_score)
     for n in range(len(people)):
         _frame(canvas, people.boxes[n], style.person_colour(people.ids[n]), scale)
     for tag in tags(people, emotions, (canvas.shape[1], canvas.shape[0]), scale):
@@ -65,6 +67,21 @@ def _skeleton(
     for joint in np.flatnonzero(seen):
         colour = style.side_colour(COCO17.side(int(joint)), own)
         _joint(canvas, keypoints[joint, :2], colour, width, _opacity(keypoints[joint, 2]))
+
+
+def _ring_reasons(canvas: Picture, people: People2D, emotions: Emotions | None, least: float) -> None:
+    """Rings, in the colour of the emotion, around the joints that an answer rests on."""
+    if emotions is None or not emotions.evidence:
+        return
+    for track_id, keypoints, box in zip(people.ids, people.keypoints, people.boxes, strict=True):
+        row = emotions.ids.index(track_id) if track_id in emotions.ids else -1
+        if row < 0 or emotions.status[row] is not EmotionStatus.VALID:
+            continue
+        joints = sorted({j for words in emotions.evidence[row][:REASONS] for j in joints_of(words)})
+        radius = float(np.clip(np.nan_to_num(box[3] - box[1]) / 28, 4, max(4, canvas.shape[0] / 40)))
+        for x, y, score in h36m_from_coco(keypoints)[joints]:
+            if score >= least and style.drawable((x, y)):
+                style.ring(canvas, np.array([x, y]), radius, style.EMOTION_COLOURS[emotions.labels[row]])
 
 
 def _bone_side(a: int, b: int) -> str:

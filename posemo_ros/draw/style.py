@@ -98,6 +98,13 @@ def disc(canvas: Picture, centre: NDArray[np.floating], radius: float, colour: C
     cv2.circle(canvas, fixed(centre), max(1, round(radius * (1 << _SHIFT))), colour, -1, cv2.LINE_AA, _SHIFT)
 
 
+def ring(canvas: Picture, centre: NDArray[np.floating], radius: float, colour: Colour) -> None:
+    """An anti-aliased circle with a dark edge on both sides, seen on any ground."""
+    at, size = fixed(centre), max(1, round(radius * (1 << _SHIFT)))
+    for width, ink in ((5, DARK), (2, colour)):
+        cv2.circle(canvas, at, size, ink, width, cv2.LINE_AA, _SHIFT)
+
+
 def fixed(point: NDArray[np.floating]) -> tuple[int, int]:
     """A point for OpenCV's drawing functions with ``shift`` 4."""
     return round(float(point[0]) * (1 << _SHIFT)), round(float(point[1]) * (1 << _SHIFT))

@@ -11,6 +11,8 @@ Symbols: N movements, T poses, D descriptors.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,43 +20,68 @@ from ..types import Floats
 
 Doubles = NDArray[np.float64]
 
-# Name -> (when it is high, when it is low), in words for people.
-DESCRIPTORS: dict[str, tuple[str, str]] = {
-    "trunk_pitch": ("trunk bent forward", "trunk upright or back"),
-    "neck_pitch": ("neck bent forward", "neck straight"),
-    "head_pitch": ("head bowed", "head raised"),
-    "head_on_trunk": ("head bowed against the trunk", "head held back against the trunk"),
-    "trunk_change": ("trunk moves", "trunk still"),
-    "wrist_height": ("hands high", "hands low"),
-    "highest_wrist": ("a hand raised", "no hand raised"),
-    "wrist_forward": ("hands before the body", "hands at the sides"),
-    "wrist_spread": ("arms open", "arms close to the body"),
-    "elbow_flexion": ("elbows bent", "arms hanging"),
-    "knee_flexion": ("knees bent", "legs straight"),
-    "extension": ("body wide", "body contracted"),
-    "arm_symmetry": ("arms held alike", "arms held differently"),
-    "arm_speed": ("fast arms", "slow arms"),
-    "peak_speed": ("a fast arm movement", "no fast movement"),
-    "foot_speed": ("fast feet", "slow feet"),
-    "arms_to_feet": ("arms faster than the steps", "arms quieter than the steps"),
-    "arm_acceleration": ("forceful arms", "soft arms"),
-    "arm_jerk": ("jerky arms", "even arms"),
-    "jerkiness": ("hasty for its speed", "smooth for its speed"),
-    "directness": ("straight paths of the hands", "winding paths of the hands"),
-    "swing": ("large arm swing", "small arm swing"),
-    "beat": ("hands move up and down", "hands keep their height"),
-    "tremble": ("trembling", "no trembling"),
-    "suddenness": ("a sudden change", "an even course"),
-    "stillness": ("stillness", "constant movement"),
-    "hand_change": ("hands rise", "hands sink"),
-    "head_change": ("head goes back", "head sinks"),
-    "trunk_lean_change": ("trunk goes back", "trunk goes forward"),
-}
-NAMES = tuple(DESCRIPTORS)
-RUNNING = 1.8  # leg lengths per second, mean of both feet; fast walking has 1.4, running 2.5
 _WRISTS, _ELBOWS, _SHOULDERS, _ANKLES = [13, 16], [12, 15], [11, 14], [3, 6]
 _KNEES, _HIPS = [2, 5], [1, 4]
 _ENDS = [10, 13, 16, 3, 6]  # head, wrists, ankles
+_TRUNK, _NECK, _HEAD = [0, 8], [8, 9], [9, 10]
+_MOVING = [9, 13, 16]  # head and wrists, whose energy is looked at over time
+
+
+class Descriptor(NamedTuple):
+    """What a number says, in words, when it is high and when it is low; the joints (H36M-17) it is about."""
+
+    high: str
+    low: str
+    joints: list[int]
+
+    def words(self, *, high: bool) -> str:
+        """What it says."""
+        return self.high if high else self.low
+
+
+DESCRIPTORS: dict[str, Descriptor] = {
+    "trunk_pitch": Descriptor("trunk bent forward", "trunk upright or back", _TRUNK),
+    "neck_pitch": Descriptor("neck bent forward", "neck straight", _NECK),
+    "head_pitch": Descriptor("head bowed", "head raised", _HEAD),
+    "head_on_trunk": Descriptor(
+        "head bowed against the trunk", "head held back against the trunk", [*_TRUNK, *_HEAD]
+    ),
+    "trunk_change": Descriptor("trunk moves", "trunk still", _TRUNK),
+    "wrist_height": Descriptor("hands high", "hands low", _WRISTS),
+    "highest_wrist": Descriptor("a hand raised", "no hand raised", _WRISTS),
+    "wrist_forward": Descriptor("hands before the body", "hands at the sides", _WRISTS),
+    "wrist_spread": Descriptor("arms open", "arms close to the body", _WRISTS),
+    "elbow_flexion": Descriptor("elbows bent", "arms hanging", _ELBOWS),
+    "knee_flexion": Descriptor("knees bent", "legs straight", _KNEES),
+    "extension": Descriptor("body wide", "body contracted", _ENDS),
+    "arm_symmetry": Descriptor("arms held alike", "arms held differently", _WRISTS),
+    "arm_speed": Descriptor("fast arms", "slow arms", _WRISTS),
+    "peak_speed": Descriptor("a fast arm movement", "no fast movement", _WRISTS),
+    "foot_speed": Descriptor("fast feet", "slow feet", _ANKLES),
+    "arms_to_feet": Descriptor(
+        "arms faster than the steps", "arms quieter than the steps", [*_WRISTS, *_ANKLES]
+    ),
+    "arm_acceleration": Descriptor("forceful arms", "soft arms", _WRISTS),
+    "arm_jerk": Descriptor("jerky arms", "even arms", _WRISTS),
+    "jerkiness": Descriptor("hasty for its speed", "smooth for its speed", _WRISTS),
+    "directness": Descriptor("straight paths of the hands", "winding paths of the hands", _WRISTS),
+    "swing": Descriptor("large arm swing", "small arm swing", _WRISTS),
+    "beat": Descriptor("hands move up and down", "hands keep their height", _WRISTS),
+    "tremble": Descriptor("trembling", "no trembling", [*_ELBOWS, *_WRISTS]),
+    "suddenness": Descriptor("a sudden change", "an even course", _MOVING),
+    "stillness": Descriptor("stillness", "constant movement", _MOVING),
+    "hand_change": Descriptor("hands rise", "hands sink", _WRISTS),
+    "head_change": Descriptor("head goes back", "head sinks", _HEAD),
+    "trunk_lean_change": Descriptor("trunk goes back", "trunk goes forward", _TRUNK),
+}
+NAMES = tuple(DESCRIPTORS)
+RUNNING = 1.8  # leg lengths per second, mean of both feet; fast walking has 1.4, running 2.5
+_JOINTS = {words: tuple(d.joints) for d in DESCRIPTORS.values() for words in (d.high, d.low)}
+
+
+def joints_of(words: str) -> tuple[int, ...]:
+    """Joints of H36M-17 that the words of a descriptor are about; none for words of another network."""
+    return _JOINTS.get(words, ())
 
 
 def describe(poses: Floats, rate_hz: float) -> Floats:
@@ -141,7 +168,7 @@ def _movement(p: Doubles, velocity: Doubles, acceleration: Doubles, jerk: Double
 
 
 def _course(p: Doubles, velocity: Doubles) -> dict[str, Doubles]:
-    energy = (velocity[:, :, [9, 13, 16]] ** 2).sum(-1).mean(-1)  # (N, T-1)
+    energy = (velocity[:, :, _MOVING] ** 2).sum(-1).mean(-1)  # (N, T-1)
     mean = energy.mean(1) + 1e-3
     third = max(p.shape[1] // 3, 1)
 

@@ -243,7 +243,7 @@ class EmotionEstimator:
         beliefs = np.log(self._infer(variants, [])[:, emotion] + 1e-9)
         loss = beliefs[-1] - beliefs[:-1]
         chosen = [int(k) for k in np.argsort(-loss)[:REASONS] if loss[k] > MIN_REASON]
-        return tuple(DESCRIPTORS[NAMES[k]][0 if row[k] > neutral[k] else 1] for k in chosen)
+        return tuple(DESCRIPTORS[NAMES[k]].words(high=bool(row[k] > neutral[k])) for k in chosen)
 
     def _infer(self, movement: Floats, contexts: list[Context]) -> Floats:
         """(N, T, 17, 3) or (N, D) to (N, K) probabilities in the order of EMOTIONS, then neutral."""

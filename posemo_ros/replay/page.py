@@ -26,6 +26,7 @@ from .bag import Recording
 from .films import Films
 from .html import PLOTS_BY, as_data, asset, losses_table, section, table, write_filled
 from .people_table import STATE_CODES, STATE_WORDS, STATES, Person, people_of, timeline_of, worst_images
+from .reasons import reasons_list
 
 MOST_ROWS = 30  # people in the timeline
 MOST_SKELETONS = 20_000  # in the player; of longer recordings every k-th image has them
@@ -71,7 +72,7 @@ def write_page(
     people = people_of(recording, films.stamps)
     data = _data(recording, films, people, small_film, summary, latencies_ms)
     sections = [
-        _people_section(people),
+        _people_section(people, recording, films.stamps),
         _worst_section(recording, films),
         _truth_section(summary),
         _speed_section(summary, bool(latencies_ms)),
@@ -225,7 +226,7 @@ def _lead(summary: Mapping[str, Any], people: Sequence[Person]) -> str:
     return f"<p>{' '.join(words)}</p>"
 
 
-def _people_section(people: Sequence[Person]) -> str:
+def _people_section(people: Sequence[Person], recording: Recording, stamps: Sequence[int]) -> str:
     if not people:
         return section("People", "<p>Nobody was found.</p>")
     rows = [
@@ -239,7 +240,8 @@ def _people_section(people: Sequence[Person]) -> str:
         for p in people[:200]
     ]
     head = ("id", "seen [s]", "images", "skeleton quality", "emotion, mostly")
-    return section("People", table(head, rows) + _probabilities(people))
+    why = reasons_list(people, recording, stamps) if recording.emotions else ""
+    return section("People", table(head, rows) + why + _probabilities(people))
 
 
 def _probabilities(people: Sequence[Person]) -> str:

@@ -36,6 +36,9 @@ class Person:
             skeleton.
         states: (n,) index into ``STATES``; -1 where nobody asked.
         probabilities: (n, 6) of valid estimates, else NaN.
+        images: (n,) numbers of the images it was seen in.
+        windows_s: (n,) seconds of movement that were judged; 0 where none.
+        evidence: n times the words for what the answer rests on; empty without one.
     """
 
     name: str
@@ -43,6 +46,9 @@ class Person:
     quality: NDArray[np.float64]
     states: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    images: NDArray[np.int64]
+    windows_s: NDArray[np.float64]
+    evidence: tuple[tuple[str, ...], ...]
 
     @cached_property
     def mostly(self) -> str:
@@ -53,9 +59,9 @@ class Person:
 
 def people_of(recording: Recording, stamps: Sequence[int]) -> list[Person]:
     """Everybody, those who were seen first before the others."""
-    rows: dict[str, list[tuple[float, float, int, NDArray[np.float64]]]] = {}
+    rows: dict[str, list[_Look]] = {}
     nothing = np.full(len(EMOTIONS), np.nan)
-    for stamp in stamps:
+    for image, stamp in enumerate(stamps):
         people = recording.people.get(stamp)
         if people is None:
             continue
@@ -64,21 +70,30 @@ def people_of(recording: Recording, stamps: Sequence[int]) -> list[Person]:
             scores = people.keypoints[n, :, 2]
             if skeletons is not None and name in skeletons.ids:
                 scores = skeletons.scores[skeletons.ids.index(name)]
-            state, probabilities = -1, nothing
+            state, probabilities, window_s = -1, nothing, 0.0
+            evidence: tuple[str, ...] = ()
             if emotions is not None and name in emotions.ids:
                 k = emotions.ids.index(name)
                 valid = emotions.status[k] is EmotionStatus.VALID
                 best = int(np.argmax(emotions.probabilities[k]))
                 state = best if valid else STATES.index(emotions.status[k].value)
                 probabilities = emotions.probabilities[k].astype(np.float64) if valid else nothing
+                window_s = float(emotions.windows_s[k])
+                evidence = emotions.evidence[k] if valid and emotions.evidence else ()
             at = (stamp - stamps[0]) * 1e-9
-            rows.setdefault(name, []).append((at, float(np.mean(scores)), state, probabilities))
-    return [_person(name, *zip(*entries, strict=True)) for name, entries in rows.items()]
+            rows.setdefault(name, []).append(
+                (at, float(np.mean(scores)), state, probabilities, image, window_s, evidence)
+            )
+    return [_person(name, entries) for name, entries in rows.items()]
 
 
-def _person(name: str, *columns: tuple[object, ...]) -> Person:
-    seconds, quality, states, probabilities = (np.array(c) for c in columns)
-    return Person(name, seconds, quality, states, probabilities)
+_Look = tuple[float, float, int, NDArray[np.float64], int, float, tuple[str, ...]]
+
+
+def _person(name: str, looks: Sequence[_Look]) -> Person:
+    *columns, evidence = zip(*looks, strict=True)
+    seconds, quality, states, probabilities, images, windows_s = (np.array(c) for c in columns)
+    return Person(name, seconds, quality, states, probabilities, images, windows_s, evidence)
 
 
 @dataclass(frozen=True, eq=False)

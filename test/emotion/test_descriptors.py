@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posemo_ros.emotion.descriptors import DESCRIPTORS, NAMES, describe, runs
+from posemo_ros.emotion.descriptors import DESCRIPTORS, NAMES, describe, joints_of, runs
 from posemo_ros.emotion.window import upright
 
 RATE_HZ, FRAMES = 12.0, 27
@@ -38,7 +38,15 @@ def test_every_descriptor_is_finite_and_has_words() -> None:
         row = describe(poses, RATE_HZ)
         assert row.shape == (1, len(DESCRIPTORS))
         assert np.isfinite(row).all()
-    assert all(high != low for high, low in DESCRIPTORS.values())
+
+
+def test_words_say_which_descriptor_and_which_joints() -> None:
+    words = [w for d in DESCRIPTORS.values() for w in (d.high, d.low)]
+    assert len(set(words)) == len(words) == 2 * len(NAMES)
+    assert all(joints_of(w) and set(joints_of(w)) <= set(range(17)) for w in words)
+    assert joints_of("head bowed") == (9, 10)
+    assert joints_of("hands high") == joints_of("hands low") == (13, 16)
+    assert joints_of("said by another network") == ()
 
 
 def test_bowed_head() -> None:

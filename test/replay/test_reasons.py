@@ -1,0 +1,111 @@
+"""In the report everybody's emotion, or its absence, has a reason in words and a drawing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from posemo_ros.replay.people_table import STATES, Person
+from posemo_ros.replay.reasons import MOST_ANSWERS, answers_of
+from posemo_ros.types import EmotionStatus, Frame, FrameResult
+
+from .test_report import FRAMES, Clip, KnowsAll, run_offline
+
+SAD, NONE = STATES.index("sadness"), STATES.index("not_enough_evidence")
+
+
+def somebody(states: list[int], sure: list[float], evidence: dict[int, tuple[str, ...]]) -> Person:
+    count = len(states)
+    probabilities = np.full((count, 6), np.nan)
+    for row, state in enumerate(states):
+        if state < 6:
+            probabilities[row] = 0.05
+            probabilities[row, state] = sure[row]
+    return Person(
+        "p1",
+        np.arange(count) / 10,
+        np.full(count, 0.9),
+        np.array(states),
+        probabilities,
+        np.arange(count),
+        np.full(count, 2.0),
+        tuple(evidence.get(row, ()) for row in range(count)),
+    )
+
+
+def test_answers_are_stretches_of_one_emotion() -> None:
+    states = [NONE, SAD, SAD, SAD, 0, NONE, SAD]
+    evidence = {
+        1: ("slow arms", "head bowed"),
+        2: ("head bowed",),
+        3: ("head bowed", "hands low"),
+        4: ("arms open",),
+    }
+    first, second, third = answers_of(somebody(states, [0, 0.4, 0.7, 0.5, 0.6, 0, 0.5], evidence))
+    assert (first.emotion, first.rows, first.strongest) == ("sadness", range(1, 4), 2)
+    assert first.reasons == ("head bowed", "slow arms", "hands low")
+    assert (second.emotion, second.rows, second.reasons) == ("joy", range(4, 5), ("arms open",))
+    assert (third.rows, third.reasons) == (range(6, 7), ())
+    assert answers_of(somebody([NONE, NONE], [0, 0], {})) == []
+
+
+class Acts(KnowsAll):
+    """Two people: one gets an answer from the fifth image on, the other is never seen well."""
+
+    words = ("hands low", "head <b>bowed</b>")
+
+    def step(self, frame: Frame) -> FrameResult:
+        done = super().step(frame)
+        assert done.emotions is not None
+        assert done.skeletons is not None
+        valid = done.emotions.status[0] is EmotionStatus.VALID
+        scores = done.skeletons.scores.copy()
+        scores[1, [2, 3, 5, 6]] = 0.1
+        emotions = replace(
+            done.emotions,
+            status=(done.emotions.status[0], EmotionStatus.LOW_KEYPOINT_SCORES),
+            evidence=(self.words if valid else (), ()),
+        )
+        return replace(done, emotions=emotions, skeletons=replace(done.skeletons, scores=scores))
+
+
+def items_of(page: Path) -> list[str]:
+    found = re.search(r"<ul class='reasons'>(.*?)</ul>", page.read_text(), re.S)
+    assert found
+    return re.findall(r"<li .*?</li>", found[1], re.S)
+
+
+def test_everybody_has_a_reason(tmp_path: Path) -> None:
+    run_offline(Clip(), Acts(people=2), tmp_path)
+    first, second = items_of(tmp_path / "report.html")
+    assert "<strong>joy</strong>, 0.4 to 1.1 s (8 images), at most 50%." in first
+    assert "<strong>Why:</strong> hands low, head &lt;b&gt;bowed&lt;/b&gt;." in first
+    assert "of the 1.5 s before it" in first
+    assert "data-go='4'" in first
+    assert "No answer in 4 of 12 images: the person had not been seen for long enough without a gap." in first
+    assert first.count("<svg ") == 2
+    assert "aria-label='from the side: left wrist, right wrist'" in first
+    # Both wrists in both views: a path over the window, and a ring at its end.
+    assert first.count("class='path'") == first.count("class='joint'") == 4
+    assert "p2: no emotion" in second
+    assert "in 12 of 12 images: arms or legs were not seen well enough" in second
+    assert "(mean score of the arms 0.90, of the legs 0.10)" in second
+    assert "<svg " not in second
+
+
+def test_a_flickering_answer_does_not_fill_the_page(tmp_path: Path) -> None:
+    class Flickers(Acts):
+        def step(self, frame: Frame) -> FrameResult:
+            done = super().step(frame)
+            assert done.emotions is not None
+            odd = round((frame.stamp_ns - 10**9) / 1e8) % 2 == 1
+            status = EmotionStatus.VALID if odd else EmotionStatus.NOT_ENOUGH_EVIDENCE
+            return replace(done, emotions=replace(done.emotions, status=(status, status)))
+
+    run_offline(Clip(), Flickers(people=2), tmp_path)
+    first, _ = items_of(tmp_path / "report.html")
+    assert first.count("<strong>joy</strong>") == MOST_ANSWERS
+    assert f"{FRAMES // 2 - MOST_ANSWERS} shorter answers are in the timeline" in first
