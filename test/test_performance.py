@@ -73,10 +73,34 @@ def test_a_changed_figure_changes_the_page(tmp_path: Path) -> None:
     assert performance.fill(filled, tmp_path) == filled
 
 
+def test_aims_are_met_or_missed_by_the_figures(tmp_path: Path) -> None:
+    report = json.loads((BENCH / "default.json").read_text(encoding="utf-8"))
+    for figures in report["crowds"]:
+        figures |= {"fps": 59.9 if figures["people"] == 1 else 99.0, "ms": 10.0, "ms_p95": 15.1}
+    lines = performance.bars(report).splitlines()
+    assert "| frames per second, 1 people | 59.9 | ≥ 60 | **missed** |" in lines
+    assert "| naive / real time, the least of all crowds | 1 | ≥ 4 | **missed** |" in lines
+    assert "| p95 / median, real time, the most of all crowds | 1.51 | ≤ 1.5 | **missed** |" in lines
+    assert not any(
+        "people |" in line and "| met |" not in line for line in lines[2:] if " 1 people" not in line
+    )
+
+
 def test_all_kinds_of_blocks_of_a_small_report(tmp_path: Path) -> None:
     plan = Plan(people=(1, 2), sizes=((1280, 720),), frames=10)
     report = {**bench(CHAIN, plan, maker=Counting), "name": "x"}  # type: ignore[arg-type]
-    for what in ("machine", "meaning", "crowds", "sizes", "ratios", "stations", "cores", "memory", "picture"):
+    for what in (
+        "machine",
+        "meaning",
+        "crowds",
+        "sizes",
+        "ratios",
+        "bars",
+        "stations",
+        "cores",
+        "memory",
+        "picture",
+    ):
         assert performance.WHAT[what](report)
     assert performance.ratios(report).splitlines()[0].startswith("| people | naive / in step |")
 

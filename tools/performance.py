@@ -22,10 +22,14 @@ from typing import Any
 
 from posemo_ros.bench.contenders import FLAT, FLAT_REFERENCE, IN_STEP, NAIVE, REAL_TIME, RTMLIB
 from posemo_ros.bench.plot import draw
+from posemo_ros.bench.run import VGA
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"(?P<head><!-- (?P<file>\S+\.json) (?P<what>\w+) -->\n).*?(?P<foot><!-- end -->)", re.S)
 RATES_HZ = (10, 15, 30, 60)
+FPS_BARS = {1: 60, 4: 15, 8: 20}  # aims on two cores, VGA, real time: people -> frames per second
+RATIO_BARS = ((NAIVE, REAL_TIME, 4), (RTMLIB, FLAT_REFERENCE, 2), (RTMLIB, FLAT, 3))
+EVEN_BAR, WIDE, WIDE_BAR = 1.5, 1920, 1.3
 
 Report = Mapping[str, Any]
 
@@ -130,6 +134,34 @@ def ratios(report: Report) -> str:
     return rows(columns, body)
 
 
+def bars(report: Report) -> str:
+    """What the chain aims at on two cores and VGA, and what was measured."""
+    by: dict[tuple[object, str], Report] = {(f["people"], f["contender"]): f for f in report["crowds"]}
+    wide = {f["size"][0]: f for f in report["sizes"] if f["contender"] == REAL_TIME}
+    body = []
+    for people, fps in FPS_BARS.items():
+        if found := by.get((people, REAL_TIME)):
+            body.append(_bar(f"frames per second, {people} people", found["fps"], fps, most=False))
+    for slow, fast, aim in RATIO_BARS:
+        values = [
+            by[p, slow]["ms"] / by[p, fast]["ms"] for p, name in by if name == slow and by[p, fast]["ms"]
+        ]
+        if values:
+            body.append(_bar(f"{slow} / {fast}, the least of all crowds", min(values), aim, most=False))
+    even = [f["ms_p95"] / f["ms"] for (_, name), f in by.items() if name == REAL_TIME and f["ms"]]
+    if even:
+        body.append(_bar("p95 / median, real time, the most of all crowds", max(even), EVEN_BAR, most=True))
+    if {WIDE, VGA[0]} <= set(wide) and wide[VGA[0]]["ms"]:
+        cost = wide[WIDE]["ms"] / wide[VGA[0]]["ms"]
+        body.append(_bar(f"{WIDE} px wide / VGA, real time", cost, WIDE_BAR, most=True))
+    return rows(["what", "measured", "aim", ""], body)
+
+
+def _bar(what: str, measured: float, aim: float, *, most: bool) -> list[object]:
+    met = measured <= aim if most else measured >= aim
+    return [what, f"{measured:.3g}", f"{'≤' if most else '≥'} {aim:g}", "met" if met else "**missed**"]
+
+
 def stations(report: Report) -> str:
     """Wall and CPU time of every network alone."""
     names = list(dict.fromkeys(name for shares in report["network_cpu"].values() for name in shares))
@@ -206,6 +238,7 @@ WHAT: Mapping[str, Callable[[Report], str]] = {
         crowds,
         sizes,
         ratios,
+        bars,
         stations,
         cores,
         memory,
