@@ -2,7 +2,7 @@
 """The README's figures, from what was measured: `make figures` after `make demo`.
 
 Keeps the demo's summary as docs/measured/demo.json and writes the table "How far from the truth, how fast"
-anew from it and from the models' cards. A test compares.
+anew from it, the benchmark's file and the models' cards. A test compares.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from posemo_ros.bench.contenders import REAL_TIME  # noqa: E402
 from train.cards import read_figures  # noqa: E402
 
 DEMO = ROOT / "docs" / "measured" / "demo.json"
+SPEED = ROOT / "docs" / "bench" / "default.json"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures: made by tools/figures.py, checked by a test -->", "<!-- /figures -->"
 
@@ -62,7 +64,7 @@ def with_table(readme: str) -> str:
 
 def table() -> str:
     """Markdown, one row per figure: what, figure, command."""
-    rows = [*_demo(json.loads(DEMO.read_text(encoding="utf-8"))), *_cards()]
+    rows = [*_demo(json.loads(DEMO.read_text(encoding="utf-8"))), _speed(), *_cards()]
     return "\n".join(
         ["| what | figure | command |", "|---|---|---|", *("| " + " | ".join(r) + " |" for r in rows), ""]
     )
@@ -101,6 +103,17 @@ def _demo(demo: dict[str, Any]) -> list[tuple[str, str, str]]:
             "",
         ),
     ]
+
+
+def _speed() -> tuple[str, str, str]:
+    crowds = json.loads(SPEED.read_text(encoding="utf-8"))["crowds"]
+    fps = {f["people"]: f["fps"] for f in crowds if f["contender"] == REAL_TIME}
+    shown = {people: fps[people] for people in (1, 4, 8)}
+    return (
+        f"the whole chain, VGA, {', '.join(map(str, shown))} people",
+        f"{', '.join(f'{rate:.0f}' for rate in shown.values())} images per second",
+        "`posemo bench`, [speed](docs/performance.md)",
+    )
 
 
 def _cards() -> list[tuple[str, str, str]]:
