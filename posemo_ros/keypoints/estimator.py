@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,35 +51,53 @@ class KeypointEstimator:
         Raises:
             ModelError: The network's outputs do not have the form the manifest says.
         """
-        out = np.full((len(boxes), len(COCO17), 3), (np.nan, np.nan, 0), np.float32)
-        usable = _inside(boxes, frame)
-        if not usable.any():
+        return self.estimate_each([(frame, boxes)])[0]
+
+    def estimate_each(self, images: Sequence[tuple[Frame, Floats]]) -> list[Floats]:
+        """The same for several images, the people of all of them in one run of the network.
+
+        Args:
+            images: Each with its (N, 4) boxes.
+
+        Returns:
+            (N, 17, 3) of every image, see ``estimate``.
+
+        Raises:
+            ModelError: See ``estimate``.
+        """
+        out = [np.full((len(boxes), len(COCO17), 3), (np.nan, np.nan, 0), np.float32) for _, boxes in images]
+        usable = [_inside(boxes, frame) for frame, boxes in images]
+        if not any(rows.any() for rows in usable):
             return out
+        placements = [self._place(boxes[rows]) for (_, boxes), rows in zip(images, usable, strict=True)]
+        counts = [len(p.centres) for p in placements]
+        crops = self._crop([frame for frame, _ in images], placements)
+        found = self._codec.decode(self._outputs(crops, sum(counts)))
+        found[..., 2] = calibrated(found[..., 2], self.spec.calibration)
+        for i, rows in enumerate(np.split(found, np.cumsum(counts)[:-1])):
+            out[i][usable[i]] = _in_image(images[i][0], placements[i], rows)
+        return out
+
+    def _place(self, boxes: Floats) -> Placement:
         size = self.spec.input
-        placement = place(
-            boxes[usable],
+        return place(
+            boxes,
             width=size.width,
             height=size.height,
             box_scale=self.spec.box_scale,
             unbiased=self._codec.unbiased,
         )
-        out[usable] = self._in_crops(frame, placement)
-        return out
 
-    def _in_crops(self, frame: Frame, placement: Placement) -> Floats:
-        count = len(placement.centres)
+    def _crop(self, frames: Sequence[Frame], placements: Sequence[Placement]) -> Floats:
+        """(N, 3, height, width) of all people, with the flip test their mirror images after them."""
+        counts = [len(p.centres) for p in placements]
+        count = sum(counts)
         crops = self._crops(2 * count if self.spec.flip_test else count)
-        crop_into(frame, placement, self.spec.input, crops[:count], self.write)
+        targets = np.split(crops[:count], np.cumsum(counts)[:-1])
+        for frame, placement, target in zip(frames, placements, targets, strict=True):
+            crop_into(frame, placement, self.spec.input, target, self.write)
         crops[count:] = crops[: len(crops) - count, ..., ::-1]
-        found = self._codec.decode(self._outputs(crops, count))
-        found[..., 2] = calibrated(found[..., 2], self.spec.calibration)
-        found[..., :2] = placement.to_image(found[..., :2])
-        slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
-        low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
-        outside = ~((found[..., :2] >= low) & (found[..., :2] <= high)).all(axis=-1)
-        found[outside] = (np.nan, np.nan, 0)
-        found[..., 2] = without_cut_legs(found, frame.height)
-        return found
+        return crops
 
     def _crops(self, count: int) -> Floats:
         """(count, 3, height, width) of a buffer that only grows."""
@@ -99,6 +119,17 @@ class KeypointEstimator:
         single = self.session.inputs[0].shape[0] == 1
         found = one_by_one(self.session, feeds) if single else self.session.run(feeds)
         return [np.asarray(found[o.name], np.float32)[:, : len(COCO17)] for o in self.session.outputs]
+
+
+def _in_image(frame: Frame, placement: Placement, found: Floats) -> Floats:
+    """(N, 17, 3) of the crops in image px; NaN, NaN, 0 where that is outside the image."""
+    found[..., :2] = placement.to_image(found[..., :2])
+    slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
+    low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
+    outside = ~((found[..., :2] >= low) & (found[..., :2] <= high)).all(axis=-1)
+    found[outside] = (np.nan, np.nan, 0)
+    found[..., 2] = without_cut_legs(found, frame.height)
+    return found
 
 
 def calibrated(scores: Floats, calibration: tuple[float, float]) -> Floats:

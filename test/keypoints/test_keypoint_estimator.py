@@ -77,6 +77,27 @@ def test_everybody_in_one_batch_and_each_in_their_own_crop() -> None:
     assert session.batches == [3, 1]
 
 
+def test_several_images_in_one_batch_and_each_in_its_own_pixels() -> None:
+    """Of other sizes, with nobody, and with a box of no area among them; with the flip test, too."""
+    spec = KeypointSpec(RAW, "dark", flip_test=True)
+    box = np.array([BOX], np.float32)
+    nowhere = np.array([[50, 50, 50, 90], BOX], np.float32)
+    images = [
+        (Frame(spots((170, 220))), box),
+        (Frame(spots((150, 240), size=(300, 400))), box[:0]),
+        (Frame(spots((150, 240), size=(300, 400))), nowhere),
+    ]
+    session = BrightSpots()
+    station = KeypointEstimator(session, spec)
+    found = station.estimate_each(images)
+    assert session.batches == [4]
+    assert [len(f) for f in found] == [1, 0, 2]
+    for one, (frame, boxes) in zip(found, images, strict=True):
+        np.testing.assert_array_equal(one, KeypointEstimator(BrightSpots(), spec).estimate(frame, boxes))
+    np.testing.assert_allclose(found[2][1, 0, :2], (150, 240), atol=0.5)
+    assert station.estimate_each([]) == []
+
+
 def test_a_model_with_batch_one_is_run_one_by_one() -> None:
     session = BrightSpots(batch=1)
     boxes = np.array([BOX, [400, 100, 550, 300]], np.float32)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, integer
+from posemo_ros.inference.runtimes import REFERENCE, RUNTIMES
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,19 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keypoints", required=True, help="name in the model manifest")
     parser.add_argument("--name", required=True, help="of the new kind: data_2d_h36m_NAME.npz")
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, default=REFERENCE, help=f"what runs the network (default: {REFERENCE})"
+    )
+    parser.add_argument(
+        "--batch", type=integer(1, 1024), default=16, help="frames at once through the network (default: 16)"
+    )
 
 
 def _run(args: argparse.Namespace) -> None:
-    from train.data.h36m_detections import estimator, write_detections
+    from train.data.h36m_detections import network, write_detections
 
-    estimate = estimator(args.keypoints)
-    print(write_detections(args.data, args.videos, args.name, estimate, model=args.keypoints))
+    found_by = network(args.keypoints, runtime=args.runtime)
+    print(write_detections(args.data, args.videos, args.name, found_by, batch=args.batch))
 
 
 COMMAND = Command(

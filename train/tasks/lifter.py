@@ -117,14 +117,17 @@ class Lifter(Task):
         return loss
 
     def answer(self, keypoints: Tensor) -> Tensor:
-        """(B, J, 3) float32 the middle frame's pose for (B, F, J, C) keypoints, flip test included."""
-        frames = keypoints.shape[1]
+        """(B, J, 3) float32 the middle frame's pose for (B, F, J, C) keypoints, flip test included.
+
+        The root lies at the origin, as in the station's answers. PoseFormer's own script judges it where
+        the network put it, P-STMO's sets it to zero; for trained networks that is 0.01 mm.
+        """
+        frames, layout = keypoints.shape[1], self.datamodule.layout
         pose = _parts(self.network(keypoints), frames)[0][:, 0, :, :3].float()
-        if not self.flip_test:
-            return pose
-        layout = self.datamodule.layout
-        other = _parts(self.network(_mirror(keypoints, layout.keypoints_flip)), frames)[0][:, 0, :, :3]
-        return (pose + _mirror(other, layout.joints_flip)) / 2
+        if self.flip_test:
+            mirrored = self.network(_mirror(keypoints, layout.keypoints_flip))
+            pose = (pose + _mirror(_parts(mirrored, frames)[0][:, 0, :, :3], layout.joints_flip)) / 2
+        return pose - pose[:, layout.root : layout.root + 1]
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Keep the answers."""

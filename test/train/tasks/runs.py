@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import yaml
@@ -14,8 +16,6 @@ from train.tasks.cli import Cli, run
 
 def write_motion(folder: Path, frames: int = 40, seed: int = 0) -> None:
     """Smooth movement, truly projected, in Human3.6M's published files."""
-    import json
-
     from train.data.h36m import CAMERA_IDS
 
     rng = np.random.default_rng(seed)
@@ -106,6 +106,91 @@ def lifter_config(data: Path, out: Path, **model: Any) -> dict[str, Any]:
             "enable_model_summary": False,
         },
         "checkpoint": {"monitor": "val/mpjpe_mm"},
+    }
+
+
+def trainer(steps: int, epochs: int) -> dict[str, Any]:
+    return {
+        "max_steps": steps,
+        "max_epochs": -1,
+        "accelerator": "cpu",
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "check_val_every_n_epoch": epochs,
+    }
+
+
+def write_photos(folder: Path) -> None:
+    """Four photos, each with a coloured figure, in COCO's format."""
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    body = np.array(
+        [
+            [50, 12], [54, 9], [46, 9], [58, 12], [42, 12], [65, 32], [35, 32], [72, 55], [28, 55],
+            [76, 78], [24, 78], [60, 85], [40, 85], [62, 118], [38, 118], [63, 150], [37, 150],
+        ],
+        float,
+    )  # fmt: skip
+    (folder / "images").mkdir(parents=True)
+    for number in range(1, 5):
+        points = body * rng.uniform(0.8, 1.1, 2) + rng.normal(0, 4, body.shape) + rng.uniform(10, 40, 2)
+        image = rng.integers(0, 60, (220, 180, 3)).astype(np.uint8)
+        for joint, (x, y) in enumerate(points):
+            colour = tuple(int(c) for c in np.random.default_rng(joint).integers(80, 255, 3))
+            cv2.circle(image, (int(x), int(y)), 6, colour, -1)
+        cv2.imwrite(str(folder / "images" / f"{number}.png"), image)
+        low, high = points.min(0) - 8, points.max(0) + 8
+        images.append({"id": number, "file_name": f"{number}.png", "width": 180, "height": 220})
+        annotations.append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 1,
+                "iscrowd": 0,
+                "area": float(np.prod(high - low) * 0.5),
+                "bbox": [*low.tolist(), *(high - low).tolist()],
+                "num_keypoints": 17,
+                "keypoints": np.concatenate([points, np.full((17, 1), 2)], 1).ravel().tolist(),
+            }
+        )
+    data = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
+    (folder / "people.json").write_text(json.dumps(data))
+
+
+def keypoints_config(folder: Path, out: Path, *, steps: int = 120) -> dict[str, Any]:
+    return {
+        "seed_everything": 0,
+        "out": str(out),
+        "model": {
+            "class_path": "train.tasks.keypoints.Keypoints",
+            "init_args": {
+                "options": {
+                    "width": 16,
+                    "crop_width": 64,
+                    "crop_height": 96,
+                    "blocks": 1,
+                    "modules": [1, 1, 1],
+                    "placement": "six",
+                },
+                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.003}},
+                "flip_test": False,
+            },
+        },
+        "data": {
+            "class_path": "train.data.modules.Keypoints",
+            "init_args": {
+                "train_annotations": str(folder / "people.json"),
+                "train_images": str(folder / "images"),
+                "val_annotations": str(folder / "people.json"),
+                "val_images": str(folder / "images"),
+                "recipe": {"half_body": 0, "scale": 0, "rotation": 0, "turned": 0, "flip": 0},
+                "batch": 4,
+                "workers": 0,
+            },
+        },
+        "trainer": trainer(steps, 1000),
+        "checkpoint": {"monitor": "val/AP", "mode": "max"},
+        "ema": {"decay": 0.9},
     }
 
 

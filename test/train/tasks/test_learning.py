@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,20 +13,9 @@ from train.data import emotion_modules
 from train.data.emotion_clips import EmotionClip
 from train.data.video_emotion import Extraction, Extractor
 
-from .runs import command, lifter_config, write_motion
+from .runs import command, keypoints_config, lifter_config, trainer, write_motion, write_photos
 
 ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.004}}
-
-
-def _trainer(steps: int, epochs: int) -> dict[str, Any]:
-    return {
-        "max_steps": steps,
-        "max_epochs": -1,
-        "accelerator": "cpu",
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "check_val_every_n_epoch": epochs,
-    }
 
 
 @pytest.mark.slow
@@ -51,7 +38,7 @@ def test_lifter_learns_a_few_videos_by_heart(tmp_path: Path, variant: str) -> No
         scheduler={"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.985}},
     )
     config["data"]["init_args"] |= {"stride": 12, "batch": 40, "flip": False}
-    config["trainer"] = _trainer(250, 1000)
+    config["trainer"] = trainer(250, 1000)
     cli = command(config, tmp_path / "c.yaml")
     windows = cli.datamodule.datasets["train"]
     batch = {k: torch.from_numpy(v) for k, v in windows[list(range(len(windows)))].items()}
@@ -62,84 +49,10 @@ def test_lifter_learns_a_few_videos_by_heart(tmp_path: Path, variant: str) -> No
     assert error < 15, (error, size)
 
 
-def _photos(folder: Path) -> None:
-    """Four photos, each with a coloured figure, in COCO's format."""
-    rng = np.random.default_rng(0)
-    images, annotations = [], []
-    body = np.array(
-        [
-            [50, 12], [54, 9], [46, 9], [58, 12], [42, 12], [65, 32], [35, 32], [72, 55], [28, 55],
-            [76, 78], [24, 78], [60, 85], [40, 85], [62, 118], [38, 118], [63, 150], [37, 150],
-        ],
-        float,
-    )  # fmt: skip
-    (folder / "images").mkdir(parents=True)
-    for number in range(1, 5):
-        points = body * rng.uniform(0.8, 1.1, 2) + rng.normal(0, 4, body.shape) + rng.uniform(10, 40, 2)
-        image = rng.integers(0, 60, (220, 180, 3)).astype(np.uint8)
-        for joint, (x, y) in enumerate(points):
-            colour = tuple(int(c) for c in np.random.default_rng(joint).integers(80, 255, 3))
-            cv2.circle(image, (int(x), int(y)), 6, colour, -1)
-        cv2.imwrite(str(folder / "images" / f"{number}.png"), image)
-        low, high = points.min(0) - 8, points.max(0) + 8
-        images.append({"id": number, "file_name": f"{number}.png", "width": 180, "height": 220})
-        annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": 1,
-                "iscrowd": 0,
-                "area": float(np.prod(high - low) * 0.5),
-                "bbox": [*low.tolist(), *(high - low).tolist()],
-                "num_keypoints": 17,
-                "keypoints": np.concatenate([points, np.full((17, 1), 2)], 1).ravel().tolist(),
-            }
-        )
-    data = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
-    (folder / "people.json").write_text(json.dumps(data))
-
-
-def detector_config(folder: Path, out: Path, *, steps: int = 120) -> dict[str, Any]:
-    return {
-        "seed_everything": 0,
-        "out": str(out),
-        "model": {
-            "class_path": "train.tasks.keypoints.Keypoints",
-            "init_args": {
-                "options": {
-                    "width": 16,
-                    "crop_width": 64,
-                    "crop_height": 96,
-                    "blocks": 1,
-                    "modules": [1, 1, 1],
-                    "placement": "six",
-                },
-                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.003}},
-                "flip_test": False,
-            },
-        },
-        "data": {
-            "class_path": "train.data.modules.Keypoints",
-            "init_args": {
-                "train_annotations": str(folder / "people.json"),
-                "train_images": str(folder / "images"),
-                "val_annotations": str(folder / "people.json"),
-                "val_images": str(folder / "images"),
-                "recipe": {"half_body": 0, "scale": 0, "rotation": 0, "turned": 0, "flip": 0},
-                "batch": 4,
-                "workers": 0,
-            },
-        },
-        "trainer": _trainer(steps, 1000),
-        "checkpoint": {"monitor": "val/AP", "mode": "max"},
-        "ema": {"decay": 0.9},
-    }
-
-
 @pytest.mark.slow
 def test_detector_learns_a_few_people_by_heart(tmp_path: Path) -> None:
-    _photos(tmp_path)
-    config = detector_config(tmp_path, tmp_path / "run")
+    write_photos(tmp_path)
+    config = keypoints_config(tmp_path, tmp_path / "run")
     command(config, tmp_path / "c.yaml")
     last = tmp_path / "run/checkpoints/last.ckpt"
     command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="test")
@@ -192,7 +105,7 @@ def test_fusion_learns_a_few_clips_by_heart(tmp_path: Path, monkeypatch: pytest.
             "class_path": "train.data.emotion_modules.EmotionVideos",
             "init_args": {"folder": str(tmp_path), "batch": 6, "workers": 0},
         },
-        "trainer": _trainer(160, 1000),
+        "trainer": trainer(160, 1000),
         "ema": {"decay": 0.9},
     }
     command(config, tmp_path / "c.yaml")
@@ -206,10 +119,10 @@ def test_fusion_learns_a_few_clips_by_heart(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_detector_end_to_end_on_photos(shared_data: Path, tmp_path: Path) -> None:
+def test_detector_end_to_end_onwrite_photos(shared_data: Path, tmp_path: Path) -> None:
     """Photos of coco_train, the published recipe, judged on val2017 photos in published boxes."""
     coco, val = shared_data / "coco_train", shared_data / "fixtures" / "coco"
-    config = detector_config(tmp_path, tmp_path / "run", steps=6)
+    config = keypoints_config(tmp_path, tmp_path / "run", steps=6)
     config["data"]["init_args"] |= {
         "train_annotations": str(coco / "person_keypoints.json"),
         "train_images": str(coco / "images"),

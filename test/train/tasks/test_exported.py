@@ -1,0 +1,293 @@
+"""A run's export gives in the stations the figures of the run's own test: the entry says all that matters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posemo_ros.camera import Camera
+from posemo_ros.emotion.estimator import EmotionEstimator
+from posemo_ros.inference.manifest import EmotionSpec, KeypointSpec, LiftSpec, load_manifest
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.keypoints.estimator import KeypointEstimator
+from posemo_ros.lift.lifter import Lifter
+from posemo_ros.skeleton import h36m_from_coco
+from posemo_ros.types import Context, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
+from train.cli import main
+from train.data import cmu_videos, emotion_modules, h36m
+from train.data.emotion_clips import EmotionClip
+from train.data.sequences import Video, Windows
+from train.data.video_emotion import Extraction, Extractor
+from train.tasks.cli import Cli
+from train.tasks.fusion import figures
+from train.tasks.lifter import by_action
+
+from .runs import (
+    command,
+    keypoints_config,
+    lifter_config,
+    trainer,
+    write_cmu,
+    write_motion,
+    write_photos,
+)
+
+
+def exported(config: dict[str, Any], folder: Path) -> tuple[Cli, dict[str, float], Path]:
+    """Train, test and export; the tested run, its figures and the model file."""
+    path, last, out = folder / "c.yaml", Path(config["out"]) / "checkpoints/last.ckpt", folder / "net.onnx"
+    command(config, path)
+    cli = command(config, path, f"--ckpt_path={last}", name="test")
+    assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
+    return cli, json.loads((Path(config["out"]) / "test.json").read_text())["metrics"], out
+
+
+def station(out: Path, spec: LiftSpec) -> Lifter:
+    return Lifter(open_session(out, runtime="onnxruntime", threads=1), spec, delay_frames=spec.frames // 2)
+
+
+def lifted(lifter: Lifter, pixels: Floats, rate_hz: float, camera: Camera) -> Floats:
+    """(T, 17, 2) px of COCO-17, all of them seen, through the station: (T, 17, 3)."""
+    answers = []
+    for t, points in enumerate(pixels):
+        keypoints = np.concatenate([points, np.ones((17, 1), "f4")], 1)[None]
+        view = View.through(camera, round(t / rate_hz * 1e9))
+        box, score = np.zeros((1, 4), "f4"), np.ones(1, "f4")
+        answers.append(lifter.lift(People2D(("a",), box, score, keypoints, view=view)))
+    answers += lifter.flush()
+    return np.concatenate([a.relative for a in answers if a is not None])
+
+
+def judged(windows: Windows, answers: list[Floats]) -> dict[str, float]:
+    """The task's figures for answers about all frames of the videos."""
+    index = np.arange(len(windows.centres))
+    return by_action(np.concatenate(answers), windows.joints, index, windows)["average"]
+
+
+def pixels_of(video: Video, normalisation: str) -> Floats:
+    """Back from what the network sees."""
+    camera, points = cmu_videos.CAMERA, video.keypoints[..., :2].astype(np.float64)
+    if normalisation == "person":
+        return camera.project(np.concatenate([points, np.ones_like(points[..., :1])], -1)).astype("f4")
+    return ((points + [1, camera.height / camera.width]) * camera.width / 2).astype("f4")
+
+
+@pytest.mark.parametrize(
+    ("network", "normalisation", "channels"),
+    [("poseformer", "screen", 2), ("temporal_lifter", "person", 3)],
+)
+def test_a_lifter_of_coco_keypoints_at_30_hz(
+    tmp_path: Path, network: str, normalisation: str, channels: int
+) -> None:
+    """With Human3.6M's joints or another rate, which the zoo's settings say, it is another lifter."""
+    write_cmu(tmp_path / "data/cmu_mocap")
+    options = {"poseformer": {"frames": 9, "width": 8, "depth": 1, "heads": 2, "sam": "after_msa"}}
+    config = lifter_config(tmp_path / "data", tmp_path / "run", network=network)
+    config["model"]["init_args"] |= {
+        "options": {**options.get(network, {"frames": 9, "width": 16}), "channels": channels},
+        "flip_test": network == "poseformer",
+        "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.02}},
+    }
+    config["trainer"]["max_epochs"] = 6
+    config["data"] = {
+        "class_path": "train.data.modules.Cmu",
+        "init_args": {
+            "folder": str(tmp_path / "data"),
+            "noise": "perfect",
+            "normalisation": normalisation,
+            "views": 2,
+            "batch": 32,
+            "workers": 0,
+        },
+    }
+    cli, metrics, out = exported(config, tmp_path)
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, LiftSpec)
+    assert (spec.input_joints, spec.rate_hz, spec.normalisation) == ("coco17", 30.0, normalisation)
+
+    windows = cli.datamodule.datasets["test"]
+    films = [pixels_of(v, normalisation) for v in windows.videos]
+
+    def off(**wrong: object) -> float:
+        """Of the task's figure, mm."""
+        judge = station(out, replace(spec, **wrong))
+        found = judged(windows, [lifted(judge, film, 30.0, cmu_videos.CAMERA) for film in films])
+        return abs(found["mpjpe_mm"] - metrics["mpjpe_mm"])
+
+    right = off()
+    assert right < 1e-5 * metrics["mpjpe_mm"]
+    for wrong in ({"input_joints": "h36m17"}, {"rate_hz": 10.0}):
+        assert off(**wrong) > 5 * max(right, 1e-3), wrong
+
+
+def test_a_lifter_of_human36m(tmp_path: Path) -> None:
+    """50 Hz, the joints that the station makes of COCO's, and the flip test."""
+    data = tmp_path / "data"
+    write_motion(data)
+    with np.load(data / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
+        seen = file["positions_2d"].item()
+    coco = {s: {a: [np.roll(v, 3, 1) for v in w] for a, w in actions.items()} for s, actions in seen.items()}
+    as_h36m = {
+        s: {
+            a: [h36m_from_coco(np.concatenate([v, np.ones_like(v[..., :1])], -1))[..., :2] for v in w]
+            for a, w in actions.items()
+        }
+        for s, actions in coco.items()
+    }
+    np.savez(data / "data_2d_h36m_ours.npz", positions_2d=np.array(as_h36m, dtype=object))
+    config = lifter_config(data, tmp_path / "run")
+    config["data"]["init_args"]["keypoints"] = "ours"
+    cli, metrics, out = exported(config, tmp_path)
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, LiftSpec)
+    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == ("h36m17", 50.0, True)
+    windows = cli.datamodule.datasets["test"]
+    films = [
+        (view, size)
+        for s in h36m.TEST_SUBJECTS
+        for views in coco[s].values()
+        for view, size in zip(views, h36m.IMAGE_SIZES, strict=True)
+    ]
+    assert len(films) == len(windows.videos)
+    for entry, same in ((spec, True), (replace(spec, flip_test=False), False)):
+        found = [lifted(station(out, entry), film, 50.0, Camera.from_fov(*size)) for film, size in films]
+        assert (judged(windows, found)["mpjpe_mm"] == pytest.approx(metrics["mpjpe_mm"], rel=5e-5)) == same
+
+
+@pytest.mark.slow
+def test_a_keypoint_network(tmp_path: Path) -> None:
+    """Padding, normalisation, codec and flip test: every keypoint of every person, and COCO's AP of them."""
+    write_photos(tmp_path)
+    labels = json.loads((tmp_path / "people.json").read_text())
+    for size, label in zip((1e5, 2e5, 4e5, 8e5), labels["annotations"], strict=True):
+        label["area"] = size  # so lenient is OKS then that a network of 25 steps has an AP
+    (tmp_path / "people.json").write_text(json.dumps(labels))
+    config = keypoints_config(tmp_path, tmp_path / "run", steps=25)
+    config["model"]["init_args"] |= {"flip_test": True, "settings": {"codec": "dark"}}
+    cli, metrics, out = exported(config, tmp_path)
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, KeypointSpec)
+    assert (spec.codec, spec.flip_test, spec.input.pad_value) == ("dark", True, 0)
+    command(config, tmp_path / "c.yaml", f"--ckpt_path={tmp_path}/run/checkpoints/last.ckpt", name="predict")
+    with np.load(tmp_path / "run/predictions.npz") as file:
+        predicted = file["keypoints"]
+    people = cli.datamodule.datasets["test"].people
+    session = open_session(out, runtime="onnxruntime", threads=1)
+
+    def through(entry: KeypointSpec) -> Floats:
+        judge = KeypointEstimator(session, entry)
+        return np.concatenate([judge.estimate(Frame(p.photo.pixels()), p.box[None]) for p in people])
+
+    def off(found: Floats) -> float:
+        """Px; where the station says where a joint is: inside the photo."""
+        away = np.linalg.norm((found - predicted)[..., :2], axis=-1)
+        assert np.isfinite(away).mean() > 0.7
+        return float(np.nanmax(away))
+
+    found = through(spec)
+    assert off(found) < 0.01
+    areas = np.array([label["area"] for label in labels["annotations"]], np.float32)
+    found[~np.isfinite(found)] = predicted[~np.isfinite(found)]
+    ours = cli.datamodule.judge("test", np.arange(4), found, areas)
+    assert 0.1 < metrics["AP"] < 0.9
+    assert ours["AP"] == pytest.approx(metrics["AP"], abs=1e-3)
+    brighter = replace(spec.input, mean=(0.0, 0.0, 0.0))
+    for wrong in ({"codec": "quarter"}, {"flip_test": False}, {"box_scale": 1.0}, {"input": brighter}):
+        assert off(through(replace(spec, **wrong))) > 0.1, wrong
+
+
+def acted(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
+    """Twelve movements before scenes that change."""
+    rng = np.random.default_rng(0)
+    times, scene_times = np.arange(21) / 10, np.arange(15) / 7.5 + 0.01
+    return [
+        EmotionClip(
+            f"{split}{i}",
+            i % 6,
+            f"{split}{i}",
+            f"{split}{i}",
+            times,
+            rng.normal(0, 0.3, (21, 17, 3)).astype("f4"),
+            scene_times,
+            rng.normal(0, 1, (15, 2, 8)).astype("f4"),
+        )
+        for i in range(12)
+    ]
+
+
+def emotions(out: Path, spec: EmotionSpec, clips: tuple[EmotionClip, ...]) -> Floats:
+    """(N, 6) what the station says of the window in the middle of each clip."""
+    session = open_session(out, runtime="onnxruntime", threads=1)
+    answers = []
+    for clip in clips:
+        judge = EmotionEstimator(session, spec)
+        last = (clip.times[-1] + judge.span_s) / 2
+        for time, tokens in zip(clip.context_times, clip.context, strict=True):
+            if time <= last:
+                judge.remember(Context(tokens, "any", view=View(round(time * 1e9))))
+        for time, pose in zip(clip.times, clip.poses, strict=True):
+            if time <= last + 1e-6:
+                view = View(round(time * 1e9))
+                scores = np.ones((1, 17), "f4")
+                answer = judge.judge(
+                    Skeletons3D(("a",), pose[None], np.zeros((1, 3), "f4"), scores, view=view)
+                )
+        assert answer.status == (EmotionStatus.VALID,)
+        answers.append(answer.probabilities)
+    return np.concatenate(answers)
+
+
+def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rate, axes, temperature, order of the labels, and which scenes stand beside the movement."""
+    none = np.zeros(0)
+    fake = Extractor("fake", lambda _: Extraction(none, none, none, none))
+    monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", acted)
+    monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
+    (tmp_path / "val").mkdir()
+    sizes = {"context_frames": 3, "context_tokens": 2, "context_width": 8}
+    config = {
+        "seed_everything": 0,
+        "out": str(tmp_path / "run"),
+        "model": {
+            "class_path": "train.tasks.fusion.Fusion",
+            "init_args": {
+                "options": {"frames": 4, "width": 16, "depth": 1, "heads": 2, "dropout": 0.0, **sizes},
+                "settings": {"rate_hz": 5.0, "axes": "upright"},
+                "calibrate": True,
+                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
+            },
+        },
+        "data": {
+            "class_path": "train.data.emotion_modules.EmotionVideos",
+            "init_args": {"folder": str(tmp_path), "batch": 12, "workers": 0, "context": "any"},
+        },
+        "trainer": trainer(20, 8),
+        "ema": {"decay": 0.5},
+    }
+    cli, metrics, out = exported(config, tmp_path)
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, EmotionSpec)
+    assert (spec.rate_hz, spec.axes, spec.context_model, spec.context_rate_hz) == (5.0, "upright", "any", 7.5)
+    assert spec.temperature != 1.0
+    windows = cli.datamodule.datasets["test"]
+    labels = np.array([c.emotion for c in windows.clips])
+
+    def through(entry: EmotionSpec) -> dict[str, float]:
+        return figures(emotions(out, entry, windows.clips).astype(np.float64), labels, 0.0)
+
+    found = through(spec)
+    for name in ("loss", "ece", "accuracy", "macro_f1"):
+        assert found[name] == pytest.approx(metrics[name], rel=2e-5), name
+    turned = (*spec.labels[1:], spec.labels[0])
+    for wrong in (
+        replace(spec, temperature=1.0),
+        replace(spec, rate_hz=10.0),
+        replace(spec, axes="camera"),
+        replace(spec, labels=turned),
+    ):
+        assert through(wrong)["loss"] != pytest.approx(metrics["loss"], rel=1e-4)
