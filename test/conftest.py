@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,33 @@ def shared_data() -> Path:
     if not (folder / "README.md").exists():
         pytest.skip(f"development data not found at {folder} (set POSEMO_DATA)")
     return folder
+
+
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """A ROS domain that no other test on this machine has meanwhile; a lock on a file says so."""
+    for number in random.SystemRandom().sample(range(1, 102), 101):
+        try:
+            handle = (Path(tempfile.gettempdir()) / f"posemo_test_domain_{number}").open("w")
+        except OSError:  # somebody else's
+            continue
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield number
+            return
+    raise RuntimeError("all ROS domains from 1 to 101 are taken by tests")
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A ROS domain of its own, in the environment."""
+    with own_domain() as number:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield number
 
 
 @pytest.fixture(scope="module")

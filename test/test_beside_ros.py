@@ -38,7 +38,7 @@ def test_collection_beside_the_plugins_of_ros(tmp_path: Path, code: str):
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -69,13 +69,13 @@ def in_workspace(workspace: Path, *command: str) -> subprocess.CompletedProcess[
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_the_whole_works_from_a_plain_install(workspace: Path):
     where = in_workspace(workspace, sys.executable, "-c", "import posemo_ros; print(posemo_ros.__file__)")
     assert where.stdout.startswith(str(workspace / "install")), where.stdout + where.stderr
@@ -92,7 +92,7 @@ def test_the_whole_works_from_a_plain_install(workspace: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_the_pip_command_works_in_the_sourced_workspace(workspace: Path):
     listed = in_workspace(workspace, sys.executable, "-m", "posemo_ros.cli", "models", "list")
     assert listed.returncode == 0, listed.stdout + listed.stderr
@@ -105,7 +105,7 @@ def test_the_pip_command_works_in_the_sourced_workspace(workspace: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_a_consumer_depends_on_the_messages_alone(workspace: Path):
     said = in_workspace(workspace, str(workspace / "install/a_consumer/lib/a_consumer/count_people"))
     assert (said.returncode, said.stdout) == (0, "2 people\n"), said.stderr

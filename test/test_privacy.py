@@ -56,7 +56,7 @@ def run(home: Path, *arguments: str, **environment: str) -> subprocess.Completed
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

@@ -32,9 +32,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_the_commands_work(page: Path, tmp_path: Path) -> None:
+def test_the_commands_work(page: Path, tmp_path: Path, domain: int) -> None:
     for package in NEEDS[page.stem]:
         pytest.importorskip(package)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "config" / "sros2_policy.xml"
 ENCLAVE, NAMESPACE = "/posemo", "/posemo"
 REMAPPED = ["-r", f"image_raw:={IMAGE}", "-r", "camera_info:=/camera/camera_info"]
-WAIT_S = 30.0
+WAIT_S = 180.0
 
 Access = dict[str, list[str]]  # "publish", "subscribe", "reply", "request" -> names
 
@@ -158,8 +158,9 @@ def nodes(folder: Path) -> list[PosemoNode[Any, Any]]:
 
 @contextmanager
 def graph() -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """A node that looks at the graph, in a domain of its own, and what spins it."""
-    rclpy.init(domain_id=random.SystemRandom().randint(1, 100))
+    """A node that looks at the graph, in a domain of its own if none is given, and what spins it."""
+    os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 100)))
+    rclpy.init()
     world = Node("world")
     executor = SingleThreadedExecutor()
     executor.add_node(world)

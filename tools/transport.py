@@ -29,7 +29,8 @@ RATES_HZ = (30.0, 15.0)
 TOPIC = "transport_test"
 QUIET_S = 1.5  # without an image: the end
 ANSWERED, ANSWERED_IMAGES = 0.0, 20  # a "rate": every image waits until the one before has been taken
-ANSWER_S = 20.0  # for it; after that it is lost and nothing more is sent
+ANSWER_S = 60.0  # for it; after that it is lost and nothing more is sent
+START_S = 300.0  # for both to be there
 
 
 def main() -> int:
@@ -79,7 +80,12 @@ def _run(image: str, rate_hz: float, profile: str, seconds: float, how: str) -> 
     for role in ("take", "send"):
         command = [sys.executable, __file__, "--child", role, image, str(rate_hz), str(seconds), how]
         parts.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
-    taken, sent = (json.loads(part.communicate(timeout=seconds + 60)[0].splitlines()[-1]) for part in parts)
+    try:
+        ends = [part.communicate(timeout=seconds + START_S)[0] for part in parts]
+    finally:
+        for part in parts:
+            part.kill()
+    taken, sent = (json.loads(end.splitlines()[-1]) for end in ends)
     return {**taken, **sent}
 
 
@@ -107,6 +113,14 @@ def _quality(count: int) -> Any:
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=count, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
+def _answers(count: int) -> Any:
+    from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+
+    # Kept for who comes later, so that none is lost.
+    durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=count + 1, durability=durability)
+
+
 def _send(size: tuple[int, int], rate_hz: float, count: int) -> dict[str, Any]:
     import rclpy
     from sensor_msgs.msg import Image
@@ -118,13 +132,12 @@ def _send(size: tuple[int, int], rate_hz: float, count: int) -> dict[str, Any]:
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     message = Image(height=height, width=width, encoding="bgr8", step=3 * width)
     answers: list[Any] = []
-    node.create_subscription(Empty, f"{TOPIC}/taken", answers.append, _quality(count))
-    while publisher.get_subscription_count() < 1 or node.count_publishers(f"{TOPIC}/taken") < 1:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    node.create_subscription(Empty, f"{TOPIC}/taken", answers.append, _answers(count))
+    if not _answered(node, answers, 1, START_S) or not publisher.get_subscription_count():
+        return {"sent": 0, "send_cpu_ms": float("nan")}
     cpu, start = time.process_time(), time.monotonic()
     for number in range(count):
-        if rate_hz == ANSWERED and not _answered(node, answers, number):
+        if rate_hz == ANSWERED and not _answered(node, answers, 1 + number):
             return {"sent": number, "send_cpu_ms": float("nan")}
         if rate_hz != ANSWERED:
             time.sleep(max(start + number / rate_hz - time.monotonic(), 0))
@@ -135,17 +148,17 @@ def _send(size: tuple[int, int], rate_hz: float, count: int) -> dict[str, Any]:
         publisher.publish(message)
     used = time.process_time() - cpu
     if rate_hz == ANSWERED:
-        _answered(node, answers, count)
+        _answered(node, answers, 1 + count)
     else:
         time.sleep(QUIET_S)
     return {"sent": count, "send_cpu_ms": 1e3 * used / count}
 
 
-def _answered(node: Any, answers: list[Any], count: int) -> bool:
-    """Whether there are answers to the first so many images, some of which may still be on their way."""
+def _answered(node: Any, answers: list[Any], count: int, patience_s: float = ANSWER_S) -> bool:
+    """Whether there are so many answers, some of which may still be on their way."""
     import rclpy
 
-    last = time.monotonic() + ANSWER_S
+    last = time.monotonic() + patience_s
     while len(answers) < count and time.monotonic() < last:
         rclpy.spin_once(node, timeout_sec=0.1)
     return len(answers) >= count
@@ -157,10 +170,10 @@ def _take(count: int, seconds: float, *, raw: bool, answers: bool) -> dict[str, 
     from std_msgs.msg import Empty
 
     node = rclpy.create_node("transport_taker")
-    answer = node.create_publisher(Empty, f"{TOPIC}/taken", _quality(count))
+    answer = node.create_publisher(Empty, f"{TOPIC}/taken", _answers(count))
     quiet_s = ANSWER_S + 1 if answers else QUIET_S
     delays: list[float] = []
-    arrived, last = 0, time.monotonic() + seconds + quiet_s
+    arrived = 0
 
     def take(message: Any) -> None:
         nonlocal arrived, last
@@ -173,7 +186,12 @@ def _take(count: int, seconds: float, *, raw: bool, answers: bool) -> dict[str, 
             sent_ns = stamp.sec * 10**9 + stamp.nanosec
             delays.append((node.get_clock().now().nanoseconds - sent_ns) * 1e-6)
 
-    node.create_subscription(Image, TOPIC, take, _quality(count), raw=raw)
+    images = node.create_subscription(Image, TOPIC, take, _quality(count), raw=raw)
+    last = time.monotonic() + START_S
+    while not images.get_publisher_count() and time.monotonic() < last:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    answer.publish(Empty())  # ready
+    last = time.monotonic() + seconds + quiet_s
     cpu = time.process_time()
     while arrived < count and time.monotonic() < last:
         rclpy.spin_once(node, timeout_sec=0.1)

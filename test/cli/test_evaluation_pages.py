@@ -148,7 +148,7 @@ def all_plots() -> Report:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(width: int, scheme: str, browser: Any, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class SlowDetector:
         self.ended = threading.Semaphore(0)
 
     def __call__(self) -> Detections:
-        assert self.allowed.wait(10)
+        assert self.allowed.wait(180)
         self.threads.append(threading.current_thread().name)
         self.ended.release()
         boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
@@ -45,7 +45,7 @@ def arrive(schedule: BesideSchedule, detect: SlowDetector) -> None:
     """Let the run under way end."""
     detect.allowed.set()
     assert schedule._run is not None
-    schedule._run.future.result(10)
+    schedule._run.future.result(180)
 
 
 def boxes(found: Detections) -> list[list[float]]:
@@ -76,7 +76,7 @@ def test_whom_the_detector_misses_is_dropped_in_time(detect: SlowDetector) -> No
     for frame in range(20):  # 10 per second; B exists for the keypoint network only
         kept.append(len(schedule.boxes(people(p1=A, p2=B), frame * S // 10, detect)))
         if schedule._run:
-            schedule._run.future.result(10)
+            schedule._run.future.result(180)
     first_missed = 1  # the run started in frame 0 is looked at in frame 1
     assert kept == [2] * (first_missed + 6) + [1] * (13)
 
@@ -98,7 +98,7 @@ def runs_of(schedule: BesideSchedule, detect: SlowDetector, image: NDArray[np.ui
     for frame in range(frames):
         schedule.boxes(people(p1=A), frame * FRAME, detect, image)
         if schedule._run:
-            schedule._run.future.result(10)
+            schedule._run.future.result(180)
     return len(detect.threads)
 
 
@@ -121,7 +121,7 @@ def test_it_does_not_rest_while(detect: SlowDetector, why: str) -> None:
         seen = people(p1=A) if gone else people(p1=A, p2=other)
         schedule.boxes(seen, frame * FRAME, detect, image)
         if schedule._run:
-            schedule._run.future.result(10)
+            schedule._run.future.result(180)
     assert len(detect.threads) >= 6
 
 

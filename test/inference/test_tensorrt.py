@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,11 +91,11 @@ class TestBuild:
     def test_reports_while_it_builds(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        import threading
-
         monkeypatch.setattr(tensorrt_engine, "_PROGRESS_PERIOD_S", 0.01)
+        end = time.monotonic() + 180
         with caplog.at_level(logging.INFO), tensorrt_engine._progress("net.onnx"):
-            threading.Event().wait(0.2)
+            while "still" not in caplog.text and time.monotonic() < end:
+                time.sleep(0.01)
         assert "net.onnx: still building the TensorRT engine" in caplog.text
 
     def test_calls_exist(self, trt: Any) -> None:

@@ -99,7 +99,7 @@ class TestRunning(unittest.TestCase):
     def tearDown(self) -> None:
         self.node.destroy_node()
 
-    def spin_until(self, condition, what: str, timeout_s: float = 60.0) -> None:
+    def spin_until(self, condition, what: str, timeout_s: float = 300.0) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, f"timed out: {what}"
@@ -109,7 +109,7 @@ class TestRunning(unittest.TestCase):
         """The lifecycle state; asks again when an answer gets lost, as happens on a busy machine."""
         client = self.node.create_client(GetState, f"/robot/{name}/get_state")
         self.spin_until(client.service_is_ready, f"the services of {name}")
-        for _ in range(10):
+        for _ in range(60):
             answer = client.call_async(GetState.Request())
             end = time.monotonic() + 5
             while not answer.done() and time.monotonic() < end:

@@ -80,7 +80,7 @@ class TestRespawn(unittest.TestCase):
         self.node.destroy_node()
         rclpy.shutdown()
 
-    def feed_until(self, condition, what: str, timeout_s: float = 120.0) -> None:
+    def feed_until(self, condition, what: str, timeout_s: float = 300.0) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, f"timed out: {what}"

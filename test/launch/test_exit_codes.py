@@ -17,7 +17,7 @@ import yaml
 
 COMPOSITIONS = {"single": ("pipeline", "markers"), "stations": ("keypoints", "lifter", "emotion", "markers")}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 both = pytest.mark.parametrize("composition", COMPOSITIONS)
 
 

@@ -63,7 +63,7 @@ class TestTwoCameras(unittest.TestCase):
             topic = f"/{namespace}/people"
             self.node.create_subscription(Person2DArray, topic, heard[camera].append, 100)
             send[camera] = self.node.create_publisher(Image, f"/{camera}/image_raw", qos_profile_sensor_data)
-        end, number = time.monotonic() + 120, 0
+        end, number = time.monotonic() + 300, 0
         while not all(len(messages) >= RESULTS for messages in heard.values()):
             assert time.monotonic() < end, {camera: len(messages) for camera, messages in heard.items()}
             number += 1

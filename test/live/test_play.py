@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra live)")
 from posemo_ros.draw.privacy import Privacy
 from posemo_ros.errors import InputError
 from posemo_ros.live.newest import Newest
+from posemo_ros.live.pace import WAITING
 from posemo_ros.live.play import Player
 from posemo_ros.live.server import LiveServer
 from posemo_ros.pipeline import Network
@@ -41,27 +41,49 @@ class Named(KnowsAll):
     networks: ClassVar[dict[str, Network]] = {"detector": Network("posemo-detector", "onnxruntime", "fp32")}
 
 
+class Patient(Clip):
+    """Gives the next image when the one before has been shown, however slow the machine."""
+
+    live = True  # no pace of its own
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = threading.Semaphore(1)
+
+    def _frames(self) -> Iterator[Any]:
+        for frame in super()._frames():
+            assert self.shown.acquire(timeout=180)
+            yield frame
+
+
 class Screen:
     """Takes messages as a server does."""
 
     viewers = 1
 
-    def __init__(self) -> None:
+    def __init__(self, shown: threading.Semaphore | None = None) -> None:
         self.messages: list[tuple[dict[str, Any], bytes]] = []
+        self._shown = shown
 
     def show(self, message: bytes) -> None:
         length = struct.unpack_from("<I", message)[0]
-        self.messages.append((json.loads(message[4 : 4 + length]), message[4 + length :]))
+        facts = json.loads(message[4 : 4 + length])
+        if facts["state"] == WAITING:  # a slow machine's pause
+            return
+        self.messages.append((facts, message[4 + length :]))
+        if self._shown:
+            self._shown.release()
 
 
-def played(source: Clip, privacy: Privacy = Privacy.NONE) -> list[tuple[dict[str, Any], bytes]]:
-    screen = Screen()
+def played(privacy: Privacy = Privacy.NONE) -> list[tuple[dict[str, Any], bytes]]:
+    source = Patient()
+    screen = Screen(source.shown)
     Player(source, Named(), privacy).play(screen)  # type: ignore[arg-type]
     return screen.messages
 
 
 def test_a_message_has_what_was_found() -> None:
-    *images, (end, nothing) = played(Clip())
+    *images, (end, nothing) = played()
     facts, jpeg = images[-1]
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (120, 160, 3)
     (person,) = facts["people"]
@@ -72,8 +94,9 @@ def test_a_message_has_what_was_found() -> None:
     assert facts["state"] == "running"
     assert facts["latency_ms"] >= 0
     assert (end["state"], nothing) == ("ended", b"")
-    assert len(images) + end["dropped"] == FRAMES == end["n"] + end["dropped"]
-    assert facts["rate_hz"] == pytest.approx(10, rel=0.5) or end["dropped"]
+    assert len(images) == FRAMES == end["n"]
+    assert end["dropped"] == 0
+    assert facts["rate_hz"] > 0
 
 
 def test_joints_that_are_not_known_are_said_to_be_so() -> None:
@@ -85,7 +108,7 @@ def test_joints_that_are_not_known_are_said_to_be_so() -> None:
 
 def test_privacy_skeleton_shows_no_pixel_of_the_image() -> None:
     def corner(privacy: Privacy) -> np.ndarray:
-        jpeg = np.frombuffer(played(Clip(), privacy)[0][1], np.uint8)
+        jpeg = np.frombuffer(played(privacy)[0][1], np.uint8)
         return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[-6:, :6].reshape(-1, 3).mean(axis=0)
 
     assert np.ptp(corner(Privacy.NONE)) < 2  # the clip is grey
@@ -104,10 +127,11 @@ def test_who_is_slow_stays_in_the_present() -> None:
     for arrived in images:
         if arrived is not None:
             seen.append(arrived)
-            time.sleep(0.25)
+            while len(seen) == 1 and images.left_out < 2:  # the first takes long
+                threading.Event().wait(0.01)
     assert [a.frame.stamp_ns for a in seen] == sorted(a.frame.stamp_ns for a in seen)
     assert len(seen) + images.left_out == FRAMES
-    assert images.left_out > 0
+    assert images.left_out >= 2
 
 
 def test_a_loop_begins_again_until_it_is_stopped() -> None:
@@ -128,7 +152,7 @@ def test_a_loop_begins_again_until_it_is_stopped() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_in_a_browser(browser: Any, look: dict[str, Any]) -> None:
     player = Player(Clip(), Named())  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def ask(work: Callable[[Any], Awaitable[Any]]) -> Any:
     """Do something with a client session."""
 
     async def run() -> Any:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(180)) as session:
             return await work(session)
 
     return asyncio.run(run())
@@ -117,7 +117,7 @@ def numbered(n: int, size: int = 0) -> bytes:
 
 
 async def next_of(ws: Any) -> int:
-    message = await ws.receive(timeout=20)
+    message = await ws.receive(timeout=180)
     assert message.type == aiohttp.WSMsgType.BINARY, message
     return numbers(message.data)
 
@@ -127,13 +127,14 @@ def test_a_slow_viewer_leaves_images_out_and_slows_nobody(server: LiveServer) ->
         url = server.url + "live"
         async with session.ws_connect(url) as quick, session.ws_connect(url) as slow:
             for ws in (quick, slow):
-                assert (await ws.receive(timeout=20)).json()["title"] == "a clip"
-            seen = []
+                assert (await ws.receive(timeout=180)).json()["title"] == "a clip"
+            seen, late = [], []
             for n in range(1, 41):
                 server.show(numbered(n, 100_000))
                 seen.append(await next_of(quick))
                 await quick.send_str("drawn")
-            late = [await next_of(slow) for _ in range(UNDER_WAY)]
+                if n <= UNDER_WAY:
+                    late.append(await next_of(slow))
             await slow.send_str("drawn")
             late.append(await next_of(slow))
             return seen, late
@@ -148,7 +149,7 @@ def test_who_comes_late_sees_the_last_image(server: LiveServer) -> None:
 
     async def work(session: Any) -> int:
         async with session.ws_connect(server.url + "live") as ws:
-            await ws.receive(timeout=20)
+            await ws.receive(timeout=180)
             return await next_of(ws)
 
     assert ask(work) == 7
@@ -158,7 +159,7 @@ def test_viewers_are_counted_and_limited(server: LiveServer) -> None:
     async def work(session: Any) -> int:
         opened = [await session.ws_connect(server.url + "live") for _ in range(MOST_VIEWERS)]
         for ws in opened:
-            await ws.receive(timeout=20)
+            await ws.receive(timeout=180)
         assert server.viewers == MOST_VIEWERS
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await session.ws_connect(server.url + "live")
@@ -177,10 +178,10 @@ def test_the_end_is_told_and_frees_the_port() -> None:
 
     async def work(session: Any) -> Any:
         async with session.ws_connect(server.url + "live") as ws:
-            await ws.receive(timeout=20)
+            await ws.receive(timeout=180)
             server.show(numbered(3))
             await asyncio.get_running_loop().run_in_executor(None, server.close)
-            return [await ws.receive(timeout=20) for _ in range(2)]
+            return [await ws.receive(timeout=180) for _ in range(2)]
 
     last, end = ask(work)
     assert numbers(last.data) == 3

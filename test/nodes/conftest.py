@@ -1,9 +1,8 @@
-"""A ROS domain of their own for the tests of the nodes."""
+"""Tiny networks, and rclpy, for the tests of the nodes."""
 
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # Before anything opens a DDS participant in this process.
 os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
 os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -28,14 +26,6 @@ def tiny_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from .tiny_models import write_chain
 
     return write_chain(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A random ROS domain, in the environment."""
-    number = random.SystemRandom().randint(1, 100)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    return number
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ def bench(ros: None) -> Iterator[Bench]:
 
 @pytest.fixture
 def ros(domain: int) -> Iterator[None]:
-    """rclpy in this process, in a random domain."""
+    """rclpy in this process."""
     rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
     rclpy.init(domain_id=domain)
     yield

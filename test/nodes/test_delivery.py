@@ -19,7 +19,7 @@ spec.loader.exec_module(transport)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("image", ["VGA", "1080p"])
-def test_images_arrive(image: str) -> None:
+def test_images_arrive(image: str, domain: int) -> None:
     """Each is sent when the one before has been taken, so that a busy machine does not count as a loss."""
     run = transport._run(image, transport.ANSWERED, transport.SHIPPED, 2.0, "message")
     assert run["arrived"] == run["sent"] == transport.ANSWERED_IMAGES

@@ -36,7 +36,7 @@ def demo(tmp_path: Path, source: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "POSEMO_MODELS": str(manifest)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -23,7 +24,9 @@ from posemo_ros import diagnostics as keys
 from posemo_ros.camera import Camera
 from posemo_ros.errors import InputError
 from posemo_ros.messages import stamp_of
+from posemo_ros.nodes import base as base_module
 from posemo_ros.nodes import station as station_module
+from posemo_ros.nodes import watch as watch_module
 from posemo_ros.nodes.base import AGAIN, PosemoNode
 from posemo_ros.nodes.context import ContextNode
 from posemo_ros.nodes.conversion import MAKE
@@ -68,15 +71,16 @@ def camera(bench: Bench) -> Any:
 
     sent = 0.0
 
-    def send(stamp_ns: int | None = None) -> None:
+    def send(stamp_ns: int | None = None) -> bool:
         nonlocal sent
         if time.monotonic() - sent < 0.1:
-            return
+            return False
         sent = time.monotonic()
         message = picture(stamp_ns)
         view = View.through(Camera.from_fov(160, 120, 60), stamp_of(message), "eye")
         info.publish(MAKE.camera_info(view))
         image.publish(message)
+        return True
 
     send.publishers = (image, info)
     return send
@@ -95,11 +99,15 @@ def chain(bench: Bench, tiny_manifest: Path, camera: Any) -> dict[str, PosemoNod
         camera()
         return all(map(is_well, made.values()))
 
-    bench.until(well, "everybody to be well")
     # A node says how it is once a second; one that dies before its neighbours heard it is unknown to them.
-    met = time.monotonic() + 2.5
-    bench.until(lambda: well() and time.monotonic() > met, "neighbours to have heard of each other")
+    bench.until(lambda: well() and all(map(knows_its_neighbours, made.values())), "everybody to be well")
     return made
+
+
+def knows_its_neighbours(node: PosemoNode) -> bool:
+    """Whether every node that publishes what this one waits for has told it how it is."""
+    watches = getattr(node._input, "_watches", {}).values()
+    return all(w._upstream and all(u._heard for u in w._upstream.values()) for w in watches)
 
 
 def test_a_station_that_dies_is_named_by_all_behind_it(
@@ -124,7 +132,14 @@ def test_a_station_that_dies_is_named_by_all_behind_it(
     bench.until(well, "everybody to be well again")
 
 
-def test_a_source_that_has_ended_is_no_error(bench: Bench, chain: dict[str, PosemoNode], camera: Any):
+def test_a_source_that_has_ended_is_no_error(
+    bench: Bench, chain: dict[str, PosemoNode], camera: Any, monkeypatch: pytest.MonkeyPatch
+):
+    # A machine that is slow to tell of the end is no error either.
+    monkeypatch.setattr(watch_module, "ALIVE_S", 100.0)
+    monkeypatch.setattr(watch_module, "NOTICE_S", 100.0)
+    for node in chain.values():
+        assert node.set_parameters([Parameter("stall_s", value=3.0)])[0].successful
     for publisher in camera.publishers:
         bench.world.destroy_publisher(publisher)
     errors: set[tuple[str, str]] = set()
@@ -195,26 +210,25 @@ def test_statistics_plot(bench: Bench, tiny_manifest: Path, camera: Any):
     assert message.memory_mib > 10
 
 
-def test_a_change_of_the_level_is_published_at_once(bench: Bench):
-    heard: list[tuple[float, bytes]] = []
+def test_a_change_of_the_level_is_published_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    heard: list[bytes] = []
     bench.world.create_subscription(
-        DiagnosticArray, "/diagnostics", lambda m: heard.append((time.monotonic(), m.status[0].level)), 50
+        DiagnosticArray, "/diagnostics", lambda m: heard.append(m.status[0].level), 50
     )
     node = bench.add(MarkersNode)
     node.trigger_configure()
     bench.until(lambda: len(heard) > 2, "diagnostics")
-    raised = time.monotonic()
+    monkeypatch.setattr(base_module, "PUBLISH_S", 1e9)  # nothing is due any more
     node.monitor.problem("test", "at once", ERROR)
-    bench.until(lambda: heard[-1][1] == ERROR, "the error")
-    assert heard[-1][0] - raised < 0.9
+    bench.until(lambda: heard[-1] == ERROR, "the error")
 
 
 @pytest.mark.parametrize(
     ("age_s", "text"),
     [
         (0.0, None),
-        (-5.0, "stamps are 5.0 s ahead of this node's clock"),
-        (3.0, "late: results come 3.0 s after"),
+        (-50.0, r"stamps are \d+\.\d s ahead of this node's clock"),
+        (3.0, r"late: results come \d+\.\d s after"),
         (95_612_166.0, "stamps are 1107 days behind this node's clock: play a bag with --clock"),
         (-95_612_166.0, "stamps are 1107 days ahead of"),
     ],
@@ -227,7 +241,7 @@ def test_ages_that_cannot_be_right_are_not_well(
     def found() -> bool:
         camera(time.time_ns() - round(age_s * 1e9))
         level, message = says(node)
-        return (level == WARN and text in message) if text else level == OK
+        return (level == WARN and re.search(text, message)) if text else level == OK
 
     bench.until(found, "the verdict")
     if abs(age_s) > 3600:
@@ -255,12 +269,11 @@ def test_a_station_that_is_too_slow_says_what_takes_the_time(bench: Bench, tiny_
 
 def test_stamps_that_step_back_are_not_well(bench: Bench, tiny_manifest: Path, camera: Any):
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
-    swap = 0
+    start, number = time.time_ns(), 0
 
     def said() -> bool:
-        nonlocal swap
-        swap = 1 - swap
-        camera(time.time_ns() - swap * 200_000_000)
+        nonlocal number
+        number += camera(start + (number ^ 1) * 100_000_000)  # 1, 0, 3, 2, ...
         return "late messages in the last second" in says(node)[1]
 
     bench.until(said, "the complaint")
@@ -282,7 +295,7 @@ def test_failures_are_logged_now_and_then(bench: Bench, capfd: pytest.CaptureFix
 def test_work_that_hangs_is_left_behind_and_the_node_works_again(
     bench: Bench, tiny_manifest: Path, camera: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ):
-    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"), hang_s=0.5)
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"), hang_s=2.0)
     people = bench.heard(Person2DArray, "people")
     bench.until(lambda: bench.world.count_subscribers("/image_raw"), "the subscriber")
     process, hung, go = node.process, [], threading.Event()
@@ -290,7 +303,7 @@ def test_work_that_hangs_is_left_behind_and_the_node_works_again(
     def hangs_once(loaded: Any, frame: Any) -> None:
         if not hung:
             hung.append(frame.stamp_ns)
-            go.wait(60)
+            go.wait(300)
             loaded.people.publish(Person2DArray())  # to a publisher that is gone
         process(loaded, frame)
 
@@ -315,7 +328,7 @@ def test_work_that_always_hangs_ends_the_process(
     monkeypatch.setattr(station_module, "RESTARTS", 1)
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"), hang_s=0.5)
     go = threading.Event()
-    monkeypatch.setattr(node, "process", lambda *_: go.wait(60))
+    monkeypatch.setattr(node, "process", lambda *_: go.wait(300))
 
     def given_up() -> bool:
         camera()
@@ -351,7 +364,7 @@ def test_a_picture_that_shows_nothing_is_said(
 def test_fewer_images_than_infos_is_loss(bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch):
     from posemo_ros.nodes import image_input
 
-    monkeypatch.setattr(image_input, "CHECK_LOSS_S", 0.5)
+    monkeypatch.setattr(image_input, "CHECK_LOSS_S", 2.0)  # ten and more come in it on any machine
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
     info, send = bench.publisher(CameraInfo, "camera_info"), bench.publisher(Image, "image_raw")
     number = 0

@@ -19,7 +19,7 @@ class Recorder:
 
     def work(self, item: int) -> None:
         self.started.release()
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=180)
         if item < 0:
             raise ValueError(item)
         self.done.append(item)
@@ -33,11 +33,11 @@ def feed(items: list[int], capacity: int) -> Recorder:
     recorder = Recorder()
     worker = recorder.worker(capacity)
     worker.put(items[0])
-    assert recorder.started.acquire(timeout=10)
+    assert recorder.started.acquire(timeout=180)
     for item in items[1:]:
         worker.put(item)
     recorder.go.release(len(items))
-    assert worker.stop(10)
+    assert worker.stop(180)
     return recorder
 
 
@@ -62,7 +62,7 @@ def test_errors_are_reported_and_the_next_item_gets_its_turn():
 def test_nothing_is_taken_after_stop():
     recorder = Recorder()
     worker = recorder.worker()
-    assert worker.stop(10)
+    assert worker.stop(180)
     worker.put(1)
     assert recorder.done == []
 
@@ -72,12 +72,12 @@ def test_work_that_does_not_end_is_left_behind_and_reports_nothing_any_more():
     worker = recorder.worker(capacity=5)
     for item in (-1, 2, 3):
         worker.put(item)
-    assert recorder.started.acquire(timeout=10)
+    assert recorder.started.acquire(timeout=180)
     assert worker.current is not None
     assert worker.current[0] == -1
     assert not worker.stop(0.01)
     assert recorder.drops == ["stopped"] * 2
     recorder.go.release()
-    assert worker.join(10)
+    assert worker.join(180)
     assert recorder.errors == []
     assert worker.current is None

@@ -54,7 +54,7 @@ def stamps(path: Path) -> list[int]:
 
 def child(path: Path, code: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WRITE + code, str(path)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_what_is_written_comes_back(tmp_path: Path):

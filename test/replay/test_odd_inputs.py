@@ -95,7 +95,7 @@ class TestFolders:
             cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((48, 64), 1000 + i, np.uint16))
         assert len(list(open_source(tmp_path))) == 3
 
-    @pytest.mark.timeout(60)
+    @pytest.mark.timeout(600)
     def test_a_pipe_does_not_hold_the_run_up(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "0.png"), picture(0))
         os.mkfifo(tmp_path / "1.png")

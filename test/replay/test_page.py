@@ -143,7 +143,7 @@ def test_nobody_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_in_a_browser(page: Path, browser: Any, look: dict[str, Any]) -> None:
     context = browser.new_context(**look)

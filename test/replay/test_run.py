@@ -173,12 +173,13 @@ def test_sigkill(whole: Path, images: Path, tmp_path: Path) -> None:
     words = ["run", str(images), "--out", str(tmp_path), "--threads", "1", "--runtime", "onnxruntime"]
     words += ["--detect-every", "3", "--delay-frames", "1"]
     process = subprocess.Popen([sys.executable, "-m", "posemo_ros.cli", *words], env=dict(os.environ))
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not (tmp_path / JOURNAL).exists() or not (tmp_path / JOURNAL).stat().st_size:
         assert time.monotonic() < end
         assert process.poll() is None or (tmp_path / "run.json").exists()
         if process.poll() is not None:
             break
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert cli.main(words) == 0

@@ -139,7 +139,7 @@ def test_nothing_that_a_run_leaves_holds_the_password(
     assert "holds the results of another run" in capfd.readouterr().err
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_rtsp_and_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real protocol: images come, the camera goes and comes back, the password is never shown."""
     monkeypatch.setattr(stream_source, "FIRST_WAIT_S", 0.05)

@@ -238,7 +238,7 @@ def test_two_processes_learn_what_one_learns(motion: Path, tmp_path: Path) -> No
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]

@@ -59,7 +59,7 @@ def torchrun(config: Path, modules: Path) -> tuple[int, str]:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=200,
+        timeout=900,
     )
     return done.returncode, done.stdout
 
