@@ -1,39 +1,33 @@
 """What a run learned, on one HTML page: curves, results, attention maps, answers to some samples.
 
-The page holds its pictures, so that it can be sent to somebody. Symbols: B samples, N and M tokens.
+The page holds its pictures, so that it can be sent to somebody; TensorBoard gets them, too.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import html
-import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from posemo_ros.errors import InputError, PosemoError
 from posemo_ros.types import EMOTIONS
 
-from .models.attention import AttentionModule
-from .models.interaction import TemporalAttentionModule
-from .tasks.callbacks import draw_curves, read_logs
+from .tasks.callbacks import read_logs
 from .tasks.checkpoint import best_checkpoint, start_from
 from .tasks.cli import prepare
+from .tasks.pictures import ANSWERS, ATTENTION, CURVES, Pictures, answers, curves, some_samples, write_events
 from .tasks.task import Task
 
-SAMPLES = 4
-CLASSES = (*EMOTIONS, "neutral")
-Maps = dict[str, NDArray[np.float32]]  # name -> (N, M) mean over samples and heads
+_TITLES = {CURVES: "Curves", ATTENTION: "Attention", ANSWERS: "Answers to some samples"}
+_LEGENDS = {
+    ATTENTION: "Mean over the samples and heads; rows look at columns.",
+    ANSWERS: "Grey: truth; red: answer. Of emotions green: the label.",
+}
 
 
 def write_page(folder: Path) -> Path:
@@ -43,11 +37,16 @@ def write_page(folder: Path) -> Path:
         InputError: The folder holds no run.
     """
     config = newest_config(folder)
-    parts = [_curves(folder), _results(folder)]
+    shown = curves(folder)
+    problem = "" if shown else "No logs."
     try:
-        parts += _answers(*load(folder, config))
+        shown |= answers(*load(folder, config))
     except PosemoError as error:  # curves and results are worth a page without the data
-        parts.append(_section("Attention and answers", f"<p>Not shown: {html.escape(str(error))}</p>"))
+        problem = f"Attention and answers are not shown: {error}"
+    _to_tensorboard(folder, shown)
+    pictures = {name: _section(_TITLES[name], _picture(name, png)) for name, png in shown.items()}
+    parts = [pictures.pop(CURVES, ""), _results(folder), *pictures.values()]
+    parts += [f"<p>{html.escape(problem)}</p>"] if problem else []
     parts.append(_section("Configuration", f"<pre>{html.escape(config.read_text(encoding='utf-8'))}</pre>"))
     title = html.escape(str(folder))
     page = folder / "show.html"
@@ -65,7 +64,7 @@ def newest_config(folder: Path) -> Path:
     return found[-1]
 
 
-def load(folder: Path, config: Path) -> tuple[Task, dict[str, Any]]:
+def load(folder: Path, config: Path) -> tuple[Task, dict[str, Tensor]]:
     """The run's task with its best weights, and a batch of its test set.
 
     Raises:
@@ -77,115 +76,7 @@ def load(folder: Path, config: Path) -> tuple[Task, dict[str, Any]]:
     data = cli.datamodule
     data.trainer = cli.model.trainer = cli.trainer
     cli.trainer.datamodule = data  # type: ignore[attr-defined]
-    data.datasets["test"] = dataset = data.make("test")
-    chosen = np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).astype(int).tolist()
-    rows = dataset[[(0, i) for i in chosen] if data.epochs else chosen]
-    return cli.model.eval(), {name: torch.from_numpy(np.asarray(value)) for name, value in rows.items()}
-
-
-@contextlib.contextmanager
-def attention_maps(network: nn.Module) -> Iterator[Maps]:
-    """Collects what the attention of a network looks at while it runs.
-
-    Self- and cross-attention: the weights (N, M). ``AttentionModule``: the gates (1, C).
-    ``TemporalAttentionModule``: the weights of frame on frame (F, F).
-    """
-    maps: Maps = {}
-    inside: list[str] = []
-    hooks = []
-
-    def enter(name: str) -> Any:
-        return lambda module, inputs: inside.append(name)
-
-    def leave(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-        name = inside.pop()
-        if isinstance(module, AttentionModule):
-            gate = (out / inputs[0].where(inputs[0] != 0, torch.nan)).nanmean((0, 2, 3))
-            maps.setdefault(name, gate[None].float().numpy())
-        elif isinstance(module, TemporalAttentionModule):
-            z = inputs[0].transpose(1, 2)
-            pairs = module.q(z).transpose(1, 2) @ module.k(z)
-            weights = (pairs * module.scale).softmax(-1) if module.correlation == "softmax" else pairs
-            maps.setdefault(name, weights.mean(0).float().numpy())
-
-    plain = nn.functional.scaled_dot_product_attention
-
-    def watched(q: Tensor, k: Tensor, v: Tensor, *others: Any, **options: Any) -> Tensor:
-        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-        name = inside[-1] if inside else "attention"
-        maps.setdefault(name, weights.flatten(0, -3).mean(0).float().numpy())  # not of the mirror image
-        return plain(q, k, v, *others, **options)
-
-    for name, module in network.named_modules():
-        if "ttention" in type(module).__name__:
-            hooks += [module.register_forward_pre_hook(enter(name)), module.register_forward_hook(leave)]
-    nn.functional.scaled_dot_product_attention = watched  # type: ignore[assignment]
-    try:
-        yield maps
-    finally:
-        nn.functional.scaled_dot_product_attention = plain
-        for hook in hooks:
-            hook.remove()
-
-
-def _answers(task: Task, batch: Mapping[str, Any]) -> list[str]:
-    with torch.no_grad(), attention_maps(task.network) as maps:
-        answer = task.predict_step(dict(batch), 0)
-    found = [_section("Attention", _maps(maps))] if maps else []
-    return [*found, _section("Answers to some samples", _pictures(answer, batch))]
-
-
-def _maps(maps: Maps) -> str:
-    columns = 4
-    rows = -(-len(maps) // columns)
-    figure = _figure(2.8 * columns, 2.6 * rows)
-    for i, (name, values) in enumerate(maps.items()):
-        axes = figure.add_subplot(rows, columns, i + 1)
-        axes.imshow(values, aspect="auto", cmap="viridis")
-        axes.set_title(name, fontsize=7)
-        axes.tick_params(labelsize=6)
-    return _image(figure) + "<p>Mean over the samples and heads; rows look at columns.</p>"
-
-
-def _pictures(answer: Mapping[str, Tensor], batch: Mapping[str, Any]) -> str:
-    count = len(answer["index"])
-    figure = _figure(3.2 * count, 3.2)
-    for i in range(count):
-        if "joints" in answer:
-            axes = figure.add_subplot(1, count, i + 1, projection="3d")
-            truth = batch["joints"][i, batch["joints"].shape[1] // 2]
-            for points, colour in ((truth, "tab:gray"), (answer["joints"][i], "tab:red")):
-                x, y, z = points.T
-                axes.scatter(x, z, -y, s=8, color=colour)
-        elif "probabilities" in answer:
-            axes = figure.add_subplot(1, count, i + 1)
-            label = int(batch["label"][i])
-            shares = answer["probabilities"][i].numpy()
-            colours = ["tab:green" if k == label else "tab:gray" for k in range(len(shares))]
-            axes.barh(CLASSES[: len(shares)], shares, color=colours)
-            axes.set_xlim(0, 1)
-        else:
-            axes = figure.add_subplot(1, count, i + 1)
-            image = batch["images"][i].float().numpy()
-            image = image if image.shape[-1] == 3 else image.transpose(1, 2, 0)
-            axes.imshow((image - image.min()) / max(float(np.ptp(image)), 1e-6))
-            there = answer["keypoints"][i][:, :2]
-            if "matrices" in batch:  # the answer is in the photo, the picture is the crop
-                matrix = batch["matrices"][i].to(there.dtype)
-                there = there @ matrix[:, :2].T + matrix[:, 2]
-            axes.scatter(there[:, 0], there[:, 1], s=10, color="tab:red")
-        axes.tick_params(labelsize=6)
-    legend = {"joints": "Grey: truth; red: answer.", "probabilities": "Green: the labelled emotion."}
-    return _image(figure) + f"<p>{next((t for k, t in legend.items() if k in answer), '')}</p>"
-
-
-def _curves(folder: Path) -> str:
-    logs = {n: v for n, v in read_logs(folder).items() if n.startswith(("train/", "val/"))}
-    if not logs:
-        return _section("Curves", "<p>No logs.</p>")
-    out = io.BytesIO()
-    draw_curves(logs, out)
-    return _section("Curves", _embedded(out.getvalue()))
+    return cli.model, some_samples(data, "test")
 
 
 def _results(folder: Path) -> str:
@@ -217,20 +108,18 @@ def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+def _to_tensorboard(folder: Path, shown: Pictures) -> None:
+    """At the step of the last line of the logs, as a run of its own beside those of the training."""
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    steps = [points[-1][0] for points in read_logs(folder).values()]
+    with SummaryWriter(str(folder / "tensorboard" / "show")) as writer:
+        write_events(writer, shown, max(steps, default=0))
 
 
-def _image(figure: Figure) -> str:
-    out = io.BytesIO()
-    figure.savefig(out, dpi=90, format="png")
-    return _embedded(out.getvalue())
-
-
-def _embedded(png: bytes) -> str:
-    return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def _picture(name: str, png: bytes) -> str:
+    source = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{source}">\n<p>{_LEGENDS.get(name, "")}</p>'
 
 
 def _section(title: str, body: str) -> str:

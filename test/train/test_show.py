@@ -1,17 +1,23 @@
-"""The page of a run."""
+"""The page of a run, and the same pictures in TensorBoard."""
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from posemo_ros.errors import InputError
 from train.cli import main
 from train.models.zoo import build
-from train.show import attention_maps, write_page
+from train.show import write_page
+from train.tasks import pictures
+from train.tasks.pictures import attention_maps
 
 _spec = importlib.util.spec_from_file_location("runs", Path(__file__).parent / "tasks" / "runs.py")
 assert _spec is not None
@@ -20,16 +26,34 @@ runs = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(runs)
 
 
+def in_tensorboard(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Name -> step and PNG of the pictures in a folder's newest event file."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(max(folder.glob("events*"), key=lambda p: p.stat().st_mtime_ns)))
+    events.Reload()
+    newest = {name: events.Images(name)[-1] for name in events.Tags()["images"]}
+    return {name: (one.step, one.encoded_image_string) for name, one in newest.items()}
+
+
+def on_page(page: str) -> list[bytes]:
+    return [base64.b64decode(text) for text in re.findall(r'base64,([^"]+)"', page)]
+
+
 def test_page_of_a_lifter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs.write_motion(tmp_path / "data")
     config = runs.lifter_config(tmp_path / "data", tmp_path / "run")
     config["model"]["init_args"]["options"] |= {"tam": "after_msa"}
     runs.command(config, tmp_path / "c.yaml", "--trainer.max_epochs=1")
+    during = in_tensorboard(tmp_path / "run/tensorboard/version_0")
+    assert {name: step for name, (step, _) in during.items()} == {"curves": 6, "attention": 6, "answers": 6}
     runs.command(config, tmp_path / "c.yaml", "--ckpt_path=last", name="test")
     assert main(["show", str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out.strip().endswith("show.html")
     page = (tmp_path / "run" / "show.html").read_text()
     assert page.count("<img ") == 3  # curves, attention, answers
+    afterwards = in_tensorboard(tmp_path / "run/tensorboard/show")
+    assert on_page(page) == [afterwards[name][1] for name in ("curves", "attention", "answers")]
     assert "<th>Walking</th>" in page
     (tmp_path / "data" / "data_3d_h36m.npz").unlink()
     write_page(tmp_path / "run")
@@ -60,3 +84,27 @@ def test_gates_of_the_2d_network() -> None:
         network(torch.randn(1, 3, 96, 64))
     assert maps
     assert all(m.shape[0] == 1 and (m > 0).all() and (m < 1).all() for m in maps.values())
+
+
+def test_what_detectors_and_starter_keypoints_answer() -> None:
+    """Boxes and keypoints lie where they are in the picture, whose colours are those of the photo."""
+    image = torch.zeros(1, 120, 160, 3, dtype=torch.uint8)
+    image[..., 0] = 200  # blue in OpenCV's order
+    batch = {"images": image, "index": torch.zeros(1), "scales": torch.tensor([0.5])}
+    boxes = torch.tensor([[[40.0, 40, 240, 200, 0.9], [0, 0, 300, 230, 0.1]]])
+    shift = torch.tensor([[[1.0, 0, -10], [0, 1, -20]]])
+    points = torch.tensor([[[60.0, 80, 1]]])
+    for answer, more in (({"boxes": boxes}, {}), ({"keypoints": points}, {"matrices": shift})):
+        png = pictures.answers_of({**answer, "index": torch.zeros(1)}, {**batch, **more})
+        shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        blue = (shown[..., 0] > 240) & (shown[..., 2] < 20)
+        red = (shown[..., 2] > 180) & (shown[..., 0] < 100)
+        y, x = np.nonzero(blue | red)
+        left, top, width, height = x.min(), y.min(), np.ptp(x), np.ptp(y)
+        marked_y, marked_x = np.nonzero(red)
+        where = [(marked_x - left) / width * 160, (marked_y - top) / height * 120]
+        if "boxes" in answer:
+            assert [round(w.min()) for w in where] == pytest.approx([20, 20], abs=2)
+            assert [round(w.max()) for w in where] == pytest.approx([120, 100], abs=2)
+        else:
+            assert [w.mean() for w in where] == pytest.approx([50, 60], abs=2)

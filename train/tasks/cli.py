@@ -25,6 +25,7 @@ from train.data.modules import Data
 from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
+from .pictures import Show
 from .task import Task
 
 COMMANDS = ("fit", "validate", "test", "predict")
@@ -89,7 +90,7 @@ class Cli(LightningCLI):
         """With the callbacks that need the folder."""
         out = Path(self._settings.out)
         trainer: Any = super().instantiate_trainer(**kwargs)  # its list of callbacks is not declared
-        trainer.callbacks += [SeedEveryStep(), Curves(out), Results(out), Predictions(out)]
+        trainer.callbacks += [SeedEveryStep(), Curves(out), Results(out), Predictions(out), Show(out)]
         if self.subcommand != "fit":  # these belong to training alone
             trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, (Ema, EarlyStopping))]
         return trainer
