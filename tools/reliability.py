@@ -16,12 +16,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from reliability_world import ERROR, OK, ROOT, WARN, World, a_world
+from reliability_world import DEMO, ERROR, OK, ROOT, WARN, World, a_world
 from sensor_msgs.msg import CompressedImage, Image
 
 from posemo_ros.nodes import qos
@@ -115,27 +116,66 @@ def lifecycle(world: World, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def long_run(world: World, options: argparse.Namespace) -> Iterator[Row]:
-    """Minutes of VGA at 30 images a second."""
+    """Minutes of a clip over and over at 30 images a second; one line a minute."""
     world.processes.start("pipeline")
+    minutes: list[Minute] = []
     with world.camera(30):
         world.until(lambda: world.works("pipeline") and world.results, 90)
         world.spin(15)
-        world.results.clear()
-        sent, first = world.sent, world.processes.use("pipeline")
-        world.spin(60 * options.minutes)
-        sent, last = world.sent - sent, world.processes.use("pipeline")
-    got, ages = len(world.results), [ms for _, ms in world.results]
-    third = max(1, got // 3)
-    early, late = np.median(ages[:third]), np.median(ages[-third:])
+        while len(minutes) < options.minutes:
+            minutes.append(_minute(world))
+            print(f"    {len(minutes):3d}  {minutes[-1]}", flush=True)
     code = world.processes.end("pipeline")
+    first, last = minutes[0], minutes[-1]
+    sent, got = sum(m.sent for m in minutes), sum(m.results for m in minutes)
+    height, width = world.frames[0].shape[:2] if world.clip == DEMO else next(world.film).shape[:2]
+    medians = [m.median_ms for m in minutes]
     yield Row(
-        f"{options.minutes:g} minutes of 640 x 480 at 30 images a second",
+        f"{options.minutes} minutes of {width} x {height} at 30 images a second",
         "1",
-        f"{sent} sent, {got} results (a station takes the newest image); latency median {early:.0f} ms in "
-        f"the first third, {late:.0f} in the last, p99 {np.percentile(ages, 99):.0f}; {first[0]:.0f} → "
-        f"{last[0]:.0f} MiB, threads {first[1]} → {last[1]}, descriptors {first[2]} → {last[2]}; "
-        f"exit code {code}",
-        got > 0 and last[0] - first[0] < 60 and last[1] <= first[1] + 1 and code == 0,
+        f"{sent} sent, {got} results (a station takes the newest image), in no minute under "
+        f"{min(m.results / max(1, m.sent) for m in minutes):.1%}; latency median {first.median_ms:.0f} ms in "
+        f"the first minute, {last.median_ms:.0f} in the last, {min(medians):.0f} to {max(medians):.0f} on the "
+        f"way, p99 up to {max(m.p99_ms for m in minutes):.0f}; "
+        f"{first.mib:.0f} → {last.mib:.0f} MiB, threads {first.threads} → {last.threads}, descriptors "
+        f"{first.descriptors} → {last.descriptors}; exit code {code}",
+        got > 0 and last.mib - first.mib < 60 and last.threads <= first.threads + 1 and code == 0,
+    )
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What a minute of a long run was like."""
+
+    sent: int
+    results: int
+    median_ms: float
+    p99_ms: float
+    mib: float
+    threads: int
+    descriptors: int
+    load: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent} sent, {self.results} results, {self.median_ms:.0f} ms (p99 {self.p99_ms:.0f}), "
+            f"{self.mib:.0f} MiB, {self.threads} threads, {self.descriptors} descriptors, "
+            f"load {self.load:.1f}"
+        )
+
+
+def _minute(world: World) -> Minute:
+    world.results.clear()
+    before = world.sent
+    world.spin(60)
+    ages = [ms for _, ms in world.results] or [float("nan")]
+    return Minute(
+        world.sent - before,
+        len(world.results),
+        float(np.median(ages)),
+        float(np.percentile(ages, 99)),
+        *world.processes.use("pipeline"),
+        os.getloadavg()[0],
     )
 
 
@@ -395,7 +435,8 @@ def main() -> int:
     parser.add_argument("faults", nargs="*", help=f"which ({', '.join(FAULTS)}); all when none is named")
     parser.add_argument("--repeat", type=int, default=5, help="how often each station is killed")
     parser.add_argument("--rounds", type=int, default=50, help="transitions")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of the long run; 60 for an hour")
+    parser.add_argument("--minutes", type=int, default=5, help="of the long run, whole ones; 60 for an hour")
+    parser.add_argument("--clip", type=Path, default=DEMO, help="the video of all runs, over and over")
     parser.add_argument("--picture-s", type=float, default=30.0, help="seconds of black, white and noise")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
@@ -405,7 +446,7 @@ def main() -> int:
             return stream(world)
     rows: list[Row] = []
     for name in options.faults or FAULTS:
-        with a_world() as world:
+        with a_world(options.clip) as world:
             for row in FAULTS[name](world, options):
                 rows.append(row)
                 print(f"{'ok ' if row.well else 'BAD'} {row.fault}: {row.happened}", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -33,6 +34,7 @@ from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.types import View
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo" / "people.mp4"
 OK, WARN, ERROR = 0, 1, 2
 
 
@@ -96,6 +98,7 @@ class World:
     status: dict[str, tuple[float, int, str]] = field(default_factory=dict)
     results: list[tuple[int, float]] = field(default_factory=list)
     sent: int = 0
+    clip: Path = DEMO
 
     def __post_init__(self) -> None:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_status, 100)
@@ -104,7 +107,8 @@ class World:
         self.info = self.node.create_publisher(
             MAKE.camera_info(View(1, "eye", None, 2, 2)).__class__, "/camera/camera_info", qos.newest()
         )
-        self.frames = _frames()
+        self.frames = list(itertools.islice(_images(DEMO), 90))
+        self.film = itertools.cycle(self.frames) if self.clip == DEMO else _around(self.clip)
 
     def _take_status(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -129,8 +133,8 @@ class World:
         return self.status.get(name, (0.0, OK, "nothing"))[2]
 
     def send(self, image: np.ndarray | None = None) -> None:
-        """One image with its CameraInfo, of the demo clip unless given."""
-        pixels = self.frames[self.sent % len(self.frames)] if image is None else image
+        """One image with its CameraInfo, the next of the clip unless given."""
+        pixels = next(self.film) if image is None else image
         camera = Camera.from_fov(pixels.shape[1], pixels.shape[0], 60)
         view = View.through(camera, time.time_ns(), "eye")
         self.info.publish(MAKE.camera_info(view))
@@ -182,16 +186,22 @@ class World:
             thread.join()
 
 
-def _frames() -> list[np.ndarray]:
-    video = cv2.VideoCapture(str(ROOT / "demo" / "people.mp4"))
-    frames = []
-    while len(frames) < 90 and (got := video.read())[0]:
-        frames.append(np.ascontiguousarray(got[1]))
-    return frames
+def _images(clip: Path) -> Iterator[np.ndarray]:
+    video = cv2.VideoCapture(str(clip))
+    while (got := video.read())[0]:
+        yield np.ascontiguousarray(got[1])
+
+
+def _around(clip: Path) -> Iterator[np.ndarray]:
+    """A clip over and over; a long one is decoded as it goes, since its pixels fill the memory."""
+    if next(_images(clip), None) is None:
+        raise SystemExit(f"{clip} has no image that OpenCV can read")
+    while True:
+        yield from _images(clip)
 
 
 @contextmanager
-def a_world() -> Iterator[World]:
+def a_world(clip: Path = DEMO) -> Iterator[World]:
     """A fresh ROS domain, a node in it, and a folder for logs."""
     os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -203,7 +213,7 @@ def a_world() -> Iterator[World]:
         node, executor = Node("world"), SingleThreadedExecutor()
         executor.add_node(node)
         try:
-            yield World(processes, node, executor)
+            yield World(processes, node, executor, clip=clip)
         finally:
             processes.close()
             executor.shutdown()
