@@ -135,8 +135,8 @@ def long_run(world: World, options: argparse.Namespace) -> Iterator[Row]:
         "1",
         f"{sent} sent, {got} results (a station takes the newest image), in no minute under "
         f"{min(m.results / max(1, m.sent) for m in minutes):.1%}; latency median {first.median_ms:.0f} ms in "
-        f"the first minute, {last.median_ms:.0f} in the last, {min(medians):.0f} to {max(medians):.0f} on the "
-        f"way, p99 up to {max(m.p99_ms for m in minutes):.0f}; "
+        f"the first minute, {last.median_ms:.0f} in the last, {min(medians):.0f} to {max(medians):.0f} on "
+        f"the way, p99 up to {max(m.p99_ms for m in minutes):.0f}; "
         f"{first.mib:.0f} → {last.mib:.0f} MiB, threads {first.threads} → {last.threads}, descriptors "
         f"{first.descriptors} → {last.descriptors}; exit code {code}",
         got > 0 and last.mib - first.mib < 60 and last.threads <= first.threads + 1 and code == 0,

@@ -115,7 +115,8 @@ def chain_parameters(args: argparse.Namespace) -> dict[str, object]:
     chosen = given(args, [*STATIONS, *CHAIN_SETTINGS, *(f.name for f in fields(Settings))])
     preset = {"preset": args.preset} if args.preset else {}
     blurred = EVERY_IMAGE if args.privacy == Privacy.BLUR else {}
-    return {**preset, **blurred, **chosen}
+    depth = {"depth_topic": args.depth_topic} if args.depth_topic else {}
+    return {**preset, **blurred, **depth, **chosen}
 
 
 def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, object]) -> list[str]:

@@ -92,13 +92,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """``--topic``, ``--camera-info``, ``--rate``, ``--strict``: what of a source is read, and how."""
+    """What of a source is read, and how: ``--topic``, ``--camera-info``, ``--depth-topic`` and others."""
     parser.add_argument("--topic", default="", metavar="NAME", help="image topic of a bag with several")
     parser.add_argument(
         "--camera-info",
         default="",
         metavar="TOPIC_OR_FILE",
         help="intrinsics: topic of the bag, or a file (camera_calibration's YAML, or JSON)",
+    )
+    parser.add_argument(
+        "--depth-topic",
+        default="",
+        metavar="NAME",
+        help="depth images of the bag, aligned with the pictures: sizes and distances are measured",
     )
     parser.add_argument(
         "--rate",
@@ -126,7 +132,7 @@ def add_privacy_option(parser: argparse.ArgumentParser) -> None:
 
 def choice_from(args: argparse.Namespace) -> Choice:
     """What the options of ``add_source_options`` describe."""
-    return Choice(args.rate, args.topic, args.camera_info, args.strict)
+    return Choice(args.rate, args.topic, args.camera_info, args.strict, args.depth_topic)
 
 
 def models_from(args: argparse.Namespace) -> Models:

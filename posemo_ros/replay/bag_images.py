@@ -55,7 +55,7 @@ class ImageReader:
         Raises:
             InputError: It cannot be decoded.
         """
-        stamp = _stamp_of(message) or -otherwise_ns
+        stamp = stamp_of(message) or -otherwise_ns
         frame_id = str(getattr(getattr(message, "header", message), "frame_id", ""))
         codec = _codec(message, kind)
         if codec:
@@ -74,7 +74,8 @@ class ImageReader:
             yield from self._film.flush()
 
 
-def _stamp_of(message: Any) -> int:
+def stamp_of(message: Any) -> int:
+    """Nanoseconds of a message of ROS, ROS 1 or Foxglove; 0 where it has none."""
     stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
     nanoseconds = stamp.nanosec if hasattr(stamp, "nanosec") else stamp.nsec
     return int(stamp.sec) * 1_000_000_000 + int(nanoseconds)

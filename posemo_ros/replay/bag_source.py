@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +15,9 @@ from ..errors import InputError
 from ..images import DEPTH_ENCODINGS, BitDepth
 from ..losses import printable
 from ..types import Frame
+from .bag_depth import BagDepth
 from .bag_files import Bag, open_bag
-from .bag_images import HELP, IMAGE_KINDS, ImageReader, MessageTime
+from .bag_images import HELP, IMAGE_KINDS, RAW_KINDS, ImageReader, MessageTime
 from .bag_topic import Topic
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
@@ -29,6 +30,7 @@ INFO_KINDS = (
     "foxglove.CameraCalibration",
 )
 OPTION = "--topic NAME (node: parameter topic)"
+DEPTH_OPTION = "--depth-topic NAME"
 
 
 class BagSource(Source):
@@ -46,12 +48,16 @@ class BagSource(Source):
         InputError: Not a bag, no such topic, or several to choose from.
     """
 
+    depth: BagDepth | None = None
+
     def __init__(self, path: Path, choice: Choice | None = None) -> None:
         choice = choice or Choice()
         self.name = printable(path.name)
         self._path, self._choice = path, choice
         with open_bag(path) as bag:
-            self.topic = _chosen(bag, choice.topic, path)
+            candidates = _looked_at(bag)
+            self.topic = _chosen(bag, candidates, choice.topic, path)
+            self.depth = self._depth_of(candidates)
             count = bag.topics[self.topic].count
             self._stated = max(bag.stated.get(self.topic, 0), count)
             self.length = self._stated
@@ -82,6 +88,27 @@ class BagSource(Source):
                 raise InputError(f"{wanted} is no camera info but {topic.kind if topic else 'nothing'}")
             return None
         return _first_calibrated(bag, topic)
+
+    def _depth_of(self, candidates: Sequence[_Candidate]) -> BagDepth | None:
+        if self._choice.depth_topic:
+            return BagDepth(self._path, choose_depth(candidates, self._choice.depth_topic, self._path))
+        usable = [c.topic.name for c in candidates if c.depth and c.topic.kind in RAW_KINDS]
+        if usable:
+            names = ", ".join(usable)
+            self.note(f"depth is in {names}; aligned with the pictures, {DEPTH_OPTION} uses it", logging.INFO)
+        return None
+
+    def described(self) -> dict[str, Any]:
+        """With what came of the depth images."""
+        found = super().described()
+        if self.depth:
+            found["notes"] += self.depth.notes()
+        return found
+
+    def close(self) -> None:
+        """Let go of the bag."""
+        if self.depth:
+            self.depth.close()
 
     def _frames(self) -> Iterator[Frame]:
         order = InOrder()
@@ -174,9 +201,9 @@ def _lower_case(info: Any) -> Any:
     )
 
 
-def _chosen(bag: Bag, wanted: str, path: Path) -> str:
+def _chosen(bag: Bag, candidates: list[_Candidate], wanted: str, path: Path) -> str:
     try:
-        return choose_topic(_looked_at(bag), wanted, path)
+        return choose_topic(candidates, wanted, path)
     except InputError as error:
         raise InputError(f"{error}; {bag.damage}" if bag.damage else str(error)) from error
 
@@ -244,6 +271,27 @@ def choose_topic(candidates: list[_Candidate], wanted: str, path: Path) -> str:
     raise InputError(
         f"{path}: no image topic that can be read; image topics (messages): {_listed(candidates)}"
     )
+
+
+def choose_depth(candidates: Sequence[_Candidate], wanted: str, path: Path) -> str:
+    """The depth topic of this name.
+
+    Raises:
+        InputError: There is none, or it has no depth that can be read; the message lists those that have.
+    """
+    by_name = {c.topic.name: c for c in candidates}
+    usable = [c for c in candidates if c.depth and c.topic.kind in RAW_KINDS]
+    found = by_name.get(wanted) or by_name.get(f"/{wanted}")
+    if found in usable:
+        return found.topic.name
+    depths = _listed(usable)
+    if found is None:
+        raise InputError(f"{path} has no topic {wanted!r} with images; its depth topics (messages): {depths}")
+    if found.depth:
+        why = "compressed depth; decompress it with `ros2 run image_transport republish compressedDepth raw`"
+    else:
+        why = found.problem or "no depth (16UC1 or 32FC1)"
+    raise InputError(f"{path}: {found.topic.name} is {why}; depth topics in it (messages): {depths}")
 
 
 def _named(by_name: Mapping[str, _Candidate], wanted: str, path: Path) -> str:

@@ -225,6 +225,8 @@ def run_chain(
         InputError: The source gave no frame, or the journal does not fit it.
     """
     pipeline.start()
+    if pipeline.lifter:
+        pipeline.lifter.depth = source.depth
     times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
     last: Frame | None = None
     with ResultBagWriter(bag, pipeline.models, privacy) as writer:

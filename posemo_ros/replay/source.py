@@ -9,13 +9,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import pictures
 from ..camera import Camera
 from ..errors import InputError
 from ..losses import Losses, printable
 from ..types import Frame
+
+if TYPE_CHECKING:
+    from ..lift.lifter import DepthSource
 
 IMAGE_SUFFIXES = pictures.SUFFIXES
 BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd")
@@ -40,6 +43,7 @@ class Source(ABC):
         length: Number of frames as the source states it; None when unknown (a live camera).
         live: True for a camera: frames come at their own pace and are never repeated.
         time: Where the stamps come from, in words.
+        depth: Depth images of the pictures, for the lifter; None when there are none.
         losses: What the last iteration skipped.
         notes: What was chosen or assumed, in sentences, for the summary.
     """
@@ -50,6 +54,7 @@ class Source(ABC):
     length: int | None = None
     live: bool = False
     time: str = ""
+    depth: DepthSource | None = None
 
     @cached_property
     def losses(self) -> Losses:

@@ -61,8 +61,8 @@ def _open(text: str, choice: Choice) -> Source:
         raise InputError(f"source {text!r} cannot be read: {error.strerror or error}") from error
     if kind == "bag":
         return BagSource(path.parent if path.name == "metadata.yaml" else path, choice)
-    if choice.topic:
-        raise InputError(f"a topic ({choice.topic}) was named, but {text!r} is no bag")
+    if choice.topic or choice.depth_topic:
+        raise InputError(f"a topic ({choice.topic or choice.depth_topic}) was named, but {text!r} is no bag")
     if kind == "pages":
         return PageSource(path, choice)
     if kind == "pictures":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +14,19 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
 from sensor_msgs.msg import Image
 
+from posemo_ros.inference.store import ModelStore
 from posemo_ros.lift.lifter import Lifter
+from posemo_ros.messages import people_from_message, skeletons_from_message, stamp_of
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.lifter import LifterNode
 from posemo_ros.nodes.monitor import WARN
+from posemo_ros.pipeline import build_lifter
+from posemo_ros.replay.bag_depth import BagDepth
 from posemo_ros.settings import Models
 from posemo_ros.types import People2D
 
 from ..lift.test_depth import ROOT, VIEW, body, keypoints
+from ..replay.makers import raw_image, write_bag
 from .bench import Bench
 from .tiny_models import parameters
 
@@ -77,7 +83,7 @@ class Lifted:
     def _came(self, image: Image) -> bool:
         source = self.node._loaded.lifter.depth
         stamp = image.header.stamp
-        return stamp.sec * SECOND + stamp.nanosec in source._images
+        return stamp.sec * SECOND + stamp.nanosec in source.images
 
     @property
     def said(self) -> str:
@@ -120,3 +126,35 @@ def test_what_cannot_be_used_is_said_and_the_rest_goes_on(
     bench.until(lambda: words in lifted.said, "the reason")
     assert "distances are from the image alone" in lifted.said
     assert lifted.node.monitor.snapshot().level >= WARN
+
+
+def test_a_bag_gives_what_the_node_gave(bench: Bench, tiny_manifest: Path, tmp_path: Path) -> None:
+    """The same people and depth images, some missing or of another view: over topics and out of a bag."""
+    lifted = Lifted(bench, tiny_manifest)
+    away = lifted(1, None).skeletons[0].root.z
+    images = {n: depth(n * SECOND // 10, away * (0.8 + n / 40)) for n in range(2, 14) if n % 4}
+    images[5] = depth(5 * SECOND // 10, away, (360, 640))
+    over_topics = [skeletons_from_message(lifted(n, images.get(n))) for n in range(2, 14)]
+
+    recorded = [("/depth", stamp_of(i), as_recorded(i)) for i in images.values()]
+    source = BagDepth(write_bag(tmp_path / "bag", recorded), "/depth")
+    models = Models(lifter="tiny-lifter", smoothing_hz=0.0, threads=1)
+    lifter = build_lifter(models, ModelStore([tiny_manifest]))
+    assert lifter is not None
+    lifter.depth = source
+    from_bag = [lifter.lift(people_from_message(people(n * SECOND // 10))) for n in range(1, 14)][1:]
+    for found, wanted in zip(from_bag, over_topics, strict=True):
+        assert found is not None
+        np.testing.assert_array_equal(found.measured, wanted.measured)
+        np.testing.assert_array_equal(found.roots, wanted.roots)
+        np.testing.assert_array_equal(found.relative, wanted.relative)
+    assert sum(bool(w.measured[0]) for w in over_topics) == len(images) - 1
+    said = " ".join(source.notes())
+    assert f"/depth placed {len(images) - 1} of {len(images) - 1} skeletons" in said
+    assert "4 pictures without depth" in said  # the first, and every fourth
+    assert "not the same view" in said
+
+
+def as_recorded(image: Image) -> object:
+    values = np.frombuffer(image.data, np.uint16).reshape(image.height, image.width)
+    return raw_image(stamp_of(image), values, image.encoding)

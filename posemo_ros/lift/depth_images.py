@@ -1,0 +1,68 @@
+"""Depth messages by their stamps, live or from a bag: the one of a picture is the nearest in time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from ..errors import InputError
+from ..images import depth_from_raw
+from ..types import View
+from .depth import DepthImage
+
+SLOP_NS = 20_000_000  # less than half of an image's time at 25 Hz
+
+
+class NoDepth(InputError):
+    """There is no depth image of the time of a picture."""
+
+
+class DepthImages:
+    """Messages of the kind of ``sensor_msgs/Image``, decoded when they are asked for.
+
+    One thread may put while another asks.
+
+    Args:
+        kept: The oldest are forgotten above so many; None: none are.
+    """
+
+    def __init__(self, kept: int | None = None) -> None:
+        self._kept = kept
+        self._images: OrderedDict[int, Any] = OrderedDict()
+
+    def put(self, stamp_ns: int, message: Any) -> None:
+        """Add one."""
+        images = self._images.copy()
+        images[stamp_ns] = message
+        while self._kept is not None and len(images) > self._kept:
+            images.popitem(last=False)
+        self._images = images  # replaced as a whole: another thread may be reading it
+
+    def forget_before(self, stamp_ns: int) -> None:
+        """Drop those that are older."""
+        self._images = OrderedDict((s, m) for s, m in self._images.items() if s >= stamp_ns)
+
+    def __contains__(self, stamp_ns: int) -> bool:
+        return stamp_ns in self._images
+
+    def of(self, view: View) -> DepthImage:
+        """The depth image of a picture.
+
+        Raises:
+            NoDepth: None is less than ``SLOP_NS`` away.
+            InputError: It cannot be decoded, or is not of the same view.
+        """
+        images = self._images
+        stamp = min(images, key=lambda s: abs(s - view.stamp_ns), default=None)
+        if stamp is None or abs(stamp - view.stamp_ns) > SLOP_NS:
+            apart = None if stamp is None else abs(stamp - view.stamp_ns) / 1e9
+            nearest = "nothing has come" if apart is None else f"the nearest is {apart:.2f} s away"
+            raise NoDepth(f"no depth within {SLOP_NS / 1e6:.0f} ms of the image ({nearest})")
+        message = images[stamp]
+        metres = depth_from_raw(
+            *(message.encoding, message.height, message.width, message.step),
+            *(bool(getattr(message, "is_bigendian", False)), message.data),
+        )
+        depth = DepthImage(metres, stamp)
+        depth.check(view)
+        return depth
