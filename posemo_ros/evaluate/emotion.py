@@ -36,7 +36,9 @@ UNANSWERED = "no answer"
 CALIBRATION_BINS = 10
 
 
-def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int = 0) -> Report:
+def evaluate_emotion(
+    path: Path, models: Models, store: ModelStore, *, seed: int = 0, tilt_deg: float | None = None
+) -> Report:
     """Accuracy, F1, confusion and calibration on labelled clips.
 
     Args:
@@ -44,6 +46,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
         models: The emotion network and its runtime.
         store: Where the models are.
         seed: Of the cameras.
+        tilt_deg: How far all of them look down; None: drawn, see ``film.look``.
 
     Raises:
         InputError: The clips cannot be used, or the network needs a scene, which clips do not have.
@@ -51,7 +54,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
     """
     estimator = _estimator(models, store)
     clips = read_clips(path, labelled=True)
-    answers, counts, status = judge(estimator, clips, seed)
+    answers, counts, status = judge(estimator, clips, seed, tilt_deg=tilt_deg)
     shares = {s.value: status[s] / max(status.total(), 1) for s in EmotionStatus}
     labels = [c.emotion for c in clips]
     acted = np.array([label != NEUTRAL for label in labels])
@@ -65,7 +68,7 @@ def evaluate_emotion(path: Path, models: Models, store: ModelStore, *, seed: int
         samples={"clips": len(clips), "frames": int(sum(c.ok.sum() for c in clips))},
         models={"emotion": models.emotion},
         runtime=runtimes({"emotion": estimator.session}),
-        protocol=_protocol(path, clips[0].rate_hz, seed),
+        protocol=_protocol(path, clips[0].rate_hz, seed, tilt_deg),
         results=results,
         tables=_tables(results),
         plots=_plots(results),
@@ -92,6 +95,8 @@ def judge(
     clips: Sequence[Clip],
     seed: int,
     watch: Callable[[Skeletons3D], None] | None = None,
+    *,
+    tilt_deg: float | None = None,
 ) -> tuple[Doubles, NDArray[np.int64], Counter[EmotionStatus]]:
     """The station's answers.
 
@@ -100,13 +105,14 @@ def judge(
         clips: C clips.
         seed: Of the cameras.
         watch: Called after each step with what the station was given.
+        tilt_deg: How far the cameras look down; None: drawn.
 
     Returns:
         (C, 6) mean probabilities of each clip's valid frames, NaN where there is none; (C,) how many
         frames of each clip have an answer; how many of the good frames of all clips have which status.
     """
     rng = np.random.default_rng(seed)
-    films = [_turned(clip, rng) for clip in clips]
+    films = [_turned(clip, rng, tilt_deg) for clip in clips]
     sums, counts = np.zeros((len(clips), len(EMOTIONS))), np.zeros(len(clips), np.int64)
     tally: Counter[EmotionStatus] = Counter()
     order = sorted(range(len(clips)), key=lambda i: len(films[i]))
@@ -129,10 +135,10 @@ def judge(
         return sums / counts[:, None], counts, tally
 
 
-def _turned(clip: Clip, rng: np.random.Generator) -> Floats:
+def _turned(clip: Clip, rng: np.random.Generator, tilt_deg: float | None) -> Floats:
     """(T, 17, 3) root-relative joints in the axes of some camera."""
     joints = clip.body[:, : len(H36M17)]
-    return np.asarray((joints - joints[:, :1]) @ look(rng).T, np.float32)
+    return np.asarray((joints - joints[:, :1]) @ look(rng, tilt_deg).T, np.float32)
 
 
 def _skeletons(people: Sequence[int], poses: Sequence[Floats], stamp_ns: int) -> Skeletons3D:
@@ -322,13 +328,14 @@ def _six(answers: Doubles, labels: Sequence[str]) -> float:
     return float(np.mean(right)) if right else float("nan")
 
 
-def _protocol(path: Path, rate_hz: float, seed: int) -> dict[str, Any]:
+def _protocol(path: Path, rate_hz: float, seed: int, tilt_deg: float | None) -> dict[str, Any]:
+    tilt = "5 degrees up to 20" if tilt_deg is None else f"{tilt_deg:g} degrees"
     return {
         "clips": path.name,
         "frames_per_second": rate_hz,
         "seed": seed,
         "input": "true skeletons, pelvis at the origin, in the axes of one camera per clip (any bearing, "
-        "looking 5 degrees up to 20 down); movement alone",
+        f"looking {tilt} down); movement alone",
         "answer": "mean probabilities of the frames with a valid answer; the most probable of the labels "
         "present, probabilities scaled to sum to 1 over these",
         "scores": "accuracy, macro-F1, recall and calibration error (15 bins) over the clips with an answer",

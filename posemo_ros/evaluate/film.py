@@ -30,9 +30,15 @@ _NEAREST_M = 1.0
 _MARGIN = 0.9  # of the image that the clip may fill
 
 
-def look(rng: np.random.Generator) -> Doubles:
-    """(3, 3) world (z up) to the axes of a level camera without roll: any bearing, slightly tilted."""
-    bearing, down = rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(-5, 20))
+def look(rng: np.random.Generator, tilt_deg: float | None = None) -> Doubles:
+    """(3, 3) world (z up) to the axes of a camera without roll, of any bearing.
+
+    Args:
+        rng: Of the bearing and the tilt.
+        tilt_deg: How far it looks down; None: drawn, from 5 degrees up to 20 down.
+    """
+    bearing, drawn = rng.uniform(-np.pi, np.pi), rng.uniform(-5, 20)
+    down = np.radians(drawn if tilt_deg is None else tilt_deg)
     ahead = np.array([np.cos(bearing), np.sin(bearing), 0.0])
     right = np.array([ahead[1], -ahead[0], 0.0])
     forward = np.cos(down) * ahead - np.sin(down) * np.array([0.0, 0.0, 1.0])

@@ -16,7 +16,7 @@ from .codecs import codec_for
 from .crop import Placement, crop_into, place
 
 NEAR_EDGE = 0.5  # trunk lengths from the hips to the lower edge of the image
-CUT_LOGIT = 2.0
+CUT_LOGIT = 3.0
 _SHOULDERS, _HIPS, _LEGS = [5, 6], [11, 12], [13, 14, 15, 16]
 BEYOND = 0.02  # of the crop's side: so far outside the image a keypoint still counts as at its edge
 
@@ -124,11 +124,11 @@ class KeypointEstimator:
 def _in_image(frame: Frame, placement: Placement, found: Floats) -> Floats:
     """(N, 17, 3) of the crops in image px; NaN, NaN, 0 where that is outside the image."""
     found[..., :2] = placement.to_image(found[..., :2])
+    found[..., 2] = without_cut_legs(found, frame.height)  # hips outside the image say most about it
     slack = BEYOND * placement.sizes.max(axis=1)[:, None, None]
     low, high = -slack, np.array([frame.width - 1, frame.height - 1]) + slack
     outside = ~((found[..., :2] >= low) & (found[..., :2] <= high)).all(axis=-1)
     found[outside] = (np.nan, np.nan, 0)
-    found[..., 2] = without_cut_legs(found, frame.height)
     return found
 
 
@@ -151,11 +151,11 @@ def without_cut_legs(keypoints: Floats, height: int) -> Floats:
     """Scores with less belief in knees and ankles where the image ends at the hips.
 
     A network that sees no legs still answers, at the edge of the image. Of somebody whose hips are nearer to
-    the lower edge than half a trunk, the odds of knees and ankles are divided by e² (chosen on people
-    kept from training, see the model card).
+    the lower edge than half a trunk, or beyond it, the odds of knees and ankles are divided by e³ (chosen on
+    people kept from training, see the model card).
 
     Args:
-        keypoints: (N, 17, 3) COCO-17: x px, y px, score.
+        keypoints: (N, 17, 3) COCO-17: x px, y px, score; also outside the image, as the network answered.
         height: Of the image, px.
 
     Returns:

@@ -13,7 +13,7 @@ from posemo_ros.evaluate.clips import read_clips
 from posemo_ros.evaluate.emotion import figures, judge, neutral_figures, selective
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.session import TensorSpec
-from posemo_ros.types import EMOTIONS, EmotionStatus
+from posemo_ros.types import EMOTIONS, EmotionStatus, Skeletons3D
 
 from .conftest import STANDING, WRISTS
 
@@ -64,6 +64,23 @@ def test_the_station_answers_for_every_clip(clip_file: Write) -> None:
     assert status[EmotionStatus.VALID] == (60 - 11) + (30 - 11)
     assert status[EmotionStatus.NOT_ENOUGH_EVIDENCE] == 60 - 11
     assert status[EmotionStatus.TOO_FEW_FRAMES] == 3 * 11 + 10
+
+
+def test_a_tilted_camera_sees_people_lean(clip_file: Write) -> None:
+    """The station's "up" is the camera's: what it is given of a clip turns with the tilt."""
+    clips = read_clips(
+        clip_file(positions=_poses(0.3, 20), clip_start=[0, 10, 20], emotion=["joy", "joy"]), labelled=True
+    )
+    seen: dict[float, list[Skeletons3D]] = {0.0: [], 15.0: []}
+    for tilt, given in seen.items():
+        judge(EmotionEstimator(Hands(), SPEC), clips, 0, given.append, tilt_deg=tilt)
+    level, tilted = (np.stack([s.relative[0] for s in given]) for given in seen.values())
+    turn = np.radians(15)
+    # Camera axes: x right, y down, z forward; looking down turns the world up, about x.
+    expected = level @ np.array(
+        [[1, 0, 0], [0, np.cos(turn), np.sin(turn)], [0, -np.sin(turn), np.cos(turn)]]
+    )
+    np.testing.assert_allclose(tilted, expected, atol=1e-5)
 
 
 def test_damaged_frames_are_not_shown(clip_file: Write) -> None:

@@ -30,6 +30,12 @@ def test_cameras_are_level_and_right_handed(seed: int) -> None:
     assert np.sin(np.radians(-20.01)) < forward[2] < np.sin(np.radians(5.01))
 
 
+def test_a_tilt_that_is_asked_for_leaves_the_bearing() -> None:
+    drawn, asked = (look(np.random.default_rng(3), tilt) for tilt in (None, 12.0))
+    assert asked[2, 2] == pytest.approx(-np.sin(np.radians(12)))
+    np.testing.assert_array_equal(asked[0], drawn[0])  # to the right
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_the_whole_clip_is_in_the_image(seed: int) -> None:
     body = _body()

@@ -191,7 +191,7 @@ def test_legs_count_less_where_the_image_ends_at_the_hips() -> None:
     person[0, :, 1] = 100  # px
     person[0, 11:13, 1] = 200  # a trunk of 100 px
     legs = slice(13, 17)
-    for height, kept in ((260, 0.5), (240, 0.119), (205, 0.119)):
+    for height, kept in ((260, 0.5), (240, 0.047), (205, 0.047)):
         scores = without_cut_legs(person, height)[0]
         np.testing.assert_allclose(scores[legs], kept, atol=0.001)
         np.testing.assert_array_equal(scores[:13], 0.5)
@@ -200,3 +200,27 @@ def test_legs_count_less_where_the_image_ends_at_the_hips() -> None:
     person[0, legs, 2] = (0, 1, 1, 0)  # no and certainty stay
     person[0, 11:13, 1] = 200
     np.testing.assert_array_equal(without_cut_legs(person, 205)[0, legs], (0, 1, 1, 0))
+
+
+class Seated:
+    """Always sees the same body in the crop: hips at y 250, knees and ankles at y 228."""
+
+    runtime, precision = "fake", "fp32"
+    inputs = (TensorSpec("crops", (-1, 3, 256, 192), "float32"),)
+    outputs = (TensorSpec("keypoints", (-1, 17, 3), "float32"),)
+
+    def run(self, feeds: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        points = np.full((len(feeds["crops"]), 17, 3), (96, 140, 0.5), np.float32)
+        points[:, 11:13, 1], points[:, 13:, 1] = 250, 228
+        return {"keypoints": points}
+
+
+def test_hips_beyond_the_image_say_that_there_are_no_legs() -> None:
+    station = KeypointEstimator(Seated(), KeypointSpec(RAW, "points"))
+    box = np.array([[0, 0, 150, 200]], np.float32)
+    (cut,) = station.estimate(Frame(np.zeros((200, 300, 3), np.uint8)), box)
+    np.testing.assert_array_equal(cut[11:13], [(np.nan, np.nan, 0)] * 2)
+    np.testing.assert_allclose(cut[13:, 2], 0.047, atol=0.001)
+    assert np.isfinite(cut[13:]).all()
+    (whole,) = station.estimate(Frame(np.zeros((400, 300, 3), np.uint8)), box)
+    np.testing.assert_array_equal(whole[:, 2], 0.5)
