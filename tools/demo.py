@@ -144,7 +144,7 @@ class Processes:
 
     def start(self, name: str, *arguments: str, shown: bool = False) -> None:
         """Start a node; what it says goes to logs/NAME.log, or to the screen."""
-        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args", *arguments]
+        command = [sys.executable, "-m", "posemo_ros.nodes", name, "--ros-args", *arguments]
         with (self._logs / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 command,

@@ -49,7 +49,7 @@ class Processes:
         """Start a node with parameters; a name such as ``keypoints`` is also its module."""
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"threads": 1, **values}}}))
-        command = [sys.executable, "-m", f"posemo_ros.nodes.{name}", "--ros-args"]
+        command = [sys.executable, "-m", "posemo_ros.nodes", name, "--ros-args"]
         command += ["--params-file", str(file), "-r", "__ns:=/posemo"]
         command += ["-r", "image_raw:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
         with self.log(name).open("ab") as log:

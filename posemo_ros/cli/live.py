@@ -127,7 +127,7 @@ def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, o
     words = ["-r", f"__ns:={NODES}", "-r", f"image_raw:={topic}", "-r", f"camera_info:={info}"]
     for name, value in {**parameters, "image_transport": transport}.items():
         words += ["-p", f"{name}:={json.dumps(value)}"]
-    return [sys.executable, "-m", f"posemo_ros.nodes.{node}", "--ros-args", *words]
+    return [sys.executable, "-m", "posemo_ros.nodes", node, "--ros-args", *words]
 
 
 def _together(commands: Sequence[Sequence[str]]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -32,7 +31,6 @@ from .guard import DISCOVERY_S, LockstepGuard
 from .image_input import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from .monitor import WARN
 from .parameters import CameraParameters
-from .run import run
 
 JPEG_QUALITY = 90
 RESULT_TIMEOUT_S = 10.0
@@ -270,12 +268,3 @@ class _Player:
         if total and not self._params.loop and now - self._said > PROGRESS_S:
             self._said = now
             self._node.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros camera``."""
-    return run(CameraNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from posemo_msgs.msg import ContextFeatures
 from rclpy.lifecycle import LifecyclePublisher
@@ -12,7 +11,6 @@ from .. import diagnostics as keys
 from ..emotion.context import ContextEncoder
 from ..pipeline import StageClock, build_context
 from ..settings import CONTEXT_RATE_HZ
-from ..timeline import Timeline
 from ..topics import CONTEXT
 from ..types import Frame
 from .base import SwitchedOff
@@ -20,7 +18,6 @@ from .conversion import MAKE
 from .image_input import ImageStation
 from .models import report_networks, store_of
 from .parameters import ContextParameters, models_of, settings_of
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,6 @@ class Loaded:
 
     encoder: ContextEncoder
     features: LifecyclePublisher
-    timeline: Timeline = field(default_factory=Timeline)
 
 
 class ContextNode(ImageStation[ContextParameters, Loaded]):
@@ -50,16 +46,14 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         """Subscribe, and forget the last encoding."""
         super().start(loaded)
         loaded.encoder.reset()
-        loaded.timeline.reset()
 
     def apply(self, loaded: Loaded, params: ContextParameters) -> None:
         """Hand changed settings on."""
-        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
         loaded.encoder.rate_hz = settings_of(params).context_rate_hz or CONTEXT_RATE_HZ
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""
-        if not self.admits(loaded.timeline, frame.stamp_ns, loaded.encoder.reset):
+        if not self.admits(frame.stamp_ns, loaded.encoder.reset):
             return
         clock, before = StageClock(), loaded.encoder.latest
         with clock("context"):
@@ -69,12 +63,3 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
         loaded.features.publish(MAKE.context(context))
         self.monitor.count(keys.PUBLISHED)
         self.measure(frame.stamp_ns, clock.timings_ms)
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros context``."""
-    return run(ContextNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

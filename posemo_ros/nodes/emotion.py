@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from posemo_msgs.msg import ContextFeatures, EmotionArray, Skeleton3DArray
@@ -14,14 +13,12 @@ from .. import diagnostics as keys
 from ..emotion.estimator import EmotionEstimator
 from ..messages import context_from_message, skeletons_from_message
 from ..pipeline import Models, StageClock, build_emotion
-from ..timeline import Timeline
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
 from .base import SwitchedOff
 from .conversion import MAKE
 from .models import report_networks, store_of
 from .parameters import EmotionParameters, models_of, settings_of
 from .result_input import ResultStation
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,6 @@ class Loaded:
     models: Models
     estimator: EmotionEstimator
     emotions: LifecyclePublisher
-    timeline: Timeline = field(default_factory=Timeline)
 
 
 class EmotionNode(ResultStation[EmotionParameters, Loaded]):
@@ -50,7 +46,6 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: EmotionParameters) -> None:
         """Hand changed settings on."""
-        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
         loaded.estimator.max_context_age_s = settings_of(params).context_max_age_s
 
     def start(self, loaded: Loaded) -> None:
@@ -62,7 +57,6 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
             topics[CONTEXT] = (ContextFeatures, lambda message: self._take_context(loaded, message))
         self.listen(topics=topics, required=(SKELETONS,))
         loaded.estimator.reset()
-        loaded.timeline.reset()
 
     def _take_context(self, loaded: Loaded, message: ContextFeatures) -> None:
         context, wanted = context_from_message(message), loaded.models.context
@@ -79,7 +73,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
 
     def _estimate(self, loaded: Loaded, message: Skeleton3DArray) -> None:
         skeletons = skeletons_from_message(message)
-        if not self.admits(loaded.timeline, skeletons.stamp_ns, loaded.estimator.forget_people):
+        if not self.admits(skeletons.stamp_ns, loaded.estimator.forget_people):
             return
         clock = StageClock()
         with clock("emotion"):
@@ -87,12 +81,3 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
         loaded.emotions.publish(MAKE.emotions(emotions, loaded.models))
         self.monitor.count(keys.PUBLISHED)
         self.measure(skeletons.stamp_ns, clock.timings_ms, len(skeletons))
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros emotion``."""
-    return run(EmotionNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

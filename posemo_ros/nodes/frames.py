@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,6 @@ from .base import SwitchedOff
 from .conversion import MAKE, class_of
 from .parameters import FramesParameters
 from .result_input import ResultStation
-from .run import run
 from .transforms import Transforms
 
 TF_MESSAGE = "tf2_msgs/msg/TFMessage"
@@ -94,12 +92,3 @@ def _stamped(stamp: Any, frame: FrameOf) -> TransformStamped:
         translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)
     )
     return made
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros frames``."""
-    return run(FramesNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ from . import qos
 from .conversion import MAKE, class_of
 from .parameters import StationParameters
 from .result_input import ResultStation
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,3 @@ class _Bodies:
     def _leave(self, name: str) -> None:
         for publisher in self._publishers.pop(name).values():
             self._node.destroy_publisher(publisher)
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros hri_bridge``."""
-    return run(HriBridgeNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -13,14 +12,12 @@ from .. import diagnostics as keys
 from ..budget import Budget
 from ..people import PeopleFinder
 from ..pipeline import Models, StageClock, apply_budget, apply_people, build_people
-from ..timeline import Timeline
 from ..topics import PEOPLE
 from ..types import Frame
 from .conversion import MAKE
 from .image_input import ImageStation
 from .models import report_networks, store_of
 from .parameters import KeypointsParameters, models_of, settings_of
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,6 @@ class Loaded:
     models: Models
     finder: PeopleFinder
     people: LifecyclePublisher
-    timeline: Timeline = field(default_factory=Timeline)
     budget: Budget = field(default_factory=Budget)
 
 
@@ -51,17 +47,15 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         """Subscribe, and know nobody."""
         super().start(loaded)
         loaded.finder.reset()
-        loaded.timeline.reset()
 
     def apply(self, loaded: Loaded, params: KeypointsParameters) -> None:
         """Hand changed settings on."""
         apply_people(loaded.finder, settings_of(params))
         loaded.budget.deadline_ms = params.deadline_ms
-        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Find people in one image and publish them."""
-        if not self.admits(loaded.timeline, frame.stamp_ns, loaded.finder.reset):
+        if not self.admits(frame.stamp_ns, loaded.finder.reset):
             return
         clock, start = StageClock(), time.perf_counter()
         people = loaded.finder.find(frame, clock)
@@ -71,12 +65,3 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         apply_budget(loaded.finder, loaded.budget)
         self.warn("deadline", loaded.budget.text)
         self.measure(frame.stamp_ns, clock.timings_ms, len(people))
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros keypoints``."""
-    return run(KeypointsNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
 from rclpy.lifecycle import LifecyclePublisher
@@ -12,7 +11,6 @@ from .. import diagnostics as keys
 from ..lift.lifter import Lifter
 from ..messages import people_from_message
 from ..pipeline import Models, StageClock, build_lifter
-from ..timeline import Timeline
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
 from . import depth_input
@@ -21,7 +19,6 @@ from .conversion import MAKE
 from .models import report_networks, store_of
 from .parameters import LifterParameters, models_of, settings_of
 from .result_input import ResultStation
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,6 @@ class Loaded:
     models: Models
     lifter: Lifter
     skeletons: LifecyclePublisher
-    timeline: Timeline = field(default_factory=Timeline)
 
 
 class LifterNode(ResultStation[LifterParameters, Loaded]):
@@ -51,7 +47,6 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
     def apply(self, loaded: Loaded, params: LifterParameters) -> None:
         """Hand changed settings on."""
         loaded.lifter.min_score = params.keypoint_threshold
-        loaded.timeline.late_s, loaded.timeline.gap_s = params.late_s, params.gap_s
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; at the end, publish what the lifter still owes."""
@@ -61,7 +56,6 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
         loaded.lifter.depth = depth_input.of_topic(self, self.params.depth_topic)
         self.listen(topics=topics, required=(PEOPLE,))
         loaded.lifter.reset()
-        loaded.timeline.reset()
 
     def _flush(self, loaded: Loaded) -> None:
         for skeletons in loaded.lifter.flush():
@@ -69,7 +63,7 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
 
     def _lift(self, loaded: Loaded, message: Person2DArray) -> None:
         people = people_from_message(message)
-        if not self.admits(loaded.timeline, people.stamp_ns, lambda: self._flush(loaded)):
+        if not self.admits(people.stamp_ns, lambda: self._flush(loaded)):
             return
         clock = StageClock()
         with clock("lifter"):
@@ -81,12 +75,3 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
     def _publish(self, loaded: Loaded, skeletons: Skeletons3D) -> None:
         loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.models))
         self.monitor.count(keys.PUBLISHED)
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros lifter``."""
-    return run(LifterNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,6 @@ from .image_input import image_topic
 from .marker_shapes import SkeletonMarkers
 from .parameters import MarkersParameters
 from .result_input import ResultStation
-from .run import run
 from .transforms import Transforms
 
 
@@ -199,12 +197,3 @@ class _Drawing:
         drawn = overlay(picture, people, self._emotions, min_score=self._node.params.score_threshold)
         self._loaded.overlay.publish(drawn, people.view)
         self._node.measure(people.stamp_ns, {})
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros markers``."""
-    return run(MarkersNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
@@ -17,7 +16,6 @@ from .conversion import MAKE
 from .image_input import ImageStation
 from .models import report_networks, store_of
 from .parameters import PipelineParameters, models_of, settings_of
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,3 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
         loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.pipeline.models))
         if emotions is not None:
             loaded.emotions.publish(MAKE.emotions(emotions, loaded.pipeline.models))
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros pipeline``."""
-    return run(PipelineNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ the package itself.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,6 @@ from .base import PosemoNode
 from .graph import message_class
 from .parameters import RecorderParameters
 from .pixels import PARAMETER, PublisherPrivacy, may_show_people
-from .run import run
 
 DISCOVERY_S = 0.1
 DEPTH = 100
@@ -206,12 +204,3 @@ def with_type(types: Typestore, kind: str) -> Typestore:
         found = get_types_from_msg(path.read_text(encoding="utf-8"), f"{package}/msg/{path.stem}")
         types.register(found)
     return types
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros recorder``."""
-    return run(RecorderNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -28,7 +28,9 @@ def _ask(*_: object) -> None:
 
 
 def main() -> int:
-    """Entry of ``ros2 run posemo_ros NODE``: the executable's name is the module's."""
+    """Entry of ``ros2 run posemo_ros NODE``: module and class are named like the executable."""
     catch_signals()
-    module = importlib.import_module(f".{Path(sys.argv[0]).name}", __package__)
-    return int(module.main())
+    name = Path(sys.argv[0]).name
+    module = importlib.import_module(f".{name}", __package__)
+    kind = getattr(module, f"{name.title().replace('_', '')}Node")
+    return int(importlib.import_module(".run", __package__).run(kind))

@@ -10,7 +10,7 @@ from ..errors import PosemoError
 from ..timeline import Timeline
 from .base import AGAIN, SUCCESS, L, P, PosemoNode
 from .monitor import WARN, Window
-from .parameters import StationParameters
+from .parameters import RuntimeParameters, StationParameters
 from .worker import Worker
 
 LEFT_BEHIND_S = 1.0
@@ -41,11 +41,22 @@ class Station(PosemoNode[P, L]):
     _restarts = 0
     _input: Input | None = None
 
+    def __init__(self, **kwargs: Any) -> None:
+        """See ``PosemoNode``."""
+        super().__init__(**kwargs)
+        self._timeline = Timeline()
+
     def apply(self, loaded: L, params: P) -> None:
         """Parameters have changed; in the worker's thread, between two messages."""
 
-    def admits(self, timeline: Timeline, stamp_ns: int, on_jump: Callable[[], object]) -> bool:
-        """Whether to work on the image or results of this stamp; counts those that came late."""
+    def admits(self, stamp_ns: int, on_jump: Callable[[], object]) -> bool:
+        """Whether to work on the image or results of this stamp; counts those that came late.
+
+        For nodes that run networks (``RuntimeParameters``); each start begins anew.
+        """
+        params, timeline = self.params, self._timeline
+        assert isinstance(params, RuntimeParameters)
+        timeline.late_s, timeline.gap_s = params.late_s, params.gap_s
         admitted = timeline.admits(stamp_ns, on_jump)
         if not admitted:
             self.monitor.count(keys.LATE)
@@ -86,6 +97,7 @@ class Station(PosemoNode[P, L]):
             capacity=capacity,
         )
         self._workers = (made,)
+        self._timeline = Timeline()
         self.on_stop(
             lambda: [self.monitor.clear(key) for key in ("work", "latency", "busy", "order", "deadline")]
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -29,7 +28,6 @@ from .image_input import IMAGE_TOPIC, image_topic
 from .monitor import OK
 from .parameters import ViewerParameters
 from .result_input import ResultStation
-from .run import run
 
 SILENT_TICKS = 10
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -166,12 +164,3 @@ class _Showing:
 
     def _status(self, state: str) -> dict[str, Any]:
         return self._pace.status(state, sum(self._dropped.values()), list(self._warnings.values()))
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros viewer``."""
-    return run(ViewerNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from posemo_msgs.msg import Person2DArray
@@ -16,7 +15,6 @@ from ..vision import DETECTIONS, detections
 from .conversion import MAKE, class_of
 from .parameters import StationParameters
 from .result_input import ResultStation
-from .run import run
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,3 @@ class VisionBridgeNode(ResultStation[StationParameters, Loaded]):
         loaded.detections.publish(detections(people, class_of, MAKE))
         self.monitor.count(keys.PUBLISHED)
         self.measure(people.stamp_ns, {}, len(people))
-
-
-def main() -> int:
-    """Entry of ``ros2 run posemo_ros vision_bridge``."""
-    return run(VisionBridgeNode)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -56,7 +56,7 @@ class Nodes:
             "camera_info": "/camera/camera_info",
             "people": "/posemo/people",
         }
-        command = [sys.executable, *(program or ("-m", f"posemo_ros.nodes.{name}"))]
+        command = [sys.executable, *(program or ("-m", "posemo_ros.nodes", name))]
         command += ["--ros-args", "--params-file", str(file)]
         for old, new in remappings.items():
             command += ["-r", f"{old}:={new}"]

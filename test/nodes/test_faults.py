@@ -193,7 +193,15 @@ def test_a_home_that_cannot_be_written_is_enough(tiny_manifest: Path, tmp_path: 
     given_values = {**parameters(tiny_manifest, "pipeline"), "autostart": True}
     values.write_text(yaml.safe_dump({"/**": {"ros__parameters": given_values}}))
     log = tmp_path / "log"
-    command = [sys.executable, "-m", "posemo_ros.nodes.pipeline", "--ros-args", "--params-file", str(values)]
+    command = [
+        sys.executable,
+        "-m",
+        "posemo_ros.nodes",
+        "pipeline",
+        "--ros-args",
+        "--params-file",
+        str(values),
+    ]
     environment = {**os.environ, "HOME": str(home), "ROS_LOG_DIR": str(tmp_path / "logs")}
     environment.pop("XDG_CACHE_HOME", None)
     with log.open("wb") as out:
