@@ -47,7 +47,8 @@ def write_page(folder: Path) -> Path:
     pictures = {name: _section(_TITLES[name], _picture(name, png)) for name, png in shown.items()}
     parts = [pictures.pop(CURVES, ""), _results(folder), *pictures.values()]
     parts += [f"<p>{html.escape(problem)}</p>"] if problem else []
-    parts.append(_section("Configuration", f"<pre>{html.escape(config.read_text(encoding='utf-8'))}</pre>"))
+    words = html.escape(config.read_text(encoding="utf-8"))
+    parts.append(f"<details><summary>Configuration</summary><pre>{words}</pre></details>")
     title = html.escape(str(folder))
     page = folder / "show.html"
     page.write_text(_PAGE.format(title=title, body="\n".join(parts)), encoding="utf-8")
@@ -105,7 +106,7 @@ def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
         for row, values in rows.items()
     ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _to_tensorboard(folder: Path, shown: Pictures) -> None:
@@ -128,9 +129,12 @@ def _section(title: str, body: str) -> str:
 
 _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font-family: sans-serif; max-width: 75em; margin: 2em auto; }}
+body {{ font-family: sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }}
+h1 {{ overflow-wrap: anywhere; }}
+.wide, details {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; margin: 1em 0; }}
 th, td {{ border: 1px solid #ccc; padding: 0.2em 0.6em; text-align: right; }}
 img {{ max-width: 100%; }}

@@ -122,10 +122,14 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     return State((counted,), f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
 
 
+def run_folders(out: Path) -> list[Path]:
+    """A row's run, and the same with other seeds in ``OUT-seed1``, ``OUT-seed2``, ..."""
+    return [out, *sorted(out.parent.glob(f"{out.name}-seed*"))]
+
+
 def result_files(out: Path) -> list[Path]:
-    """``test.json`` of a row's run, and of the same with other seeds in ``OUT-seed1``, ``OUT-seed2``, ..."""
-    folders = [out, *sorted(out.parent.glob(f"{out.name}-seed*"))]
-    return [f / "test.json" for f in folders if (f / "test.json").exists()]
+    """``test.json`` of ``run_folders`` where there is one."""
+    return [f / "test.json" for f in run_folders(out) if (f / "test.json").exists()]
 
 
 def parameters(config: dict[str, Any]) -> int:
@@ -139,14 +143,22 @@ def parameters(config: dict[str, Any]) -> int:
 
 
 def evaluate_row(name: str, root: Path) -> bool:
-    """Test a row if it has data and weights and no result; whether it was."""
+    """Test a row's runs, of all seeds, that have data and weights and no result; whether one was."""
     config = load_config(name)
-    path, missing = checkpoint(name, config, root)
-    if (root / config["out"] / "test.json").exists() or missing or needed_data(config, root):
+    if needed_data(config, root):
+        return False
+    tested = [_evaluate(name, config, out, root) for out in run_folders(root / config["out"])]
+    return any(tested)
+
+
+def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
+    path, missing = checkpoint(name, {**config, "out": str(out.relative_to(root))}, root)
+    if (out / "test.json").exists() or missing:
         return False
     from train.tasks.cli import run as run_task
 
     arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml"), "--trainer.precision=32-true"]
+    arguments.append(f"--out={out.relative_to(root)}")
     if path is not None:
         arguments.append(f"--ckpt_path={path.resolve()}")
     with _inside(root):

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.types import EMOTIONS
 from train.models.attention import AttentionModule
 from train.models.interaction import TemporalAttentionModule
@@ -39,6 +40,7 @@ CLASSES = (*EMOTIONS, "neutral")
 CURVES, ATTENTION, ANSWERS = "curves", "attention", "answers"
 Maps = dict[str, NDArray[np.float32]]  # name -> (N, M) mean over samples and heads
 Pictures = dict[str, bytes]  # name -> PNG
+Bones = tuple[tuple[int, int], ...]
 
 
 def curves(folder: Path) -> Pictures:
@@ -77,7 +79,7 @@ def answers(task: Task, batch: Mapping[str, Tensor]) -> Pictures:
     finally:
         task.train(training)
     found = {ATTENTION: _maps(maps)} if maps else {}
-    return {**found, ANSWERS: answers_of(answer, batch)}
+    return {**found, ANSWERS: answers_of(answer, batch, _bones(task))}
 
 
 def write_events(writer: Any, pictures: Pictures, step: int) -> None:
@@ -190,18 +192,25 @@ def _maps(maps: Maps) -> bytes:
     return _png(figure)
 
 
-def answers_of(answer: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> bytes:
-    """A picture (PNG) with a sample in every column: what ``predict_step`` of a task says of a batch."""
+def _bones(task: Task) -> Bones:
+    """Of the joints that a lifter answers with; none where their order is another one."""
+    layout = getattr(task.datamodule, "layout", None)
+    return H36M17.bones if layout is not None and layout.names == H36M17.joints else ()
+
+
+def answers_of(answer: Mapping[str, Tensor], batch: Mapping[str, Tensor], bones: Bones = ()) -> bytes:
+    """A picture (PNG) with a sample in every column: what ``predict_step`` of a task says of a batch.
+
+    Args:
+        answer, batch: Their first axis is the samples.
+        bones: Of lifted skeletons, pairs of joints.
+    """
     count = len(answer["index"])
     figure = _figure(3.2 * count, 3.2)
     draw = next(one for name, one in _KINDS.items() if name in answer)
     for i in range(count):
-        draw(
-            figure,
-            (1, count, i + 1),
-            {k: v[i] for k, v in answer.items()},
-            {k: v[i] for k, v in batch.items()},
-        )
+        sample = {name: value[i] for name, value in batch.items()}
+        draw(figure, (1, count, i + 1), {name: value[i] for name, value in answer.items()}, sample, bones)
     return _png(figure)
 
 
@@ -209,16 +218,19 @@ Place = tuple[int, int, int]  # of matplotlib's add_subplot
 Sample = Mapping[str, Tensor]
 
 
-def _pose(figure: Figure, place: Place, answer: Sample, sample: Sample) -> None:
+def _pose(figure: Figure, place: Place, answer: Sample, sample: Sample, bones: Bones) -> None:
     axes: Any = figure.add_subplot(*place, projection="3d")
     truth = sample["joints"][len(sample["joints"]) // 2]
     for points, colour in ((truth, "tab:gray"), (answer["joints"], "tab:red")):
-        x, y, z = points.T
+        x, y, z = points.numpy().T
         axes.scatter(x, z, -y, s=8, color=colour)
+        for bone in bones:
+            axes.plot(x[[*bone]], z[[*bone]], -y[[*bone]], linewidth=1, color=colour)
+    axes.set_aspect("equal")
     axes.tick_params(labelsize=6)
 
 
-def _probabilities(figure: Figure, place: Place, answer: Sample, sample: Sample) -> None:
+def _probabilities(figure: Figure, place: Place, answer: Sample, sample: Sample, bones: Bones) -> None:
     axes, label, shares = figure.add_subplot(*place), int(sample["label"]), answer["probabilities"].numpy()
     label = label if label >= 0 else len(EMOTIONS)  # neutral
     colours = ["tab:green" if k == label else "tab:gray" for k in range(len(shares))]
@@ -227,15 +239,17 @@ def _probabilities(figure: Figure, place: Place, answer: Sample, sample: Sample)
     axes.tick_params(labelsize=6)
 
 
-def _keypoints(figure: Figure, place: Place, answer: Sample, sample: Sample) -> None:
+def _keypoints(figure: Figure, place: Place, answer: Sample, sample: Sample, bones: Bones) -> None:
     axes, there = _photo(figure, place, sample), answer["keypoints"][:, :2]
     if "matrices" in sample:  # the answer is in the photo, the picture is the crop
         matrix = sample["matrices"].to(there.dtype)
         there = there @ matrix[:, :2].T + matrix[:, 2]
     axes.scatter(there[:, 0], there[:, 1], s=10, color="tab:red")
+    for bone in COCO17.bones if len(there) == len(COCO17) else ():
+        axes.plot(*there[[*bone]].T, linewidth=1, color="tab:red")
 
 
-def _boxes(figure: Figure, place: Place, answer: Sample, sample: Sample) -> None:
+def _boxes(figure: Figure, place: Place, answer: Sample, sample: Sample, bones: Bones) -> None:
     axes, scale = _photo(figure, place, sample), float(sample["scales"])
     for x1, y1, x2, y2, score in answer["boxes"].tolist():
         if score > SHOWN_SCORE:

@@ -104,6 +104,22 @@ def test_released_weights_and_data_in_place_are_evaluated(
     assert not command.evaluate_row(name, tmp_path)  # once is enough
 
 
+def test_all_seeds_of_a_row_are_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published.write_h36m(tmp_path / "data/h36m", frames=4, kinds=("gt", "cpn_ft_h36m_dbb"))
+    runs = tmp_path / "runs/table_9"
+    for name in ("ours_27", "ours_27-seed1", "ours_27-seed2"):
+        (runs / name / "checkpoints").mkdir(parents=True)
+        torch.save({}, runs / name / "checkpoints/last.ckpt")
+    (runs / "ours_27-seed1/test.json").write_text("{}")
+    asked: list[list[str]] = []
+    monkeypatch.setattr("train.tasks.cli.run", asked.append)
+    assert command.evaluate_row("table_9/ours_27", tmp_path)
+    assert [words[-2:] for words in asked] == [
+        [f"--out=runs/table_9/{name}", f"--ckpt_path={runs / name}/checkpoints/last.ckpt"]
+        for name in ("ours_27", "ours_27-seed2")
+    ]
+
+
 def test_page_has_every_table(tmp_path: Path) -> None:
     text = command.page(tmp_path)
     for table in TABLES.values():
