@@ -72,7 +72,10 @@ def _local(args: argparse.Namespace) -> int:
     from ..replay.sources import open_source
 
     with open_source(args.source, choice_from(args)) as source:
-        player = Player(source, pipeline_from(args), Privacy(args.privacy))
+        pipeline = pipeline_from(args)
+        if pipeline.lifter:
+            pipeline.lifter.depth = source.depth
+        player = Player(source, pipeline, Privacy(args.privacy))
         server = LiveServer(player.welcome(), args.host, args.port)
         try:
             _announce(args, server.url)

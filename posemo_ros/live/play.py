@@ -31,8 +31,6 @@ class Player:
     def __init__(self, source: Source, pipeline: Pipeline, privacy: Privacy = Privacy.NONE) -> None:
         self._source = source
         self._pipeline = pipeline
-        if pipeline.lifter:
-            pipeline.lifter.depth = source.depth
         self._background = Background(privacy)
         self._pace = Pace()
         self._checked = 0.0

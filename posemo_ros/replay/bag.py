@@ -32,6 +32,7 @@ from .bag_files import open_bag
 from .bag_images import IMAGE_KINDS
 from .bag_source import BagSource
 from .bag_topic import Topic
+from .choice import Choice
 from .typestore import MAKE, typestore
 
 JPEG_QUALITY = 90
@@ -39,7 +40,8 @@ IMAGE = topics.IMAGE + topics.COMPRESSED
 BLURRED = topics.absolute(topics.BLURRED) + topics.COMPRESSED
 IMAGES = {Privacy.NONE: IMAGE, Privacy.BLUR: BLURRED, Privacy.SKELETON: ""}
 PEOPLE, SKELETONS, EMOTIONS = "Person2DArray", "Skeleton3DArray", "EmotionArray"
-KINDS = (PEOPLE, SKELETONS, EMOTIONS, "DiagnosticArray", "CameraInfo")
+RESULTS = (PEOPLE, SKELETONS, EMOTIONS)
+KINDS = (*RESULTS, "DiagnosticArray", "CameraInfo")
 TYPES = {
     IMAGE: "sensor_msgs/msg/CompressedImage",
     BLURRED: "sensor_msgs/msg/CompressedImage",
@@ -130,6 +132,7 @@ class Recording:
         diagnostics: Key/value pairs of the pipeline's status messages, oldest first.
         losses: Messages of the bag that could not be read, and where it ends too early.
         has_images: Whether there are images that the people were found in.
+        topic: Of these images; empty where there is no choice.
     """
 
     path: Path
@@ -143,6 +146,7 @@ class Recording:
     diagnostics: list[dict[str, str]] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
     has_images: bool = True
+    topic: str = ""
 
     @property
     def in_lockstep(self) -> bool:
@@ -177,8 +181,8 @@ class Recording:
         """The recorded images, with intrinsics; empty ones where people were recorded without images."""
         if not self.has_images:
             return (_empty(people, stamp) for stamp, people in sorted(self.people.items()))
-        key = _Keys()
-        return (replace(f, stamp_ns=key("image", f.stamp_ns)) for f in BagSource(self.path))
+        key, images = _Keys(), BagSource(self.path, Choice(topic=self.topic))
+        return (replace(f, stamp_ns=key("image", f.stamp_ns)) for f in images)
 
 
 def _empty(people: People2D, stamp_ns: int) -> Frame:
@@ -200,26 +204,37 @@ class _Keys:
         return stamp_ns
 
 
-def read_results(path: Path) -> Recording:
+def read_results(path: Path, namespace: str = "", topic: str = "") -> Recording:
     """All results in a bag of the package's topics, under any name or namespace.
 
     A message that cannot be read is a loss; so is the missing end of a bag that was cut off.
+
+    Args:
+        path: The bag.
+        namespace: Of the chain, where the bag has several: ``/left`` of ``/left/people``.
+        topic: Images to show; empty: those of the namespace, or the only ones.
 
     Raises:
         InputError: It is no bag, or nobody's results are in it, or those of several chains.
     """
     key = _Keys()
     with open_bag(path) as bag:
-        recording = Recording(path, has_images=any(_shows_people(t) for t in bag.topics.values()))
-        wanted = _of_one_chain(path, bag.topics.values())
-        for topic, received_ns, raw in bag.messages(wanted):
+        chain = _chosen(path, bag.topics.values(), namespace)
+        images = [t.name for t in bag.topics.values() if _shows_people(t)]
+        own = [name for name in images if chain and _is_within(name, chain)]
+        topic = topic or (own[0] if len(own) == 1 else "")
+        recording = Recording(path, has_images=bool(images), topic=topic)
+        wanted = _of_chain(bag.topics.values(), chain)
+        for source, received_ns, raw in bag.messages(wanted):
             try:
-                _take(recording, topic.kind.rsplit("/", 1)[-1], bag.read(topic, raw), received_ns, key)
+                _take(
+                    recording, source.kind.rsplit("/", 1)[-1], bag.read(source, raw), received_ns, key, chain
+                )
             except InputError as error:
-                recording.losses.add("results that cannot be read", topic.name, str(error))
+                recording.losses.add("results that cannot be read", source.name, str(error))
             except AttributeError as error:
                 reason = f"{error}: recorded by an older version of this package"
-                recording.losses.add("results that cannot be read", topic.name, reason)
+                recording.losses.add("results that cannot be read", source.name, reason)
         for cut in bag.cut_off:
             file, _, why = cut.partition(": ")
             recording.losses.add("the recording of the results ends in the middle", file, why)
@@ -233,23 +248,45 @@ def read_results(path: Path) -> Recording:
     return recording
 
 
-def _of_one_chain(path: Path, found: Iterable[Topic]) -> list[str]:
-    """Names of the topics to read.
+def _chosen(path: Path, found: Iterable[Topic], namespace: str) -> str:
+    """The namespace of the chain to read; empty where the bag has one only.
 
     Raises:
-        InputError: Two cameras' results are in it: they would be taken for one's.
+        InputError: Two cameras' results are in it, which would be taken for one's, or there is no such chain.
     """
-    chosen = [t for t in found if t.name.rsplit("/", 1)[-1] != topics.IN_TARGET_FRAME]
-    kinds = {t.name: t.kind.rsplit("/", 1)[-1] for t in chosen}
-    filled = {t.name for t in chosen if t.count}  # a bag that was cut off may not know any
-    for kind in (PEOPLE, SKELETONS, EMOTIONS):
-        names = sorted(name for name, own in kinds.items() if own == kind and name in filled)
-        if len(names) > 1:
+    own = [t for t in found if t.name.rsplit("/", 1)[-1] != topics.IN_TARGET_FRAME]
+    filled = [t for t in own if t.count] or own  # a bag that was cut off may not know any number
+    names = {kind: sorted(t.name for t in filled if _kind(t) == kind) for kind in RESULTS}
+    chains = sorted({name.rpartition("/")[0] or "/" for found in names.values() for name in found})
+    wanted = f"/{namespace.strip('/')}" if namespace else ""
+    if wanted:
+        if not any(_is_within(chain, wanted) for chain in chains):
             raise InputError(
-                f"{path} has the results of several chains ({', '.join(names)}); keep those of one (ros2 bag "
-                "convert), or record each camera on its own"
+                f"{path} has no results of posemo_ros in {wanted}; in it are {', '.join(chains) or 'none'}"
             )
-    return [name for name, kind in kinds.items() if kind in KINDS]
+        names = {kind: [n for n in found if _is_within(n, wanted)] for kind, found in names.items()}
+    for several in names.values():
+        if len(several) > 1:
+            raise InputError(
+                f"{path} has the results of several chains ({', '.join(several)}): `posemo report` reads one "
+                f"with --namespace {' or '.join(c for c in chains if not wanted or _is_within(c, wanted))}; "
+                "for the rest keep those of one (ros2 bag convert)"
+            )
+    return wanted
+
+
+def _of_chain(found: Iterable[Topic], chain: str) -> list[str]:
+    """Names of the topics to read; diagnostics of all chains are on one topic."""
+    chosen = [t for t in found if _kind(t) in KINDS and t.name.rsplit("/", 1)[-1] != topics.IN_TARGET_FRAME]
+    return [t.name for t in chosen if _kind(t) not in RESULTS or not chain or _is_within(t.name, chain)]
+
+
+def _kind(topic: Topic) -> str:
+    return topic.kind.rsplit("/", 1)[-1]
+
+
+def _is_within(name: str, namespace: str) -> bool:
+    return name == namespace or name.startswith(f"{namespace.rstrip('/')}/")
 
 
 def _shows_people(topic: Topic) -> bool:
@@ -257,12 +294,13 @@ def _shows_people(topic: Topic) -> bool:
     return topic.kind in IMAGE_KINDS and topics.OVERLAY not in topic.name.split("/")
 
 
-def _take(recording: Recording, kind: str, message: Any, received_ns: int, key: _Keys) -> None:
+def _take(recording: Recording, kind: str, message: Any, received_ns: int, key: _Keys, chain: str) -> None:
     if kind == "DiagnosticArray":
+        statuses = [s for s in message.status if _is_within(f"/{s.name.lstrip('/')}", chain or "/")]
         recording.diagnostics.extend(
-            {v.key: v.value for v in status.values} for status in message.status if _is_chain(status.name)
+            {v.key: v.value for v in status.values} for status in statuses if _is_chain(status.name)
         )
-        for status in message.status:
+        for status in statuses:
             if status.name.endswith("/camera"):
                 recording.camera.update({v.key: v.value for v in status.values})
         return

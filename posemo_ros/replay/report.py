@@ -56,15 +56,22 @@ class RunFigures:
 
 
 def make_report(
-    bag: Path, out: Path, truth: Path | None = None, privacy: Privacy = Privacy.NONE
+    bag: Path,
+    out: Path,
+    truth: Path | None = None,
+    privacy: Privacy = Privacy.NONE,
+    *,
+    namespace: str = "",
+    topic: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """Report on a bag of the package's topics; see ``write_report``."""
+    """Report on a bag of the package's topics; see ``write_report`` and ``read_results``."""
     make_folder(out)
-    return write_report(bag, out, truth, None, Progress(), privacy)
+    recording = read_results(bag, namespace, topic)
+    return write_report(recording, out, truth, None, Progress(), privacy)
 
 
 def write_report(
-    bag: Path,
+    recording: Recording,
     out: Path,
     truth: Path | None,
     figures: RunFigures | None,
@@ -74,7 +81,7 @@ def write_report(
     """Table, films, picture, page and summary of a bag of the package's topics.
 
     Args:
-        bag: The bag.
+        recording: What is in the bag.
         out: Folder for results.parquet, overlay.mp4, overview.png, report.html and summary.json.
         truth: Ground truth to compare with, see ``compare``.
         figures: Of the run; None: as far as the bag knows them.
@@ -85,9 +92,8 @@ def write_report(
         The summary in words, and as in summary.json.
 
     Raises:
-        InputError: The bag or the truth cannot be read, or has nothing to report on.
+        InputError: The truth cannot be read, or there is nothing to report on.
     """
-    recording = read_results(bag)
     expected = None if truth is None else read_truth(truth)
     figures = figures or _figures(recording)
     view = fit_view([s.joints for s in recording.skeletons.values()])

@@ -21,7 +21,7 @@ from ..inference.manifest import STATIONS
 from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
 from ..types import Frame, FrameResult
-from .bag import ResultBagWriter
+from .bag import ResultBagWriter, read_results
 from .choice import Choice
 from .journal import Journal
 from .progress import Progress
@@ -122,6 +122,8 @@ class Runner:
         progress = progress or Progress()
         with ExitStack() as stack:
             source = stack.enter_context(open_source(text, self.choice))
+            if self.pipeline.lifter:
+                self.pipeline.lifter.depth = source.depth
             truth = self._truth(name or stem(text), source, several=several)
             task = self._task(text, source, truth)
             folder = stack.enter_context(RunFolder(out, task, overwrite=self.overwrite))
@@ -131,7 +133,8 @@ class Runner:
             if journal is not None:
                 stack.enter_context(journal.attached(self.pipeline))
             figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress, self.privacy)
-            words, summary = write_report(out / RESULT_BAG, out, truth, figures, progress, self.privacy)
+            found = read_results(out / RESULT_BAG)
+            words, summary = write_report(found, out, truth, figures, progress, self.privacy)
             images, people = summary["frames"]["out"], len(summary["ids"])
             outcome = Outcome(
                 without_password(text), str(out), words, images, people, summary["losses"]["images"]
@@ -225,8 +228,6 @@ def run_chain(
         InputError: The source gave no frame, or the journal does not fit it.
     """
     pipeline.start()
-    if pipeline.lifter:
-        pipeline.lifter.depth = source.depth
     times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
     last: Frame | None = None
     with ResultBagWriter(bag, pipeline.models, privacy) as writer:

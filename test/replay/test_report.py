@@ -191,8 +191,58 @@ def test_skeletons_in_another_frame_are_not_taken_for_those_of_the_camera(tmp_pa
 
 def test_two_cameras_in_one_bag_are_not_taken_for_one(tmp_path: Path) -> None:
     two_chains(tmp_path / "r.mcap", "/right/skeletons")
-    with pytest.raises(InputError, match="several chains .*/left/skeletons, /right/skeletons"):
+    with pytest.raises(
+        InputError, match="several chains .*/left/skeletons, /right/skeletons.*--namespace /left or /right"
+    ):
         read_results(tmp_path / "r.mcap")
+
+
+def two_cameras(path: Path) -> Path:
+    """A bag as of two_cameras.launch.py with a recorder of everything: two people left, one right."""
+    folder = path.with_suffix(".d")
+    store = typestore()
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        for side, count in (("left", 2), ("right", 1)):
+            found = result(0, people=count)
+            messages = {
+                f"/{side}/camera/image_raw/compressed": MAKE.jpeg(
+                    cv2.imencode(".jpg", image(0).image)[1], found.people.view
+                ),
+                f"/{side}/people": MAKE.people(found.people, Models()),
+                f"/{side}/skeletons": MAKE.skeletons(found.skeletons, Models()),
+                f"/{side}/emotions": MAKE.emotions(found.emotions, Models()),
+            }
+            for topic, message in messages.items():
+                kind = message.__msgtype__
+                bag.write(
+                    bag.add_connection(topic, kind, typestore=store), 1, store.serialize_cdr(message, kind)
+                )
+    next(folder.glob("*.mcap")).replace(path)
+    return path
+
+
+@pytest.mark.parametrize(("name", "people"), [("/left", 2), ("left", 2), ("/right", 1)])
+def test_one_of_two_cameras(tmp_path: Path, name: str, people: int) -> None:
+    bag = two_cameras(tmp_path / "r.mcap")
+    assert cli.main(["report", str(bag), "--namespace", name, "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["persons"]["max"] == people
+    assert summary["frames"] == {"in": 1, "out": 1, "dropped": 0}
+    assert read_results(bag, name).topic == f"/{name.strip('/')}/camera/image_raw/compressed"
+
+
+def test_a_chain_that_is_not_in_the_bag(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results of posemo_ros in /rear; in it are /left, /right"):
+        read_results(two_cameras(tmp_path / "r.mcap"), "/rear")
+
+
+def test_images_of_a_camera_outside_the_namespace_are_chosen_by_topic(tmp_path: Path) -> None:
+    bag = two_cameras(tmp_path / "r.mcap")
+    other = "/right/camera/image_raw/compressed"
+    (frame,) = read_results(bag, "/left", other).frames()
+    assert frame.width == 160
+    with pytest.raises(InputError, match="no image topic '/front'"):
+        list(read_results(bag, "/left", "/front").frames())
 
 
 def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
@@ -205,7 +255,7 @@ def test_a_bag_without_results_is_refused(tmp_path: Path) -> None:
 def run_offline(source: Source, pipeline: KnowsAll, out: Path, truth: Path | None = None) -> str:
     out.mkdir(exist_ok=True)
     figures = run_chain(source, pipeline, out / "results.mcap", None, Progress())  # type: ignore[arg-type]
-    return write_report(out / "results.mcap", out, truth, figures, Progress())[0]
+    return write_report(read_results(out / "results.mcap"), out, truth, figures, Progress())[0]
 
 
 def test_report_of_a_run(tmp_path: Path) -> None:
