@@ -12,6 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from ..errors import InputError, PosemoError
+from . import transport
 from .base import PosemoNode
 from .start import asked_to_end, catch_signals
 
@@ -31,6 +32,7 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
         _init(args)
         node = kind()
         _forward_log(node)
+        _tidy_up(node)
         _bring_up(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -90,6 +92,15 @@ def _forward_log(node: Node) -> None:
     core.addHandler(_ToRosLog(node))
     core.setLevel(logging.INFO)
     core.propagate = False
+
+
+def _tidy_up(node: Node) -> None:
+    """Whoever is killed again and again must not fill the memory with segments of 128 MB."""
+    freed = transport.remove_leftovers()
+    if freed:
+        node.get_logger().info(
+            f"removed {freed / transport.MIB:.0f} MiB of shared memory that killed processes have left"
+        )
 
 
 def _bring_up(node: Node) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,9 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 # A camera and one node that takes its images.
 PROCESSES = 2
 MIB = 2**20
+# Beside every segment lies a lock file, locked as long as its process lives ("fastdds shm clean" uses it).
+LOCKS = "fastrtps_" + "[0-9a-f]" * 16 + "_[es]l"
+NEW_S = 60  # a segment may be there a moment before its lock is taken
 
 
 @dataclass(frozen=True)
@@ -72,3 +77,31 @@ def size_hint(width: int, height: int) -> str:
             "image_transport:=compressed, or smaller images"
         )
     return ""
+
+
+def remove_leftovers(folder: Path = SHARED_MEMORY) -> int:
+    """Remove the segments of processes that were killed, which nothing else does; the bytes they had.
+
+    Whoever still reads such a segment keeps it until it ends; what another user left stays.
+    """
+    return sum(_remove(lock) for lock in folder.glob(LOCKS) if _is_left_over(lock))
+
+
+def _is_left_over(lock: Path) -> bool:
+    try:
+        with lock.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return time.time() - os.fstat(file.fileno()).st_mtime > NEW_S
+    except OSError:
+        return False
+
+
+def _remove(lock: Path) -> int:
+    segment = lock.with_name(lock.name[:-3])
+    try:
+        size = segment.stat().st_size
+        segment.unlink()
+        lock.unlink()
+    except OSError:
+        return 0
+    return size

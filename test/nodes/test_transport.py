@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,3 +50,21 @@ def test_without_a_profile_large_images_need_one(monkeypatch: pytest.MonkeyPatch
     assert transport.limits() is None
     assert transport.complaint() == ""
     assert "set FASTRTPS_DEFAULT_PROFILES_FILE" in transport.size_hint(640, 480)
+
+
+def test_segments_of_killed_processes_are_removed_and_no_others(tmp_path: Path) -> None:
+    """Fast DDS names them so, and locks the file beside one for as long as its process lives."""
+    for name in ("a" * 16, "b" * 16, "c" * 16):
+        (tmp_path / f"fastrtps_{name}").write_bytes(bytes(1000))
+        (tmp_path / f"fastrtps_{name}_el").touch()
+    (tmp_path / "fastrtps_port7400_el").touch()
+    (tmp_path / f"other_{'d' * 16}_el").touch()
+    for path in tmp_path.iterdir():
+        if "b" * 16 not in path.name:  # just made
+            os.utime(path, (0, 0))
+    with (tmp_path / f"fastrtps_{'c' * 16}_el").open("rb+") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        assert transport.remove_leftovers(tmp_path) == 1000
+        assert transport.remove_leftovers(tmp_path) == 0
+    assert not list(tmp_path.glob(f"fastrtps_{'a' * 16}*"))
+    assert len(list(tmp_path.iterdir())) == 6
