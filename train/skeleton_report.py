@@ -8,8 +8,8 @@ Symbols: N persons, T frames, R rows (one person in one image).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames
 from train.data.files import read_written
 from train.data.sightings import Sightings, watch_clip
+from train.error_parts import parts_of
 from train.people_report import reliability
 
 HALVES = {"choose": 0, "report": 1}
@@ -55,14 +56,36 @@ def on_films(lifter: Lifter, seen: Sightings) -> dict[str, Any]:
 
 
 def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any]:
-    """The same for the demo clip, through detector, tracker and keypoint network."""
+    """The same for the demo clip, through detector, tracker and keypoint network.
+
+    Returns:
+        See ``errors_of``; and of right keypoints ``true_keypoints`` (all joints) and
+        ``true_keypoints_seen`` (the visible ones).
+    """
     truth = read_truth(folder / "people_truth.npz")
     with np.load(folder / "people_truth.npz", allow_pickle=False) as file:
         fps = float(file["fps"])
     images = (image for _, image in frames(folder / "people.mp4", 1))
     camera = Camera.from_fov(640, 480, 60.0)
     seen = watch_clip(finder, images, truth, camera, fps)
-    return errors_of(lift_all(lifter, seen), seen)
+    told = {name: errors_of(lift_all(lifter, s), s) for name, s in with_true_keypoints(seen).items()}
+    return {**errors_of(lift_all(lifter, seen), seen), **{k: _short(v) for k, v in told.items()}}
+
+
+def with_true_keypoints(seen: Sightings) -> dict[str, Sightings]:
+    """The same persons with keypoints that are right: of all joints, and of those that are visible."""
+    known = np.isfinite(seen.truth[..., 0])
+    visible = known & (seen.truth[..., 2] == 2)
+    out = {}
+    for name, there in (("true_keypoints", known), ("true_keypoints_seen", visible)):
+        found = np.where(there[..., None], seen.truth, np.float32(np.nan))
+        found[..., 2] = there
+        out[name] = replace(seen, found=found.astype(np.float32))
+    return out
+
+
+def _short(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: figures[name] for name in ("frames", "limbs_mm", "p_mpjpe_mm", "parts")}
 
 
 def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
@@ -73,7 +96,8 @@ def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
         data set; ``seen_mm`` of joints that are visible, ``hidden_mm`` of the others; ``mpjve_mm`` per
         frame; ``jitter_mm``: how far joints that stand still move from frame to frame; ``lag_frames``:
         the delay of the truth that is nearest to the answers, of fast joints; ``reliability`` of the
-        scores as in ``people_report``: a joint less than ``SURE_M`` off is right.
+        scores as in ``people_report``: a joint less than ``SURE_M`` off is right; ``parts`` of the error
+        of the 13 as in ``error_parts``.
     """
     found, scores = np.split(np.stack(list(answers)), [3], -1)
     true = seen.joints - seen.joints[..., :1, :]
@@ -99,6 +123,7 @@ def errors_of(answers: Sequence[Floats], seen: Sightings) -> dict[str, Any]:
     return {
         "frames": int(judged.sum()),
         **{k: round(float(v), 2) for k, v in figures.items()},
+        "parts": parts_of(found, seen.joints, judged),
         "reliability": reliability(scores[judged][..., 0].ravel(), away.ravel() < 1e3 * SURE_M),
     }
 
@@ -293,7 +318,10 @@ def summary(report: dict[str, Any]) -> Iterable[str]:
     for name in ("films, choose", "films, report", "demo clip"):
         row = report.get(name)
         if row:
-            yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items() if k != "reliability")
+            yield f"{name:14} " + "  ".join(f"{k} {v}" for k, v in row.items() if not isinstance(v, dict))
+            if row.get("parts"):
+                shares = {k: v for k, v in row["parts"].items() if k != "joints_mm"}
+                yield "".ljust(15) + "  ".join(f"{k} {v}" for k, v in shares.items())
     for name in ("peer", "no emotion shown"):
         if name in report:
             yield f"{name:14} {report[name]}"

@@ -9,7 +9,7 @@ import pytest
 
 from posemo_ros.errors import InputError
 from train.data.sightings import Sightings
-from train.skeleton_report import Watched, errors_of
+from train.skeleton_report import Watched, errors_of, with_true_keypoints
 
 
 def walk(frames: int = 40) -> Sightings:
@@ -56,6 +56,19 @@ def test_frames_without_answer_or_person_do_not_count() -> None:
     answers[:10] = np.nan
     seen.joints[0, 30:] = np.nan
     assert errors_of([answers], seen)["frames"] == 20
+
+
+def test_right_keypoints_are_all_of_them_or_those_that_are_seen() -> None:
+    seen = walk()
+    seen.truth[0, :, :9, 2] = 1  # hidden
+    seen.truth[0, 20:] = np.nan  # out of view
+    told = with_true_keypoints(seen)
+    everything, visible = (told[k].found[0] for k in ("true_keypoints", "true_keypoints_seen"))
+    np.testing.assert_array_equal(everything[:20], np.where([True, True, False], seen.truth[0, :20], 1))
+    assert (visible[:20, :9, 2] == 0).all()
+    assert np.isnan(visible[:20, :9, :2]).all()
+    np.testing.assert_array_equal(visible[:20, 9:], everything[:20, 9:])
+    assert (everything[20:, :, 2] == 0).all()
 
 
 def test_a_file_beside_the_peer_comes_back_and_another_one_is_named(tmp_path: Path) -> None:
