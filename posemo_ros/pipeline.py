@@ -32,6 +32,7 @@ from .inference.manifest import (
 from .inference.session import Session
 from .inference.store import ModelStore
 from .keypoints.estimator import KeypointEstimator
+from .lift.ground import Ground
 from .lift.lifter import Lifter
 from .people import PeopleFinder
 from .settings import CONTEXT_RATE_HZ
@@ -91,13 +92,16 @@ def build_lifter(models: Models, store: ModelStore, settings: Settings | None = 
     if not models.lifter:
         return None
     session, spec = _load(models, store, models.lifter, LiftSpec)
-    return Lifter(
-        session,
-        spec,
-        delay_frames=models.delay_frames,
-        min_score=(settings or Settings()).keypoint_threshold,
-        smoothing_hz=models.smoothing_hz,
-    )
+    lifter = Lifter(session, spec, delay_frames=models.delay_frames, smoothing_hz=models.smoothing_hz)
+    apply_lifter(lifter, settings or Settings())
+    return lifter
+
+
+def apply_lifter(lifter: Lifter, settings: Settings) -> None:
+    """Hand settings on to a lifter."""
+    lifter.min_score = settings.keypoint_threshold
+    known = settings.camera_height_m > 0
+    lifter.sizes.ground = Ground(settings.camera_height_m, settings.camera_tilt_deg) if known else None
 
 
 def build_context(models: Models, store: ModelStore, settings: Settings) -> ContextEncoder | None:
@@ -227,7 +231,7 @@ class Pipeline:
         self._timeline.late_s, self._timeline.gap_s = settings.late_s, settings.gap_s
         self.budget.deadline_ms = settings.deadline_ms
         if self._lifter:
-            self._lifter.min_score = settings.keypoint_threshold
+            apply_lifter(self._lifter, settings)
         if self._context:
             self._context.rate_hz = settings.context_rate_hz or self._own_context_rate
         if self._emotion:

@@ -61,6 +61,9 @@ class Settings:
             ``budget``); 0: never.
         late_s, gap_s: What counts as a late image and as a jump of time, see ``Timeline``.
         hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
+        camera_height_m: Of the camera above a level floor, metres: sizes and distances of people whose feet
+            are seen are then measured (``lift.ground``); 0: not known.
+        camera_tilt_deg: How far the camera looks down, degrees; it must not roll.
     """
 
     detector_threshold: float | None = None
@@ -75,3 +78,5 @@ class Settings:
     late_s: float = LATE_S
     gap_s: float = GAP_S
     hfov_deg: float = DEFAULT_HFOV_DEG
+    camera_height_m: float = 0.0
+    camera_tilt_deg: float = 0.0

@@ -83,6 +83,20 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         f"(default: preset's, or {settings.keypoint_smoothing_hz})",
     )
     parser.add_argument(
+        "--camera-height",
+        type=number(0, 100),
+        dest="camera_height_m",
+        metavar="METRES",
+        help="of the camera above a level floor: people whose feet are seen get size and distance by it",
+    )
+    parser.add_argument(
+        "--camera-tilt",
+        type=number(-90, 90),
+        dest="camera_tilt_deg",
+        metavar="DEGREES",
+        help="how far the camera looks down, for --camera-height (default: 0)",
+    )
+    parser.add_argument(
         "--hfov",
         type=number(1, 179),
         dest="hfov_deg",

@@ -16,6 +16,7 @@ from ..settings import KEYPOINT_THRESHOLD
 from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
 from ..types import Floats, People2D, Skeletons3D, View
 from .depth import DepthImage, scales
+from .ground import GroundSizes
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
 from .smooth import OneEuroFilter
@@ -54,6 +55,7 @@ class Lifter:
 
     Attributes:
         depth: Where depth images come from; None: sizes are those of the bodies in the training.
+        sizes: Whether the floor is known (``sizes.ground``), and what it says where depth images do not.
 
     Raises:
         InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2, or ``smoothing_hz`` is negative.
@@ -78,6 +80,7 @@ class Lifter:
         self._delay, self.min_score = delay_frames, min_score
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
         self.depth: DepthSource | None = None
+        self.sizes = GroundSizes()
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
         self.reset()
 
@@ -88,6 +91,7 @@ class Lifter:
         self._first_ns: int | None = None
         self._count = 0
         self._factors: dict[str, tuple[int, float]] = {}
+        self.sizes.reset()
         if self._smoother:
             self._smoother.reset()
 
@@ -155,11 +159,12 @@ class Lifter:
     def _measure(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """(N,) how much larger everybody is than was assumed, and (N,) whether the depth says so just now.
 
-        Somebody whose depth is not known for a moment stays as large as before.
+        Somebody whose depth is not known for a moment stays as large as before; who has none at all is as
+        large as their feet on a known floor say.
         """
-        nobody = np.zeros(len(people), np.bool_)
+        nobody, standing = np.zeros(len(people), np.bool_), self.sizes.of(people, relative, roots)
         if self.depth is None:
-            return np.ones(len(people), np.float32), nobody
+            return standing, nobody
         found, now = self.depth.at(people.view), people.stamp_ns
         self._factors = {k: v for k, v in self._factors.items() if 0 <= now - v[0] <= REMEMBERED_NS}
         measured = nobody
@@ -169,7 +174,7 @@ class Lifter:
             for row in np.flatnonzero(measured):
                 self._factors[people.ids[row]] = (now, float(scaled.factors[row]))
             self.depth.used(int(measured.sum()), len(people), scaled.reason)
-        factors = [self._factors.get(name, (0, 1.0))[1] for name in people.ids]
+        factors = [self._factors.get(n, (0, k))[1] for n, k in zip(people.ids, standing, strict=True)]
         return np.array(factors, np.float32), measured
 
     def _smooth(self, people: People2D, relative: Floats, roots: Floats) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from .. import diagnostics as keys
 from ..lift.lifter import Lifter
 from ..messages import people_from_message
-from ..pipeline import Models, StageClock, build_lifter
+from ..pipeline import Models, StageClock, apply_lifter, build_lifter
 from ..topics import PEOPLE, SKELETONS
 from ..types import Skeletons3D
 from . import depth_input
@@ -46,7 +46,7 @@ class LifterNode(ResultStation[LifterParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: LifterParameters) -> None:
         """Hand changed settings on."""
-        loaded.lifter.min_score = params.keypoint_threshold
+        apply_lifter(loaded.lifter, settings_of(params))
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe; at the end, publish what the lifter still owes."""

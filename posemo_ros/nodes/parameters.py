@@ -183,6 +183,21 @@ class LiftParameters(SeenParameters):
         "Depth images aligned with the picture (16UC1 in millimetres, 32FC1 in metres): sizes and distances "
         "are measured where they show enough of a trunk. Empty: none.",
     )
+    camera_height_m: float = declared(
+        Settings.camera_height_m,
+        "Height of the camera above a level floor in metres: sizes and distances of people whose feet are "
+        "seen are measured by it. 0: not known.",
+        0.0,
+        100.0,
+        live=True,
+    )
+    camera_tilt_deg: float = declared(
+        Settings.camera_tilt_deg,
+        "How far the camera looks down in degrees, for camera_height_m; it must not roll.",
+        -90.0,
+        90.0,
+        live=True,
+    )
     smoothing_hz: float = declared(
         Models.smoothing_hz,
         "Lowest cut-off of the 1€ filter over the skeletons: lower is calmer and lags more; 0: no filter.",
