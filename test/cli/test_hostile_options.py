@@ -24,6 +24,7 @@ from .test_command_tree import PROGRAMS, train_parser
 pytestmark = pytest.mark.slow
 NUMBERS = ("", " ", "x", "nan", "inf", "-inf", "-1", "1e400", "9" * 40, "0x10", "☃")
 WORDS = ("", "no-such-name", "☃", "x" * 5000, "../..", "a\nb")
+SIGNED = {"camera_tilt_deg", "tilt"}  # numbers that may be below 0
 OUTPUTS = ("out", "cache", "root", "report")  # a file that is not there yet is no mistake
 REFUSED_PATHS = ("", " ", "nowhere/at/all", "empty.file", "junk.bin", "text.txt/below", "x" * 300, "a folder")
 PATHS = (*REFUSED_PATHS, "/proc/nowhere/x", "/dev/null/x", "☃ ü.x", "text.txt", "link to nothing", "a\nb")
@@ -152,7 +153,7 @@ VALUES = {"flag": ("x",), "choice": WORDS, "number": NUMBERS, "path": PATHS, "wo
 def must_refuse(action: argparse.Action, kind: str, value: str) -> bool:
     """Whether no command can mean this."""
     if kind == "number":
-        return value != "-1" or action.type is not int
+        return value != "-1" or (action.type is not int and action.dest not in SIGNED)
     if kind == "path":
         return value in REFUSED_PATHS[:2] or (action.dest not in OUTPUTS and value in REFUSED_PATHS)
     return kind in ("flag", "choice") and value not in (action.choices or ())
