@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError, MissingExtraError
+from .text_files import json_of
 
 Doubles = NDArray[np.float64]
 
@@ -262,7 +262,7 @@ def coco_keypoint_ap(
 def _coco_subset(truth: Path | Mapping[str, Any], joints: list[int]) -> dict[str, Any]:
     """The annotations with the chosen joints alone."""
     try:
-        data = dict(truth if isinstance(truth, Mapping) else json.loads(truth.read_text(encoding="utf-8")))
+        data = dict(truth if isinstance(truth, Mapping) else json_of(truth))
         annotations = []
         # pycocotools takes an answer that matches the annotation with the id 0 for one that matches none.
         for number, entry in enumerate(data["annotations"], 1):

@@ -20,13 +20,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .errors import InputError, ModelError
 from .inference.manifest import STATIONS
 from .inference.resources import share_dir
 from .inference.store import ModelStore
 from .settings import Models, Settings
+from .text_files import yaml_of
 
 _KEYS = ("description", "models", "settings", "manifests", "missing", "note")
 CHAIN_SETTINGS = tuple(f.name for f in fields(Models) if f.name not in STATIONS)
@@ -108,8 +107,8 @@ def load_preset(name: str) -> Preset:
     if name not in known and not path.is_file():
         raise InputError(f"there is no preset {name!r}: neither a file nor one of {', '.join(known)}")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = yaml_of(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the preset {path}: {error}") from error
     return _parse(path, data)
 

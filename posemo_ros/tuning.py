@@ -29,6 +29,7 @@ from .inference.session import Session
 from .inference.sessions import cache_root, open_session, usable_cores
 from .inference.store import ModelStore
 from .inference.trial import Trial, try_runtime
+from .text_files import json_of
 
 RUNTIME_VARIABLE = "POSEMO_RUNTIME"
 MAX_LOSS = 0.01  # relative loss of accuracy up to which a lower precision may be used
@@ -204,7 +205,7 @@ def _remember(file: Path, key: str, name: str, choice: Choice) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json_of(file)
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

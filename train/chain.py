@@ -16,6 +16,7 @@ from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import STATIONS
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.presets import load_preset
+from posemo_ros.text_files import yaml_of
 
 from .export import export
 from .models.zoo import NETWORKS, Entry, build
@@ -93,7 +94,7 @@ def _from_run(run: Path) -> Source:
 
 def _read(saved: Path) -> Entry:
     """The network of a saved configuration, which also holds options of the command that saved it."""
-    whole = yaml.safe_load(saved.read_text(encoding="utf-8"))
+    whole = yaml_of(saved)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / CONFIG
         path.write_text(yaml.safe_dump({k: whole[k] for k in _PARTS if k in whole}), encoding="utf-8")

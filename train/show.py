@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from posemo_ros.errors import InputError, PosemoError
+from posemo_ros.text_files import json_of
 from posemo_ros.types import EMOTIONS
 
 from .tasks.callbacks import read_logs
@@ -84,7 +84,7 @@ def _results(folder: Path) -> str:
     path = folder / "test.json"
     if not path.exists():
         return _section("Results", "<p>Not tested: python -m train test --config … --ckpt_path …</p>")
-    result = json.loads(path.read_text(encoding="utf-8"))
+    result = json_of(path)
     parts = [_table({"": result["metrics"]})]
     parts += [_table(result[t]) for t in ("per_action", "per_camera", "per_joint") if t in result]
     if "confusion" in result:

@@ -6,7 +6,6 @@ What can be told from the rest of the file is filled in, and reported; what cann
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..skeleton import COCO17
+from ..text_files import json_of
 from .film import BODY_SHARE
 
 PERSON_NAMES = ("person", "human", "people", "pedestrian", "persons", "humans")
+_FARTHEST_PX = 1e6
 _BEYOND = 0.1  # of the image's size by which a box may reach over its edge
 _MARGIN = 0.1  # of their extent around keypoints that a box is made from
 
@@ -62,7 +63,7 @@ def read_labels(path: Path, category: str = "") -> Labels:
         InputError: The file cannot be read, is of another form, or does not fit itself.
     """
     try:
-        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = json_of(path)
         found = _Found()
         person = _person(data, category)
         order = _order_of_joints(person, found)
@@ -193,6 +194,8 @@ def _keypoints(entry: Mapping[str, Any], order: list[int], found: _Found) -> NDA
         )
     points = flat.reshape(-1, 3)[order]
     points[~np.isfinite(points).all(1)] = 0
+    if (farthest := np.abs(points[points[:, 2] > 0, :2]).max(initial=0)) > _FARTHEST_PX:
+        raise InputError(f"annotation {entry.get('id')} has a keypoint at {farthest:g} pixels")
     return points
 
 

@@ -7,7 +7,6 @@ scipy.stats.bootstrap). Frames of one clip are alike, so they are no sample of t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from scipy import stats
 
 from ..errors import InputError
 from ..replay.run_folder import result_folders
+from ..text_files import json_of
 from .plots import Plot, intervals
 from .report import Report, Table
 
@@ -170,7 +170,7 @@ def _numbers(figures: object) -> dict[str, float]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):

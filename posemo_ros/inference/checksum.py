@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from ..text_files import json_of
+
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's contents."""
@@ -41,7 +43,7 @@ class ChecksumCache:
 
     def _load(self) -> dict[str, object]:
         try:
-            data = json.loads(self._file.read_text(encoding="utf-8"))
+            data = json_of(self._file)
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-import yaml
-
 from ..errors import ModelError
+from ..text_files import yaml_of
 from ..types import EMOTIONS, NEUTRAL, PixelOrder
 
 
@@ -247,8 +246,8 @@ def load_manifest(path: Path) -> dict[str, ModelSpec]:
         ModelError: The file cannot be read, or an entry is wrong.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        data = yaml_of(path)
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"cannot read the model manifest {path}: {reason}") from error
     models = data.get("models") if isinstance(data, Mapping) else None

@@ -8,9 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InputError
+from ..text_files import yaml_of
 from .declaration import Parameter, Value, checked
 from .parameters import NODES
 
@@ -79,8 +78,8 @@ def shared_names(arguments: Sequence[str]) -> set[str]:
         if flag != "--params-file":
             continue
         try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
+            content = yaml_of(Path(path))
+        except (OSError, ValueError):
             continue
         for section, names in _sections(content, ""):
             (many if "*" in section else own).update(names)

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
+from ..text_files import yaml_of
 from .bag_records import McapRecords, SqliteRows
 from .bag_topic import BagFile, Topic
 from .source import ACCEPTED, BAG_SUFFIXES
@@ -123,13 +123,13 @@ def _files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
     if not metadata.exists():
         return found, {}
     try:
-        entry = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        entry = yaml_of(metadata)["rosbag2_bagfile_information"]
         names = [Path(str(name)).name for name in entry["relative_file_paths"]]
         stated = {
             str(t["topic_metadata"]["name"]): int(t["message_count"])
             for t in entry["topics_with_message_count"]
         }
-    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         if not found:
             raise InputError(f"metadata.yaml cannot be read ({_first_line(error)})") from error
         return found, {}

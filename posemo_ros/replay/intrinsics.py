@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
-
 from ..camera import Camera
 from ..camera_info import camera_from_info
 from ..errors import InputError
+from ..text_files import json_of, yaml_of
 
 DEFAULT_FRAME_ID = "camera_optical_frame"
 _LARGEST = 1_000_000  # bytes; intrinsics are small, label files are not
@@ -56,7 +54,7 @@ def beside(path: Path) -> tuple[Intrinsics | None, str]:
     if not file.is_file() or file.stat().st_size > _LARGEST:
         return None, ""
     try:
-        data = json.loads(file.read_bytes().decode("utf-8-sig"))
+        data = json_of(file)
     except (OSError, ValueError) as error:
         return None, f"{file.name} was not read for intrinsics: no JSON ({error})"
     entry = data.get("camera") if isinstance(data, dict) else None
@@ -72,8 +70,8 @@ def named(path: Path) -> Intrinsics:
         InputError: The file cannot be read or is of another form.
     """
     try:
-        data = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))  # JSON is YAML
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        data = yaml_of(path)  # JSON is YAML
+    except (OSError, ValueError) as error:
         raise InputError(f"camera info {path}: cannot be read ({_first_line(error)})") from error
     if isinstance(data, dict) and isinstance(data.get("camera"), dict):
         return _from_json(path, data["camera"])

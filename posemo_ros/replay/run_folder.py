@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import InputError
+from ..text_files import json_of
 
 STATE, JOURNAL = "run.json", "journal.part"
 BATCH = "batch.json"
@@ -83,7 +84,7 @@ class RunFolder:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            state = json.loads((self.path / STATE).read_text(encoding="utf-8"))
+            state = json_of(self.path / STATE)
         except (OSError, ValueError):
             return None
         return state if isinstance(state, dict) else None
@@ -119,7 +120,7 @@ def result_folders(path: Path) -> list[Path]:
     if not batch.is_file():
         return [path] if (path / RESULT_BAG).is_file() else []
     try:
-        items = json.loads(batch.read_text(encoding="utf-8"))["items"]
+        items = json_of(batch)["items"]
         names = [Path(item["folder"]).name for item in items if not item.get("error")]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"cannot read {batch}: {error}") from error

@@ -87,7 +87,7 @@ def _lines_of(path: Path) -> list[str]:
 def _is_collection(text: str) -> bool:
     """Whether it is a folder that is no recording itself, but has some in it."""
     path = Path(text)
-    if "://" in text or not path.is_dir() or _is_recording(path):
+    if not text.strip() or "://" in text or not path.is_dir() or _is_recording(path):
         return False
     return next(_recordings_in(path, set()), None) is not None
 

@@ -119,6 +119,15 @@ def test_area_of_the_outline(tmp_path: Path) -> None:
     assert [a["area"] for a in labels.truth["annotations"]] == [2000, 2000]
 
 
+def test_a_keypoint_out_of_this_world_is_refused(tmp_path: Path) -> None:
+    path = coco_file(tmp_path)
+    data = json.loads(path.read_text())
+    data["annotations"][0]["keypoints"][0] = 1e308
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"annotation \d+ has a keypoint at 1e\+308 pixels"):
+        read_labels(path)
+
+
 def test_byte_order_mark(tmp_path: Path) -> None:
     path = coco_file(tmp_path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

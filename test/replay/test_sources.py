@@ -12,6 +12,7 @@ import pytest
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
+from posemo_ros.replay.source_list import expand, names_many
 from posemo_ros.replay.sources import open_source
 
 from .makers import K, camera_info, jpeg_image, picture, raw_image, write_bag
@@ -230,3 +231,18 @@ def test_asked_rate_of_a_video_wins(tmp_path: Path) -> None:
     source = open_source(write_video(tmp_path / "a.mp4"), Choice(rate_hz=2.0))
     assert [f.stamp_ns for f in source][:3] == [0, 500_000_000, 1_000_000_000]
     assert source.time == "2 images per second (as asked)"
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_source_is_not_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """As a shell's unset variable gives it: posemo run "$CLIP"."""
+    (tmp_path / "clips").mkdir()
+    assert cv2.imwrite(str(tmp_path / "clips" / "0.png"), picture(0))
+    monkeypatch.chdir(tmp_path)
+    assert not names_many(text)
+    assert expand(["."]) == ["clips"]
+    assert expand([text]) == [text]
+    with pytest.raises(InputError, match="the source is empty"):
+        open_source(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
 from posemo_ros.cli.values import as_path
 from posemo_ros.errors import InputError
+from posemo_ros.text_files import json_of
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def put_report(card: Path, name: str, report: Path) -> None:
     from train.cards import write_figures
 
     try:
-        figures = json.loads(report.read_text(encoding="utf-8"))
+        figures = json_of(report)
     except (OSError, ValueError) as error:
         raise InputError(f"{report}: expected a report in JSON ({error})") from error
     if isinstance(figures, dict):

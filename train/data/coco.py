@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.errors import InputError
+from posemo_ros.text_files import json_of
 
 from .people import Person, Photo
 
@@ -22,7 +22,7 @@ def read_json(path: Path) -> tuple[dict[int, dict], list[dict]]:  # type: ignore
         InputError: The file cannot be read or has no images and annotations.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json_of(path)
         return {int(i["id"]): i for i in data["images"]}, list(data["annotations"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: expected a COCO annotation file ({error!r})") from error

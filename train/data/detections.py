@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from posemo_ros.skeleton import COCO17
+from posemo_ros.text_files import json_of
 
 from .coco import read_json, xyxy
 from .files import malformed, need
@@ -39,7 +39,7 @@ def read_detections(
     photos, _ = read_json(annotations)
     loaded: dict[int, Photo] = {i: Photo(p["file_name"], images / p["file_name"]) for i, p in photos.items()}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json_of(path)
         kept = [
             r
             for r in rows

@@ -7,7 +7,6 @@ Human3.6M's own ``metadata.xml``, or ``cameras.json``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.errors import InputError
 from posemo_ros.lift.normalise import encode_screen
+from posemo_ros.text_files import json_of
 
 from .files import floats, load_pickled, malformed, need
 from .sequences import NOSE, Floats, Video
@@ -121,7 +121,7 @@ def load_cameras(folder: Path) -> dict[tuple[str, int], Pose]:
 
 def _from_json(path: Path) -> dict[tuple[str, int], Pose]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json_of(path)
         poses = {}
         for name, entry in entries.items():
             subject, camera = name.split("_")

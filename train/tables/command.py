@@ -9,7 +9,6 @@ the configuration, or the best checkpoint of a run of ours.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import statistics
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from posemo_ros.errors import InputError
+from posemo_ros.text_files import json_of, yaml_of
 from train.models.counting import count_parameters
 from train.models.zoo import build
 from train.tasks.checkpoint import best_checkpoint
@@ -82,7 +81,7 @@ def run(names: Sequence[str], root: Path, *, evaluate: bool = False, write: bool
 
 def load_config(name: str) -> dict[str, Any]:
     """A configuration below ``train/configs``."""
-    config: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = yaml_of(CONFIGS / f"{name}.yaml")
     return config
 
 
@@ -109,7 +108,7 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     """What is known about a configuration's row; ``count``: its parameters too."""
     config = load_config(name)
     counted: dict[str, Any] = {"parameters": parameters(config)} if count else {}
-    measured = [json.loads(path.read_text(encoding="utf-8")) for path in result_files(root / config["out"])]
+    measured = [json_of(path) for path in result_files(root / config["out"])]
     if measured:
         first = measured[0]
         text = f"{first['samples']:,} samples, {first['data']}, {first['device']}, {first['precision']}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from posemo_ros.errors import InputError
+from posemo_ros.text_files import json_of
 
 KINDS = {
     "actions": ("per_action", "action"),
@@ -28,7 +28,7 @@ def tables(run: Path, kinds: Sequence[str]) -> list[str]:
     """
     path = run / "test.json"
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = json_of(path)
     except (OSError, ValueError) as error:
         expected = "the results of `python -m train test` on a lifter's run"
         raise InputError(f"{path}: expected {expected} ({error})") from error

@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from posemo_ros.errors import InputError, PosemoError
+from posemo_ros.text_files import yaml_of
 from train.data.modules import Data
 from train.models.zoo import Entry
 
@@ -149,7 +150,7 @@ def prepare(config: Path, *options: str) -> Cli:
     words = [f"--trainer.{name}={value}" for name, value in here.items()]
     words += ["--trainer.precision=32-true", "--model.init_args.weights=null", *options]
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = yaml_of(config)
         plain = {name: value for name, value in content.items() if name not in OF_COMMANDS}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / config.name
@@ -157,7 +158,7 @@ def prepare(config: Path, *options: str) -> Cli:
             return run(["--config", str(path), *words], start=False)
     except PosemoError:
         raise
-    except (OSError, ValueError, AttributeError, yaml.YAMLError, SystemExit) as error:
+    except (OSError, ValueError, AttributeError, SystemExit) as error:
         raise InputError(f"{config}: expected the configuration of a run ({_short(error)})") from error
 
 
