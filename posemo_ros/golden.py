@@ -57,7 +57,7 @@ class Golden:
 
     def feeds(self, session: Session) -> list[Feeds]:
         """What the network itself is given, in order."""
-        tap = _Tap(session)
+        tap = Tap(session)
         self.ask(tap)
         return tap.feeds
 
@@ -85,7 +85,7 @@ def golden_for(spec: TaskSpec) -> Golden:
     return Golden(lambda session: _features(session, spec), _features_differ, _features_differ)
 
 
-class _Tap(SessionLike):
+class Tap(SessionLike):
     """Runs a session and keeps what it was fed."""
 
     def __init__(self, session: Session) -> None:
@@ -94,6 +94,7 @@ class _Tap(SessionLike):
         self.feeds: list[Feeds] = []
 
     def run(self, feeds: Feeds) -> Outputs:
+        """See ``Session``."""
         self.feeds.append({name: array.copy() for name, array in feeds.items()})
         return self._session.run(feeds)
 

@@ -1,8 +1,8 @@
 """Puts figures from docs/bench into the speed pages: ``python tools/performance.py``.
 
-The JSON files there were written by ``posemo bench --json``, ``tools/transport.py`` and ``posemo
-evaluate latency --json``; nothing in the pages' tables is typed. A page has blocks like these, and
-what stands between the two lines is written anew::
+The JSON files there were written by ``posemo bench --json``, ``tools/transport.py``, ``tools/latency.py``
+and ``posemo evaluate latency --json``; nothing in the pages' tables is typed. A page has blocks like these,
+and what stands between the two lines is written anew::
 
     <!-- default.json crowds -->
     <!-- end -->
@@ -223,6 +223,28 @@ def transport(report: Report) -> str:
     return rows([*columns, "of it unpacking"], body)
 
 
+def camera_to_emotion(report: Report) -> str:
+    """From an image's stamp to the message with the emotions; on what, and when."""
+    facts = report["machine"]
+    body = [
+        [
+            run["image"],
+            f"{run['rate_hz']:g} Hz" if run["rate_hz"] else "one by one",
+            f"{run['answered']} of {run['sent']}",
+            run["people"],
+            run["ms_median"],
+            run["ms_p95"],
+            run["ms_max"],
+            run["load_before"],
+        ]
+        for run in report["runs"]
+    ]
+    columns = ["image", "rate", "answered", "people", "ms, median", "p95", "max", "load before"]
+    chosen = f" Parameters: `{'`, `'.join(report['parameters'])}`." if report["parameters"] else ""
+    head = f"{facts['cpu']}, {facts['cores']} cores, {facts['rmw']}; {report['date']}.{chosen}"
+    return f"{head}\n\n{rows(columns, body)}"
+
+
 def latency(report: Report) -> str:
     """Delays of recordings."""
     found = report["results"]
@@ -244,6 +266,7 @@ WHAT: Mapping[str, Callable[[Report], str]] = {
         memory,
         picture,
         transport,
+        camera_to_emotion,
         latency,
     )
 }

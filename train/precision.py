@@ -5,6 +5,9 @@ Both precisions answer for the same people, who chose nothing (the reporting hal
 what float32 on the CPU reaches: (AP32 - AP) / AP32, or (MPJPE - MPJPE32) / MPJPE32; below 0
 where the lower precision is better by chance. Keypoint networks are judged on all people of the
 sets together, lifters on their worst set.
+
+bfloat16 is the runtime's own way to compute a float32 file. 8 bits need a file of their own: it is made
+here, calibrated on people that the networks are trained on, measured, and thrown away.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +24,11 @@ from pathlib import Path
 import numpy as np
 
 from posemo_ros.detect.detector import Detector
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, PosemoError
 from posemo_ros.evaluate.clips import read_clips
 from posemo_ros.evaluate.film import Noise
 from posemo_ros.evaluate.lift import errors, lift, shoot
+from posemo_ros.golden import Tap
 from posemo_ros.inference.manifest import (
     DetectSpec,
     KeypointSpec,
@@ -42,8 +48,11 @@ from train.data import lspet
 from train.data.keypoint_protocol import by_group
 from train.data.people import Person, by_photo
 from train.data.starter_people import half, read_coco, read_fixtures
+from train.export import to_int8
 
-RUNTIMES = {"bf16": "openvino-bf16"}  # precision -> runtime that computes in it
+RUNTIMES = {"bf16": "openvino-bf16", "int8": "openvino"}  # precision -> runtime that computes in it
+CALIBRATED_ON = 200  # people
+TIMED = 15  # runs of each, in turn
 SPORT_EVERY = 2
 EVERYBODY = "everybody"
 BATCH = 4  # people at once: a runtime may be wrong for several only
@@ -79,24 +88,92 @@ class Loss:
         )
 
 
-def losses(store: ModelStore, name: str, precision: str, data: Path) -> list[Loss]:
-    """Every figure of a network in float32 and in a lower precision.
+@dataclass(frozen=True)
+class Cost:
+    """What a network loses in a lower precision, and what it saves.
+
+    Attributes:
+        losses: Every figure in both precisions.
+        cpu_ms: Way of running -> CPU milliseconds of one run (all cores together), median of runs in turn.
+    """
+
+    losses: list[Loss]
+    cpu_ms: dict[str, float]
+
+
+def cost(store: ModelStore, name: str, precision: str, data: Path, *, runtime: str = "") -> Cost:
+    """What a network loses and saves in a lower precision, beside float32 and bfloat16.
 
     Args:
         store, name: Of the network.
         precision: One of ``RUNTIMES``.
         data: The development data.
+        runtime: What computes in it; empty: that of ``RUNTIMES``.
 
     Raises:
         InputError: Nothing is known to measure this kind of network with.
         ModelError: The runtime is not here or cannot load the network.
     """
-    entry = store.spec(name)
-    given, lower = (_figures(entry, session, data) for session in _sessions(store, name, precision))
-    return [
-        Loss(people, figure, samples, value, lower[people, figure][1])
-        for (people, figure), (samples, value) in given.items()
-    ]
+    entry, shapes = store.spec(name), input_shapes(store.spec(name).spec)
+    runtime = runtime or RUNTIMES[precision]
+    with tempfile.TemporaryDirectory() as folder:
+        path = store.path(name)
+        exact = open_session(path, runtime=REFERENCE, threads=1, shapes=shapes)
+        lower = path
+        if precision == "int8":
+            lower = Path(folder) / f"{name}-int8.onnx"
+            to_int8(path, lower, calibration(entry, exact, data))
+        session = open_session(lower, runtime=runtime, threads=1, shapes=shapes)
+        given, found = (_figures(entry, one, data) for one in (exact, session))
+        timed = {f"fp32 {REFERENCE}": exact, f"{precision} {runtime}": session}
+        if runtime != RUNTIMES["bf16"]:
+            with contextlib.suppress(PosemoError):  # not on this processor
+                other = open_session(path, runtime=RUNTIMES["bf16"], threads=1, shapes=shapes)
+                timed[f"bf16 {RUNTIMES['bf16']}"] = other
+        speed = _cpu_ms(timed)
+    return Cost(
+        [
+            Loss(people, figure, samples, value, found[people, figure][1])
+            for (people, figure), (samples, value) in given.items()
+        ],
+        speed,
+    )
+
+
+def calibration(entry: ModelSpec, session: Session, data: Path) -> dict[str, Floats]:
+    """Input name -> (n, ...) what a network for photos is given of people that networks are trained on.
+
+    Raises:
+        InputError: It is no network for photos.
+    """
+    people, tap = read_coco(data, "train"), Tap(session)
+    people = [people[i] for i in np.linspace(0, len(people) - 1, CALIBRATED_ON).astype(int)]
+    if isinstance(entry.spec, KeypointSpec):
+        station = KeypointEstimator(tap, entry.spec)
+        for person in people:
+            station.estimate(Frame(person.photo.pixels()), person.box[None])
+    elif isinstance(entry.spec, DetectSpec):
+        detector = Detector(tap, entry.spec, score_threshold=0.5)
+        for person in people:
+            detector.candidates(Frame(person.photo.pixels()))
+    else:
+        raise InputError(f"{entry.name}: 8 bits are for detectors and keypoint networks, which see photos")
+    return {n: np.concatenate([np.asarray(f[n], np.float32) for f in tap.feeds]) for n in tap.feeds[0]}
+
+
+def _cpu_ms(sessions: Mapping[str, Session]) -> dict[str, float]:
+    rng = np.random.default_rng(0)
+    spent: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(TIMED):
+        for name, session in sessions.items():
+            feeds = {
+                one.name: rng.normal(size=[max(int(n), 1) for n in one.shape]).astype(np.float32)
+                for one in session.inputs
+            }
+            before = time.process_time()
+            session.run(feeds)
+            spent[name].append(1e3 * (time.process_time() - before))
+    return {name: round(float(np.median(times)), 2) for name, times in spent.items()}
 
 
 def stated(found: Sequence[Loss]) -> float:
@@ -106,11 +183,6 @@ def stated(found: Sequence[Loss]) -> float:
     """
     together = [one for one in found if one.people == EVERYBODY]
     return round(max(one.relative for one in together or found), 4)
-
-
-def _sessions(store: ModelStore, name: str, precision: str) -> list[Session]:
-    path, shapes = store.path(name), input_shapes(store.spec(name).spec)
-    return [open_session(path, runtime=r, threads=1, shapes=shapes) for r in (REFERENCE, RUNTIMES[precision])]
 
 
 Figures = Mapping[tuple[str, str], tuple[int, float]]  # set and figure -> samples, value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,8 +13,12 @@ pytest.importorskip("pycocotools")
 
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import load_manifest
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.inference.store import ModelStore
 from posemo_ros.tuning import MAX_LOSS
+from train import precision
 from train.cli import main
+from train.data.people import Person, Photo
 from train.precision import EVERYBODY, Loss, box_ap, stated, write_loss
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +64,33 @@ def test_a_loss_of_an_unknown_entry_is_refused(tmp_path: Path) -> None:
     manifest.write_text("models: {}\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected an entry 'posemo-lifter'"):
         write_loss(manifest, "posemo-lifter", "bf16", 0.001)
+
+
+def test_8_bits_are_calibrated_on_people_to_train_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many inputs as people, prepared as the stations prepare them; the others are not for photos."""
+    asked = []
+
+    def read_coco(data: Path, part: str) -> list[Person]:
+        asked.append(part)
+        photo = Photo("p", cv2.imencode(".png", np.full((60, 40, 3), 90, np.uint8))[1].tobytes())
+        box, none = np.array([5, 5, 35, 55], np.float32), np.zeros((0, 2), np.float32)
+        nobody = np.zeros((17, 3), np.float32)
+        return 5 * [Person(photo, box, nobody, 1.0, np.ones(17, bool), none, 1, 1, "train")]
+
+    monkeypatch.setattr(precision, "read_coco", read_coco)
+    monkeypatch.setattr(precision, "CALIBRATED_ON", 3)
+    store = ModelStore()
+    for name in ("posemo-detector", "posemo-keypoints-fast"):
+        entry = store.spec(name)
+        session = open_session(store.path(name), threads=1)
+        (found,) = precision.calibration(entry, session, DATA).values()
+        size = entry.spec.input
+        assert found.shape == (3, 3, size.height, size.width)
+        assert np.ptp(found) > 0
+    assert asked == ["train", "train"]
+    name = "posemo-lifter"
+    with pytest.raises(InputError, match="8 bits are for detectors and keypoint networks"):
+        precision.calibration(store.spec(name), open_session(store.path(name), threads=1), DATA)
 
 
 def test_small_networks_have_nothing_to_gain(capsys: pytest.CaptureFixture[str]) -> None:
