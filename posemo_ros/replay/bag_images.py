@@ -55,7 +55,8 @@ class ImageReader:
         Raises:
             InputError: It cannot be decoded.
         """
-        stamp = stamp_of(message) or -otherwise_ns
+        stamp = stamp_of(message)
+        stamp = stamp if stamp > 0 else -otherwise_ns
         frame_id = str(getattr(getattr(message, "header", message), "frame_id", ""))
         codec = _codec(message, kind)
         if codec:

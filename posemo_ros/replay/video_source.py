@@ -52,6 +52,9 @@ class VideoSource(Source):
             self._stated = int(stream.frames)
             self.length = self._stated or None
             self._duration_s = _duration_s(container, stream)
+            if len(films := films_of(container)) > 1:
+                size = f"{stream.width} x {stream.height}"
+                self.note(f"{len(films)} films in the file: that of {size} is read, as players show it")
         stated = stated if 0 < stated <= 1000 else 0.0
         self.rate_hz = choice.rate_hz or stated or FALLBACK_RATE_HZ
         self.time = (
@@ -236,18 +239,19 @@ def _help_for(path: str) -> str:
 
 
 def video_stream(container: Any, path: str) -> Any:
-    """The first stream that is a film and no cover picture, ready to decode.
+    """The stream that players show, never a cover picture, ready to decode.
 
     Raises:
         InputError: There is none, or nobody can decode it.
     """
-    streams = [s for s in container.streams.video if not s.disposition & type(s.disposition).attached_pic]
+    streams = films_of(container)
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise InputError(
             f"tried {path!r} as a video: it has no images, only {kinds}; accepted are {ACCEPTED}"
         )
-    stream = streams[0]
+    best = container.streams.best("video")
+    stream = best if best in streams else streams[0]
     if stream.codec_context is None:
         raise InputError(
             f"tried {path!r} as a video: this FFmpeg has no decoder for it; convert it, e.g. with "
@@ -257,8 +261,20 @@ def video_stream(container: Any, path: str) -> Any:
     return stream
 
 
+def films_of(container: Any) -> list[Any]:
+    """Streams of images that are no cover pictures."""
+    return [s for s in container.streams.video if not s.disposition & type(s.disposition).attached_pic]
+
+
 def _duration_s(container: Any, stream: Any) -> float:
     """As stated; 0 when unknown, or when sound may be what lasts so long."""
+    stated_s = _stated_s(container, stream)
+    if stated_s and stream.start_time and "matroska" in container.format.name:
+        stated_s -= float(stream.start_time * stream.time_base)  # Matroska states when the last image ends
+    return max(0.0, stated_s)
+
+
+def _stated_s(container: Any, stream: Any) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     text = stream.metadata.get("DURATION", "")

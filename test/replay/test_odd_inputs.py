@@ -23,7 +23,7 @@ from posemo_ros.replay.choice import Choice
 from posemo_ros.replay.source import Source
 from posemo_ros.replay.sources import open_source
 
-from .makers import PERIOD, START, images_at, jpeg_image, picture, write_bag
+from .makers import PERIOD, START, film, images_at, jpeg_image, lost, picture, write_bag
 from .test_run import manifest, tiny  # noqa: F401  (fixtures)
 
 COUNT = 6
@@ -143,6 +143,33 @@ class TestVideos:
         assert len(frames) == COUNT
         square = frames[1].image[10:22, 10:22].mean()
         assert square > 245  # white stays white, whatever the depth
+
+    def test_a_film_that_begins_late_lacks_nothing(self, tmp_path: Path) -> None:
+        """As browsers and live recorders write them: the clock runs on from before the recording."""
+        times = [36_000_000 + 40 * n for n in range(5)]
+        source = open_source(film(tmp_path / "a.webm", [picture(n) for n in range(5)], times))
+        assert [f.stamp_ns for f in source] == [40_000_000 * n for n in range(5)]
+        assert lost(source) == {}
+
+    def test_of_several_films_the_one_that_players_show(self, tmp_path: Path) -> None:
+        """A preview of one large picture stands before the film, and is not marked as a cover."""
+        path = tmp_path / "a.mkv"
+        with av.open(str(path), "w") as container:
+            preview, track = (
+                container.add_stream("mjpeg", rate=1),
+                container.add_stream("libvpx-vp9", rate=25),
+            )
+            preview.width, preview.height, preview.pix_fmt = 320, 240, "yuvj420p"
+            track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+            container.mux(preview.encode(av.VideoFrame.from_ndarray(picture(0, 320, 240), format="bgr24")))
+            for n in range(12):
+                container.mux(track.encode(av.VideoFrame.from_ndarray(picture(n), format="bgr24")))
+            for stream in (preview, track):
+                container.mux(stream.encode())
+        source = open_source(path)
+        assert {f.image.shape for f in source} == {(48, 64, 3)}
+        assert source.length is None or source.length > 1
+        assert any("2 films in the file: that of 64 x 48 is read" in note for note in source.notes)
 
     def test_an_avi_without_its_index(self, tmp_path: Path) -> None:
         path = by_ffmpeg(tmp_path / "a.avi", "mjpeg", "yuvj420p")

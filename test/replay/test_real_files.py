@@ -60,6 +60,13 @@ class TestTime:
         with pytest.raises(InputError, match="rate: .*images per second"):
             Choice(rate_hz=rate)
 
+    def test_a_stamp_before_1970_is_none(self, tmp_path: Path) -> None:
+        """Clocks that were subtracted; they must not run backwards."""
+        bag = write_bag(tmp_path / "bag", images_at([-2 * 10**9 + n * PERIOD for n in range(5)]))
+        source = open_source(bag)
+        assert [f.stamp_ns for f in source] == [START + n * PERIOD for n in range(5)]
+        assert any("5 images have no stamp" in note for note in source.notes)
+
     def test_no_stamp_takes_the_time_of_recording_and_says_so(self, tmp_path: Path) -> None:
         source = open_source(write_bag(tmp_path / "bag", images_at([0, 0, 0])))
         assert [f.stamp_ns for f in source] == [START, START + PERIOD, START + 2 * PERIOD]
