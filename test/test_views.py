@@ -73,3 +73,18 @@ def test_foxglove_plots_numbers_that_exist():
     definition = (ROOT / "msg" / "Statistics.msg").read_text(encoding="utf-8")
     assert fields
     assert fields <= set(re.findall(r"^\S+ (\w+)$", definition, flags=re.MULTILINE))
+
+
+def test_foxglove_looks_from_behind_the_camera():
+    """Its 3D panel turns the camera by Rz(-thetaOffset) Rx(phi); it looks along -z, and its y is up."""
+    panels = json.loads((ROOT / "config" / "foxglove_layout.json").read_text(encoding="utf-8"))["configById"]
+    view = panels["3D!skeletons"]
+    state = view["cameraState"]
+    turned = Rotation.from_euler("ZX", [-state["thetaOffset"], state["phi"]], degrees=True)
+    right, up, back = turned.apply(np.eye(3))
+    assert view["followTf"] == "camera_optical_frame"
+    np.testing.assert_allclose(right, [1, 0, 0], atol=1e-9)
+    assert up[1] < -0.9, "the optical frame's y points down"
+    eye = np.array(state["targetOffset"]) + state["distance"] * back
+    assert eye[2] < -1, "the eye is behind the camera"
+    assert -2 < eye[1] < -0.5, "a little from above"

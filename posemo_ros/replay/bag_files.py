@@ -292,8 +292,14 @@ class _Types:
             if not text:
                 raise InputError(f"the bag has no definition of its type {topic.kind}")
             store = get_typestore(Stores.ROS1_NOETIC if topic.encoding == "ros1" else Stores.ROS2_JAZZY)
-            found = get_types_from_msg(text, topic.kind)
-            store.register({k: v for k, v in found.items() if k not in store.fielddefs})
+            try:
+                found = get_types_from_msg(text, topic.kind)
+                store.register({k: v for k, v in found.items() if k not in store.fielddefs})
+            except Exception as error:  # damaged: rosbags raises what its parser raises
+                if topic.kind not in base.fielddefs:
+                    why = _first_line(error)
+                    raise InputError(f"the bag's definition of {topic.kind} cannot be read: {why}") from error
+                store = base
             self._learnt[topic.kind] = store
         return self._learnt[topic.kind]
 

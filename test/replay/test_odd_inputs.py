@@ -19,9 +19,14 @@ from PIL import Image
 from posemo_ros import cli
 from posemo_ros.errors import InputError
 from posemo_ros.losses import printable
+from posemo_ros.replay.bag_files import _Types
+from posemo_ros.replay.bag_topic import Topic
 from posemo_ros.replay.choice import Choice
 from posemo_ros.replay.source import Source
 from posemo_ros.replay.sources import open_source
+from posemo_ros.replay.typestore import MAKE, typestore
+from posemo_ros.settings import Models
+from posemo_ros.types import Emotions, View
 
 from .makers import PERIOD, START, film, images_at, jpeg_image, lost, picture, write_bag
 from .test_run import manifest, tiny  # noqa: F401  (fixtures)
@@ -249,3 +254,26 @@ def test_a_name_that_is_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[st
         capsys.readouterr().out.encode("utf-8")
     text = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
     assert "<h1>posemo_ros: bad��name.png</h1>" in text
+
+
+class TestDamagedDefinitions:
+    """Of a type, in the bag (found by ``tools/fuzz.py bags --seed 1``: 69, 142, 414)."""
+
+    DAMAGE = (
+        "string detector_model\n\x95\x00 float64 z",
+        "float64 \x00\x00",
+        "= = =",
+        "Nowhere/Nothing thing",
+    )
+
+    @pytest.mark.parametrize("text", DAMAGE)
+    def test_of_our_own_messages_are_replaced_by_ours(self, text: str) -> None:
+        kind = "posemo_msgs/msg/EmotionArray"
+        message = MAKE.emotions(Emotions(view=View(7, "eye", None, 64, 48)), Models())
+        raw = bytes(typestore().serialize_cdr(message, kind))
+        assert _Types().read(Topic("/emotions", kind, 1, "cdr", text), raw).header.frame_id == "eye"
+
+    @pytest.mark.parametrize("text", DAMAGE)
+    def test_of_others_are_said(self, text: str) -> None:
+        with pytest.raises(InputError, match="definition of foreign_msgs/msg/Image cannot be read"):
+            _Types().read(Topic("/image", "foreign_msgs/msg/Image", 1, "cdr", text), bytes(40))
