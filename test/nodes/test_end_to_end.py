@@ -27,6 +27,7 @@ from posemo_ros.nodes.parameters import PipelineParameters, models_of
 from posemo_ros.pipeline import Pipeline, Settings
 from posemo_ros.replay.sources import open_source
 
+from ..conftest import own_domain
 from ..replay.makers import raw_image, write_bag
 from .tiny_models import parameters
 
@@ -171,12 +172,28 @@ def offline(manifest: Path, clip: Path) -> list[tuple[Any, Any, Any]]:
     return [(s.people, s.skeletons, s.emotions) for s in steps]
 
 
-@pytest.mark.parametrize("stations", [("pipeline",), STATIONS], ids=["single", "stations"])
-def test_every_frame_gives_the_numbers_of_the_core(
-    nodes: Nodes, clip: Path, tiny_manifest: Path, tmp_path: Path, stations: tuple[str, ...]
-):
-    play(nodes, clip, stations, tmp_path / "results.mcap")
-    messages = read(tmp_path / "results.mcap")
+@pytest.fixture(scope="module", params=[("pipeline",), STATIONS], ids=["single", "stations"])
+def played(
+    request: pytest.FixtureRequest, clip: Path, tiny_manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The recording of the clip, for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("played")
+    with own_domain() as domain, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(domain))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        made = Nodes(folder, tiny_manifest)
+        try:
+            play(made, clip, request.param, folder / "results.mcap")
+        finally:
+            made.kill()
+    return folder / "results.mcap"
+
+
+single = pytest.mark.parametrize("played", [("pipeline",)], indirect=True, ids=["single"])
+
+
+def test_every_frame_gives_the_numbers_of_the_core(played: Path, clip: Path, tiny_manifest: Path):
+    messages = read(played)
     images = [(m.header.stamp, m.header.frame_id) for m in messages["/camera/image_raw"]]
     assert len(images) == FRAMES
     assert len(messages["/camera/camera_info"]) == FRAMES
@@ -207,9 +224,9 @@ def test_a_bag_keeps_its_time_and_gives_the_numbers_of_the_core(
     assert_equal_results(results(messages), offline(tiny_manifest, bag))
 
 
-def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
-    play(nodes, clip, ("pipeline",), tmp_path / "results.mcap")
-    statuses = [s for m in read(tmp_path / "results.mcap")["/diagnostics"] for s in m.status]
+@single
+def test_diagnostics_say_what_runs(played: Path):
+    statuses = [s for m in read(played)["/diagnostics"] for s in m.status]
     assert {s.name for s in statuses} >= {"/posemo/pipeline", "/posemo/recorder", "/camera/camera"}
     values = [{v.key: v.value for v in s.values} for s in statuses if s.name == "/posemo/pipeline"]
     assert values[-1]["detector model"] == "tiny-detector (onnxruntime, fp32)"
@@ -218,10 +235,10 @@ def test_diagnostics_say_what_runs(nodes: Nodes, clip: Path, tmp_path: Path):
     assert {"detector [ms]", "keypoints [ms]", "lifter [ms]", "emotion [ms]"} <= set().union(*busy)
 
 
-def test_the_bag_is_one_file_that_explains_its_own_types(nodes: Nodes, clip: Path, tmp_path: Path):
-    play(nodes, clip, ("pipeline",), tmp_path / "results.mcap")
-    assert not list(tmp_path.glob("*.part"))
-    with AnyReader([tmp_path / "results.mcap"]) as reader:
+@single
+def test_the_bag_is_one_file_that_explains_its_own_types(played: Path):
+    assert not list(played.parent.glob("*.part"))
+    with AnyReader([played]) as reader:
         definitions = {c.topic: c.msgdef.data for c in reader.connections}
     assert "Keypoint2D[17] keypoints" in definitions["/posemo/people"]
 
