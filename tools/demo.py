@@ -24,8 +24,10 @@ RESULTS = ("report.html", "results.mcap", "overlay.mp4", "overview.png", "summar
 CHOICES = ("none", "blur", "skeleton")  # as posemo_ros.draw.privacy has them
 RECORDED = ("people", "skeletons", "emotions", "markers", "overlay/compressed")
 FINISHED_WITH_LOSSES = 3  # as posemo_ros.losses has it
-START_S = 60.0
-STOP_S = 15.0
+START_S = (
+    600.0  # the first tuning on a slow machine takes minutes; a node that fails ends, and is noticed at once
+)
+STOP_S = 120.0
 
 
 class DemoError(Exception):
@@ -51,6 +53,7 @@ def main() -> int:
         args.preset = str(Path(args.preset).resolve())
     prepare(args.out)
     try:
+        try_source(args)
         with Processes(args.out / "logs", environment()) as processes:
             record(processes, args)
         return report(args)
@@ -67,6 +70,29 @@ def prepare(out: Path) -> None:
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
     (out / "results.mcap.part").unlink(missing_ok=True)
+
+
+def is_endless(source: str) -> bool:
+    """Whether it is a camera or a stream."""
+    return source.isdecimal() or "://" in source
+
+
+def try_source(args: argparse.Namespace) -> None:
+    """Open what is to be played, so that nothing is started for what cannot be read.
+
+    Raises:
+        DemoError: It cannot be read; says why.
+    """
+    from posemo_ros.errors import PosemoError
+    from posemo_ros.replay.choice import Choice
+    from posemo_ros.replay.sources import open_source
+
+    if is_endless(args.source):
+        return
+    try:
+        open_source(args.source, Choice(args.rate or None, args.topic, args.camera_info)).close()
+    except PosemoError as error:
+        raise DemoError(str(error)) from error
 
 
 def environment() -> dict[str, str]:
@@ -106,8 +132,7 @@ def record(processes: Processes, args: argparse.Namespace) -> None:
         *("-p", f"lockstep_topics:=[{', '.join('/posemo/' + name for name in recorded)}]"),
         shown=True,
     )
-    endless = args.source.isdecimal() or "://" in args.source
-    limit_s = args.seconds if endless else None
+    limit_s = args.seconds if is_endless(args.source) else None
     processes.wait_for("camera", limit_s)
     # Each passes on what it still has before it ends, so the one that writes is last.
     for name in ("pipeline", "markers", "recorder"):
