@@ -31,12 +31,11 @@ from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.nodes.base import AGAIN
 from posemo_ros.nodes.launch_ending import Ending, existing_file
 from posemo_ros.nodes.parameters import NODES
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
 from posemo_ros.presets import load_preset, preset_files
 from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SKELETONS
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
-# Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 YES_NO = ["true", "false"]
 MODELS = {
     "detector": "Person detector",
@@ -194,9 +193,9 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     entities: list[LaunchDescriptionEntity] = [*ARGUMENTS]
-    if not any(name in os.environ for name in PROFILES):
+    if not any(name in os.environ for name in PROFILE_VARIABLES):
         profile = str(SHARE / "config" / "fastdds.xml")
-        entities += [SetEnvironmentVariable(name, profile) for name in PROFILES]
+        entities += [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
     return LaunchDescription([*entities, OpaqueFunction(function=start)])
 
 

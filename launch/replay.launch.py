@@ -32,9 +32,9 @@ from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.nodes.launch_ending import Ending, OnExit, existing_file
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
 YES_NO = ["true", "false"]
 
@@ -78,9 +78,9 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     entities: list[LaunchDescriptionEntity] = [*ARGUMENTS]
-    if not any(name in os.environ for name in PROFILES):
+    if not any(name in os.environ for name in PROFILE_VARIABLES):
         profile = str(SHARE / "config" / "fastdds.xml")
-        entities += [SetEnvironmentVariable(name, profile) for name in PROFILES]
+        entities += [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
     return LaunchDescription([*entities, OpaqueFunction(function=start)])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
+# Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later) look at one each.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 # A camera and one node that takes its images.
 PROCESSES = 2
