@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,8 @@ from train.tables.command import load_config
 from train.tables.papers import TABLES
 from train.tasks.callbacks import draw_confusion
 from train.tasks.fusion import Fusion
+
+from .tasks.runs import command
 
 
 def test_equation_6_puts_sam_into_the_mlp() -> None:
@@ -150,6 +153,27 @@ def test_baselines_see_the_images_of_the_clips(tmp_path: Path) -> None:
     (tmp_path / "empty.avi").write_bytes(b"")
     with pytest.raises(InputError, match="no image can be read"):
         read_small(tmp_path / "empty.avi")
+
+
+@pytest.mark.usefixtures("timm")
+def test_baselines_learn_and_are_tested(tmp_path: Path) -> None:
+    """The shipped configuration, through the commands; only timm's networks are stand-ins."""
+    for split, actor in (("train", "a"), ("val", "b"), ("test", "c")):
+        for emotion in ("happy", "sad"):
+            _film(tmp_path / split / emotion / f"{actor}_{emotion}.avi", list(range(0, 240, 8)))
+    rows = [f"{actor}_{emotion},{actor}" for actor in "abc" for emotion in ("happy", "sad")]
+    (tmp_path / "actors.csv").write_text("\n".join(["clip,actor", *rows]) + "\n")
+    config = load_config("moemo_baselines/resnet50") | {"out": str(tmp_path / "run")}
+    config["model"]["init_args"]["options"] |= {"images": 2, "pretrained": False}
+    config["data"]["init_args"] |= {"folder": str(tmp_path), "batch": 2, "workers": 0}
+    config["trainer"] |= {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False}
+    command(config, tmp_path / "c.yaml")
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="test")
+    result = json.loads((tmp_path / "run/test.json").read_text())
+    assert result["samples"] == 2
+    assert np.sum(result["confusion"]) == 2
+    assert (tmp_path / "run/confusion.png").exists()
 
 
 def _moemo(folder: Path, split: str, emotion: str, name: str) -> None:

@@ -78,7 +78,8 @@ class Fusion(Task):
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Keep the answers, and descriptors, which are few."""
-        few = {"descriptors": batch["movement"]} if batch["movement"].ndim == 2 else {}
+        movement = batch.get("movement")  # baselines see images alone
+        few = {"descriptors": movement} if movement is not None and movement.ndim == 2 else {}
         few |= {"target": batch["target"]} if "target" in batch else {}
         self.keep(index=batch["index"], logits=self.logits(batch).float(), label=batch["label"], **few)
 
