@@ -198,7 +198,7 @@ def child(options: argparse.Namespace) -> int:
     make, use = KINDS[options.kind]
     numbers = itertools.count(options.first) if options.only is None else [options.only]
     for number in numbers:
-        (options.out / "number").write_text(str(number))
+        _note(options.out, number)
         path = options.out / "now"
         shutil.rmtree(path, ignore_errors=True)
         try:
@@ -206,6 +206,11 @@ def child(options: argparse.Namespace) -> int:
         except Exception:
             keep(options.out, number, traceback.format_exc())
     return 0
+
+
+def _note(out: Path, number: int) -> None:
+    (out / "number.part").write_text(str(number))
+    (out / "number.part").replace(out / "number")  # whole at any time: the child may be killed here
 
 
 def keep(out: Path, number: int, why: str) -> None:
@@ -232,7 +237,7 @@ def _watch(options: argparse.Namespace, first: int, end: float) -> int:
     words = [sys.executable, __file__, options.kind, "--seed", str(options.seed), "--out", str(options.out)]
     running = subprocess.Popen([*words, "--first", str(first)], stderr=subprocess.DEVNULL)
     progress = options.out / "number"
-    progress.write_text(str(first))
+    _note(options.out, first)
     while running.poll() is None and time.monotonic() < end:
         time.sleep(0.5)
         if time.time() - progress.stat().st_mtime > HANGS_S:

@@ -78,3 +78,10 @@ def describe_publishers(node: Node, topic: str) -> str:
 def describe(profile: QoSProfile) -> str:
     """``reliable, volatile``."""
     return f"{profile.reliability.name.lower()}, {profile.durability.name.lower()}"
+
+
+def describe_own(node: Node, topic: str) -> str:
+    """What a node's own subscription asks for, overrides included."""
+    own = (node.get_name(), node.get_namespace())
+    found = node.get_subscriptions_info_by_topic(topic)
+    return next((describe(e.qos_profile) for e in found if (e.node_name, e.node_namespace) == own), "nothing")

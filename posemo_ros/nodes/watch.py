@@ -122,7 +122,7 @@ class TopicWatch:
                 # A scene may be encoded once in minutes: its encoder knows whether that is right.
                 well = not self._required and cause.of_well
                 return None if well else Silence(cause.level, f"{text}: {cause.text}")
-        wanted = qos.describe(qos.newest())
+        wanted = qos.describe_own(self._node, self.topic)
         hint = self._hint()
         return Silence(
             ERROR,

@@ -288,7 +288,7 @@ def test_silent_camera_is_named_and_its_return_clears_the_problem(bench: Bench, 
 
 
 def test_incompatible_quality_is_logged_with_both_sides(bench: Bench, tiny_manifest: Path, capfd):
-    values = parameters(tiny_manifest, "pipeline")
+    values = parameters(tiny_manifest, "pipeline") | {"stall_s": 0.5}
     node = bench.up(
         PipelineNode, **values, **{"qos_overrides./image_raw.subscription.reliability": "reliable"}
     )
@@ -304,6 +304,8 @@ def test_incompatible_quality_is_logged_with_both_sides(bench: Bench, tiny_manif
     text = "".join(said)
     assert "this node asks for reliable" in text
     assert "/world (sensor_msgs/msg/Image, best_effort" in text
+    bench.until(lambda: "no message on /image_raw" in problems(node)[1], "that nothing comes")
+    assert "this node asks for best_effort" not in problems(node)[1]
     assert node.state == "active"
 
 
