@@ -33,4 +33,10 @@ def main() -> int:
     name = Path(sys.argv[0]).name
     module = importlib.import_module(f".{name}", __package__)
     kind = getattr(module, f"{name.title().replace('_', '')}Node")
-    return int(importlib.import_module(".run", __package__).run(kind))
+    try:
+        return int(importlib.import_module(".run", __package__).run(kind))
+    finally:
+        # All is done, but on a busy machine Python needs seconds to take itself down, and sets what it
+        # catches back to "die". A launch that loses patience would make that an exit code of -15.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
