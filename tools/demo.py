@@ -54,6 +54,8 @@ def main() -> int:
     prepare(args.out)
     try:
         try_source(args)
+        if args.preset:
+            say_note(args.preset)
         with Processes(args.out / "logs", environment()) as processes:
             record(processes, args)
         return report(args)
@@ -62,6 +64,23 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def say_note(preset: str) -> None:
+    """What a preset's user should know, such as that its networks are weak; the nodes say it to their logs.
+
+    Raises:
+        DemoError: There is no such preset.
+    """
+    from posemo_ros.errors import PosemoError
+    from posemo_ros.presets import load_preset
+
+    try:
+        note = load_preset(preset).note
+    except PosemoError as error:
+        raise DemoError(str(error)) from error
+    if note:
+        print(f"==> preset {preset}: {note}", flush=True)
 
 
 def prepare(out: Path) -> None:
