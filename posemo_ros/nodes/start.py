@@ -23,6 +23,15 @@ def catch_signals() -> None:
         signal.signal(number, _ask)
 
 
+def ignore_signals() -> None:
+    """All is done, but on a busy machine Python needs seconds to take itself down.
+
+    It then sets what it caught back to "die"; a launch that loses patience would get an exit code of -15.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _ask(*_: object) -> None:
     asked_to_end.set()
 
@@ -36,7 +45,4 @@ def main() -> int:
     try:
         return int(importlib.import_module(".run", __package__).run(kind))
     finally:
-        # All is done, but on a busy machine Python needs seconds to take itself down, and sets what it
-        # catches back to "die". A launch that loses patience would make that an exit code of -15.
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
