@@ -78,8 +78,7 @@ def _demo(demo: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"demo clip ({frames['in']} images, 2 to 4 people, exact truth): people found",
             f"{truth['recall']:.0%}, {truth['id_switches']} id switches, {truth['false_persons']} too many",
-            "`make demo`"
-            + (f", OpenVINO for {' and '.join(openvino)} (after `make test`)" if openvino else ""),
+            "`make demo`" + (f", OpenVINO for {', '.join(openvino)} (after `make test`)" if openvino else ""),
         ),
         (
             "– keypoints",
