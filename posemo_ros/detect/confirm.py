@@ -17,6 +17,7 @@ BODY = 0.5  # weight of the body beside the box
 SAME_PLACE = 0.3  # IoU with a person of the frame before: that person may still be there
 SAME_BODY = 0.8  # object keypoint similarity of two answers that are one person's
 SEEN, FEWEST = 0.3, 4  # score of a joint that counts, and how many both must have, to compare bodies
+WHOLE = 2.0  # weight of all the body's joints beside the box, to tell whose body it is
 BEST = 8  # joints that say how sure a body is: half of one may be hidden
 
 
@@ -62,7 +63,7 @@ def distinct(boxes: Floats, scores: Floats, keypoints: Floats) -> NDArray[np.int
     """Indices of those whose body no better one has already, in ascending order.
 
     The keypoint network may find the person in front in the box of somebody half hidden. Better is
-    whose box and body are surer together.
+    who shows more of the body: the crop of the one in front has all of it, so that one keeps its name.
 
     Args:
         boxes: (N, 4) xyxy px.
@@ -70,8 +71,9 @@ def distinct(boxes: Floats, scores: Floats, keypoints: Floats) -> NDArray[np.int
         keypoints: (N, K, 3) x px, y px, score.
     """
     alike = body_similarity(boxes, keypoints)
+    whole = keypoints[..., 2].mean(axis=1)
     kept: list[int] = []
-    for index in np.argsort(-(scores + body_scores(keypoints)), kind="stable"):
+    for index in np.argsort(-(scores + WHOLE * whole), kind="stable"):
         if not (alike[index, kept] > SAME_BODY).any():
             kept.append(int(index))
     return np.array(sorted(kept), np.int64)

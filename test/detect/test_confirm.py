@@ -61,6 +61,15 @@ def test_one_body_in_two_boxes_is_one_person() -> None:
     assert distinct(boxes, scores, apart).tolist() == [0, 1]
 
 
+def test_who_passes_in_front_keeps_the_body() -> None:
+    """The hidden one's box is surer, but ends above the other's feet (image 185 of the demo clip)."""
+    cut, front = body(), body(2)
+    cut[0, -6:, 2] = 0.5
+    points, boxes = np.concatenate([cut, front]), np.concatenate([box(), box(2)])
+    assert body_similarity(boxes, points)[0, 1] > 0.8
+    assert distinct(boxes, np.array([0.9, 0.84], np.float32), points).tolist() == [1]
+
+
 def test_bodies_without_common_joints_are_not_compared() -> None:
     upper, lower = body(), body()
     upper[0, 9:, 2], lower[0, :9, 2] = 0, 0
