@@ -63,7 +63,8 @@ def distinct(boxes: Floats, scores: Floats, keypoints: Floats) -> NDArray[np.int
     """Indices of those whose body no better one has already, in ascending order.
 
     The keypoint network may find the person in front in the box of somebody half hidden. Better is
-    who shows more of the body: the crop of the one in front has all of it, so that one keeps its name.
+    the box that is surer and in which more of the body was seen (``WHOLE``): the one in front has all of
+    it, and so keeps the name.
 
     Args:
         boxes: (N, 4) xyxy px.

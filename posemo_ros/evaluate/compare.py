@@ -32,7 +32,7 @@ Figures = dict[str, dict[str, float]]  # clip -> name -> value
 
 
 def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
-    """Differences of two runs over the clips that both have.
+    """Differences of two runs over the clips that both have, or the one clip of each, whatever its name.
 
     Args:
         one, other: Folders of `posemo run --truth` (of one source or many), or reports of
@@ -47,6 +47,10 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
         InputError: A run cannot be read, or they have no clip or no figure in common.
     """
     first, second = read_run(one), read_run(other)
+    notes = []
+    if len(first) == len(second) == 1 and first.keys() != second.keys():
+        notes.append(f"{next(iter(first))} is compared with {next(iter(second))}, the only clips there are")
+        second = dict(zip(first, second.values(), strict=True))
     clips = [clip for clip in first if clip in second]
     if not clips:
         raise InputError(
@@ -62,7 +66,8 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
             results[name] = _compared(name, whole, seed)
     if not results:
         raise InputError(f"{one} and {other} have no figure in common; were they run with --truth?")
-    missing = sorted(set(first) ^ set(second))
+    if missing := sorted(set(first) ^ set(second)):
+        notes.append(f"left out, because only one run has them: {', '.join(missing)}")
     return Report(
         what="compare",
         samples={"clips": len(clips)},
@@ -77,7 +82,7 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
         results=results,
         tables=[_table(results)],
         plots=_plots(results),
-        notes=[f"left out, because only one run has them: {', '.join(missing)}"] if missing else [],
+        notes=notes,
     )
 
 

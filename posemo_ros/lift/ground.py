@@ -20,9 +20,7 @@ from .depth import PLAUSIBLE
 Doubles = NDArray[np.float64]
 
 ANKLE_M = 0.065  # above the floor: 0.039 of the body height (Drillis & Contini 1966)
-STEEP_DEG = (
-    10.0  # the feet lie at least so far below the horizon: an error of 1 degree is then 10 % of the size
-)
+STEEP_DEG = 10.0  # feet lie at least so far below the horizon: 1 degree of error is then 10 % of the size
 SEEN = 0.3  # score of both ankles
 FEWEST, KEPT = 5, 60  # images that say something before it is believed, and that are remembered
 LOW = 0.3  # quantile of these: a foot in the air, if at all, makes people too large, never too small

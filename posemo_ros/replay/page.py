@@ -26,7 +26,7 @@ from .bag import Recording
 from .films import Films
 from .html import PLOTS_BY, as_data, asset, losses_table, section, table, write_filled
 from .people_table import STATE_CODES, STATE_WORDS, STATES, Person, people_of, timeline_of, worst_images
-from .reasons import reasons_list
+from .reasons import MOST_PEOPLE, reasons_list
 
 MOST_ROWS = 30  # people in the timeline
 MOST_SKELETONS = 20_000  # in the player; of longer recordings every k-th image has them
@@ -237,7 +237,7 @@ def _people_section(people: Sequence[Person], recording: Recording, stamps: Sequ
             f"{p.quality.mean():.2f}",
             STATE_WORDS.get(p.mostly, p.mostly),
         )
-        for p in people[:200]
+        for p in people[:MOST_PEOPLE]
     ]
     head = ("id", "seen [s]", "images", "skeleton quality", "emotion, mostly")
     why = reasons_list(people, recording, stamps) if recording.emotions else ""

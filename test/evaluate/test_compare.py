@@ -89,6 +89,14 @@ def test_folders_of_runs(tmp_path: Path) -> None:
     assert result.notes == ["left out, because only one run has them: clip5"]
 
 
+def test_the_only_clips_belong_together(tmp_path: Path) -> None:
+    """`posemo run walk.mp4 --out a` and `--out b`: evaluated later, each is named as its folder is."""
+    one, other = ({name: {"mpjpe_mm": value}} for name, value in (("a", 80.0), ("b", 78.0)))
+    result = evaluate_compare(report(tmp_path / "a.json", one), report(tmp_path / "b.json", other))
+    assert result.results["mpjpe_mm"]["difference"] == -2
+    assert result.notes == ["a is compared with b, the only clips there are"]
+
+
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     a = report(tmp_path / "a", clips(2, recall=[0, 1]))
     with pytest.raises(InputError, match="no clip in common"):
