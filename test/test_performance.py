@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from posemo_ros.inference import cuda, runtimes, sessions
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.pipeline import Models, Settings
 
+from .loading import load_tool
 from .test_bench import CHAIN, Counting
 
 ROOT = Path(__file__).parents[1]
@@ -26,17 +24,7 @@ BENCH = ROOT / "docs" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-performance = load("performance")
+performance = load_tool("performance")
 
 
 def test_page_is_what_the_files_say() -> None:
@@ -126,7 +114,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_bench_gpu_writes_a_page_with_device_and_date(simulated: None, tmp_path: Path) -> None:
-    tool = load("bench_gpu")
+    tool = load_tool("bench_gpu")
     tool.write(tool.measure(quick=True, maker=Counting), tmp_path / "performance_gpu.md")
     page = (tmp_path / "performance_gpu.md").read_text(encoding="utf-8")
     assert re.search(r"on \*\*Simulated GPU sm_90\*\*, \d{4}-\d\d-\d\d", page)
@@ -140,7 +128,7 @@ def test_bench_gpu_writes_a_page_with_device_and_date(simulated: None, tmp_path:
 def test_bench_gpu_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tool = load("bench_gpu")
+    tool = load_tool("bench_gpu")
     monkeypatch.setattr(cuda, "gpu_name", lambda: "")
     assert tool.main(["--measure", "--out", str(tmp_path / "page.md")]) == 1
     assert "CUDA finds no GPU" in capsys.readouterr().err
@@ -151,7 +139,7 @@ def test_bench_gpu_says_what_is_missing(
 
 def test_bench_gpu_installs_without_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An environment of its own, wheels from the folder only, then the measurement in it."""
-    tool = load("bench_gpu")
+    tool = load_tool("bench_gpu")
     ran: list[list[str]] = []
 
     def run(command: list[Any], **_: Any) -> Any:

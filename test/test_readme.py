@@ -1,12 +1,13 @@
 """What the README says is what the code does."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 from posemo_ros import topics
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.nodes.parameters import NODES
+
+from .loading import load_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,9 +33,5 @@ def test_models_it_names_are_in_the_manifest() -> None:
 
 
 def test_its_figures_are_those_of_the_files() -> None:
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "tools" / "figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    figures = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(figures)
+    figures = load_tool("figures")
     assert figures.with_table(README) == README, "make the table anew: make figures"

@@ -24,9 +24,8 @@ RESULTS = ("report.html", "results.mcap", "overlay.mp4", "overview.png", "summar
 CHOICES = ("none", "blur", "skeleton")  # as posemo_ros.draw.privacy has them
 RECORDED = ("people", "skeletons", "emotions", "markers", "overlay/compressed")
 FINISHED_WITH_LOSSES = 3  # as posemo_ros.losses has it
-START_S = (
-    600.0  # the first tuning on a slow machine takes minutes; a node that fails ends, and is noticed at once
-)
+# The first tuning on a slow machine takes minutes; a node that fails ends, and is noticed at once.
+START_S = 600.0
 STOP_S = 120.0
 
 
@@ -116,12 +115,12 @@ def try_source(args: argparse.Namespace) -> None:
 
 def environment() -> dict[str, str]:
     """A ROS domain of our own on this machine, and shared memory that large images fit into."""
+    from posemo_ros.nodes.transport import PROFILE_VARIABLES
+
     defaults = {
         "ROS_DOMAIN_ID": str(random.randint(1, 100)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        # Fast DDS 2 (Jazzy) and Fast DDS 3 (Kilted and later).
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
+        **dict.fromkeys(PROFILE_VARIABLES, str(ROOT / "config" / "fastdds.xml")),
         "PYTHONUNBUFFERED": "1",
     }
     return {**defaults, **os.environ}

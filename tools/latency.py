@@ -10,6 +10,7 @@ The first images, until the movement of two seconds is there, warm up and do not
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from array import array
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
+
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "demo" / "people.mp4"
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 SIZES = {"VGA": (640, 480), "1080p": (1920, 1080)}
 NAMESPACE = "/latency"
-START_S, ANSWER_S, STOP_S = 120.0, 60.0, 15.0
+START_S, ANSWER_S, LAST_S, STOP_S = 120.0, 60.0, 2.0, 15.0
 WARM_S = 2.5  # of images before those that count
 ANSWERED = 0.0  # a "rate": every image waits for the emotions of the one before
 
@@ -64,7 +67,7 @@ def main() -> int:
 def own_world() -> dict[str, str]:
     """Environment of both sides: a domain on this machine, and shared memory that large images fit into."""
     local = {"ROS_DOMAIN_ID": str(random.randint(1, 100)), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    return {**local, **dict.fromkeys(PROFILES, str(ROOT / "config" / "fastdds.xml"))}
+    return {**local, **dict.fromkeys(PROFILE_VARIABLES, str(ROOT / "config" / "fastdds.xml"))}
 
 
 def measure(size: str, rate_hz: float, count: int, parameters: list[str]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def measure(size: str, rate_hz: float, count: int, parameters: list[str]) -> dic
     command = [sys.executable, "-m", "posemo_ros.nodes", "pipeline", "--ros-args", *words]
     pipeline = subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr)
     try:
-        found = _send_and_take(pipeline, _images(SIZES[size]), rate_hz, count)
+        found = _send_and_take(pipeline, SIZES[size], rate_hz, count)
     finally:
         pipeline.send_signal(signal.SIGINT)
         try:
@@ -115,72 +118,101 @@ def _images(size: tuple[int, int]) -> list[array[int]]:
     return [*images, *images[-2:0:-1]]
 
 
-def _send_and_take(
-    pipeline: subprocess.Popen[bytes], images: list[array[int]], rate_hz: float, count: int
-) -> dict[str, Any]:
-    import rclpy
-    from posemo_msgs.msg import EmotionArray
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.qos import QoSProfile, ReliabilityPolicy
-    from sensor_msgs.msg import Image
+class Ends:
+    """A node that is the camera and the one who waits for emotions.
 
-    rclpy.init()
-    node = rclpy.create_node("latency", namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    quality = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-    publisher = node.create_publisher(Image, "image_raw", quality)
-    delays: dict[int, float] = {}
-    people = [0]
+    Attributes:
+        delays: Stamp in ns -> ms until the emotions of this image were here.
+        people: Most of them in one answer.
+    """
 
-    def take(message: Any) -> None:
+    def __init__(self, pipeline: subprocess.Popen[bytes], size: tuple[int, int]) -> None:
+        import rclpy
+        from posemo_msgs.msg import EmotionArray
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+        from sensor_msgs.msg import Image
+
+        self.delays: dict[int, float] = {}
+        self.people = 0
+        self._pipeline = pipeline
+        rclpy.init()
+        self._node = rclpy.create_node("latency", namespace=NAMESPACE)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        quality = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._publisher = self._node.create_publisher(Image, "image_raw", quality)
+        self._node.create_subscription(EmotionArray, "emotions", self._take, 50)
+        width, height = size
+        self._message = Image(height=height, width=width, encoding="bgr8", step=3 * width)
+        self._message.header.frame_id = "camera"
+
+    def _take(self, message: Any) -> None:
         stamp = message.header.stamp
         sent_ns = stamp.sec * 10**9 + stamp.nanosec
-        delays[sent_ns] = (node.get_clock().now().nanoseconds - sent_ns) * 1e-6
-        people.append(len(message.emotions))
+        self.delays[sent_ns] = (self._node.get_clock().now().nanoseconds - sent_ns) * 1e-6
+        self.people = max(self.people, len(message.emotions))
 
-    node.create_subscription(EmotionArray, "emotions", take, 50)
-    width, height = next(s for s in SIZES.values() if s[0] * s[1] * 3 == len(images[0]))
-    message = Image(height=height, width=width, encoding="bgr8", step=3 * width)
-    message.header.frame_id = "camera"
+    def send(self, image: array[int]) -> int:
+        """One image; its stamp in ns."""
+        self._message.data = image
+        now = self._node.get_clock().now()
+        self._message.header.stamp = now.to_msg()
+        self._publisher.publish(self._message)
+        return int(now.nanoseconds)
 
-    def wait(until: Any, limit_s: float, what: str) -> None:
+    def wanted(self) -> bool:
+        """Whether somebody asks for images."""
+        return bool(self._publisher.get_subscription_count())
+
+    def spin_to(self, end: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Take what comes until a time of ``time.monotonic``, or until what has come is enough."""
+        while not until() and (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def wait(self, until: Callable[[], bool], limit_s: float, what: str) -> None:
+        """Take what comes until something is so.
+
+        Raises:
+            RuntimeError: The pipeline ended, or it took too long.
+        """
         end = time.monotonic() + limit_s
         while not until():
-            executor.spin_once(timeout_sec=0.01)
-            if pipeline.poll() is not None or time.monotonic() > end:
+            self._executor.spin_once(timeout_sec=0.01)
+            if self._pipeline.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the pipeline ended, or {what} for {limit_s:g} s; see its words above")
 
-    def send(number: int) -> int:
-        message.data = images[number % len(images)]
-        now = node.get_clock().now()
-        message.header.stamp = now.to_msg()
-        publisher.publish(message)
-        return now.nanoseconds
+    def close(self) -> None:
+        """Leave the graph."""
+        import rclpy
 
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _send_and_take(
+    pipeline: subprocess.Popen[bytes], size: tuple[int, int], rate_hz: float, count: int
+) -> dict[str, Any]:
+    images, warm = itertools.cycle(_images(size)), round(WARM_S * (rate_hz or 10.0))
+    ends = Ends(pipeline, size)
     try:
-        wait(lambda: publisher.get_subscription_count() > 0, START_S, "did not ask for images")
-        wait(lambda: bool(delays) or send(0) < 0, START_S, "gave no emotions")  # until it is awake
-        warm = round(WARM_S * (rate_hz or 10.0))
+        ends.wait(ends.wanted, START_S, "did not ask for images")
+        ends.wait(lambda: bool(ends.delays) or ends.send(next(images)) < 0, START_S, "gave no emotions")
         stamps: list[int] = []
         start = time.monotonic()
         for number in range(warm + count):
-            stamps.append(send(number))
+            stamps.append(ends.send(next(images)))
             if rate_hz == ANSWERED:
-                wait(lambda: stamps[-1] in delays, ANSWER_S, "gave no emotions")
+                ends.wait(lambda: stamps[-1] in ends.delays, ANSWER_S, "gave no emotions")
             else:
-                while (left := start + (number + 1) / rate_hz - time.monotonic()) > 0:
-                    executor.spin_once(timeout_sec=left)
-        end = time.monotonic() + 2.0
-        while stamps[-1] not in delays and time.monotonic() < end:
-            executor.spin_once(timeout_sec=0.05)
+                ends.spin_to(start + (number + 1) / rate_hz)
+        ends.spin_to(time.monotonic() + LAST_S, lambda: stamps[-1] in ends.delays)
     finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    answered = [delays[s] for s in stamps[warm:] if s in delays]
+        ends.close()
+    answered = [ends.delays[s] for s in stamps[warm:] if s in ends.delays]
     if not answered:
         raise RuntimeError("none of the images was answered")
-    return {"sent": count, "answered": len(answered), "people": max(people), "delays_ms": answered}
+    return {"sent": count, "answered": len(answered), "people": ends.people, "delays_ms": answered}
 
 
 if __name__ == "__main__":

@@ -205,17 +205,14 @@ def picture(report: Report) -> str:
 
 def transport(report: Report) -> str:
     """What arrived between two processes."""
+    measured = ("latency_ms_median", "latency_ms_p95", "send_cpu_ms", "receive_cpu_ms", "unpack_cpu_ms")
     body = [
         [
             run["image"],
             f"{run['rate_hz']} Hz",
             run["profile"],
             f"{run['arrived']} of {run['sent']} ({100 * run['arrived'] / run['sent']:.1f} %)",
-            run["latency_ms_median"],
-            run["latency_ms_p95"],
-            run["send_cpu_ms"],
-            run["receive_cpu_ms"],
-            run["unpack_cpu_ms"],
+            *(run[name] for name in measured),
         ]
         for run in report["runs"]
     ]
@@ -231,11 +228,7 @@ def camera_to_emotion(report: Report) -> str:
             run["image"],
             f"{run['rate_hz']:g} Hz" if run["rate_hz"] else "one by one",
             f"{run['answered']} of {run['sent']}",
-            run["people"],
-            run["ms_median"],
-            run["ms_p95"],
-            run["ms_max"],
-            run["load_before"],
+            *(run[name] for name in ("people", "ms_median", "ms_p95", "ms_max", "load_before")),
         ]
         for run in report["runs"]
     ]

@@ -27,6 +27,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from posemo_ros.nodes import qos
 from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
 from posemo_ros.types import View
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -128,7 +129,7 @@ def long_run(world: World, options: argparse.Namespace) -> Iterator[Row]:
     code = world.processes.end("pipeline")
     first, last = minutes[0], minutes[-1]
     sent, got = sum(m.sent for m in minutes), sum(m.results for m in minutes)
-    height, width = world.frames[0].shape[:2] if world.clip == DEMO else next(world.film).shape[:2]
+    height, width = next(world.film).shape[:2]
     medians = [m.median_ms for m in minutes]
     yield Row(
         f"{options.minutes} minutes of {width} x {height} at 30 images a second",
@@ -353,8 +354,7 @@ def small_shared_memory(world: World, options: argparse.Namespace) -> Iterator[R
     """/dev/shm of 64 MB, as in a container, with both profiles; needs the rights to mount."""
     script = ROOT / "tools" / "reliability.py"
     for profile in ("fastdds.xml", "fastdds_container.xml"):
-        variables = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
-        environment = {**os.environ, **dict.fromkeys(variables, str(ROOT / "config" / profile))}
+        environment = {**os.environ, **dict.fromkeys(PROFILE_VARIABLES, str(ROOT / "config" / profile))}
         inside = f"mount -t tmpfs -o size=64m tmpfs /dev/shm && exec {sys.executable} {script} --stream"
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", inside],

@@ -31,6 +31,7 @@ from posemo_ros.camera import Camera
 from posemo_ros.messages import stamp_of
 from posemo_ros.nodes import qos
 from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
 from posemo_ros.types import View
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -205,7 +206,7 @@ def a_world(clip: Path = DEMO) -> Iterator[World]:
     """A fresh ROS domain, a node in it, and a folder for logs."""
     os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    for variable in PROFILE_VARIABLES:
         os.environ.setdefault(variable, str(ROOT / "config" / "fastdds.xml"))
     with tempfile.TemporaryDirectory() as folder:
         rclpy.init()

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from posemo_ros.nodes.transport import PROFILE_VARIABLES
+
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 SHIPPED, DEFAULT = "shipped", "Fast DDS's own"
 IMAGES = {"VGA": (640, 480), "1080p": (1920, 1080)}
 RATES_HZ = (30.0, 15.0)
@@ -73,9 +74,9 @@ def measure(image: str, rate_hz: float, profile: str, seconds: float) -> dict[st
 
 
 def _run(image: str, rate_hz: float, profile: str, seconds: float, how: str) -> dict[str, Any]:
-    environment = {name: value for name, value in os.environ.items() if name not in PROFILES}
+    environment = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
     if profile == SHIPPED:
-        environment |= {name: str(ROOT / "config" / "fastdds.xml") for name in PROFILES}
+        environment |= {name: str(ROOT / "config" / "fastdds.xml") for name in PROFILE_VARIABLES}
     parts = []
     for role in ("take", "send"):
         command = [sys.executable, __file__, "--child", role, image, str(rate_hz), str(seconds), how]

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+
+from ..loading import load_tool
 
 pytest.importorskip("rclpy")
 
-TOOL = Path(__file__).parents[2] / "tools" / "transport.py"
-spec = importlib.util.spec_from_file_location("transport", TOOL)
-assert spec
-assert spec.loader
-transport = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(transport)
+transport = load_tool("transport")
 
 
 @pytest.mark.slow

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+
+from ..loading import load_tool
 
 pytest.importorskip("rclpy")
 
-TOOL = Path(__file__).parents[2] / "tools" / "latency.py"
-spec = importlib.util.spec_from_file_location("latency", TOOL)
-assert spec
-assert spec.loader
-latency = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(latency)
+latency = load_tool("latency")
 
 
 @pytest.mark.slow
