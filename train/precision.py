@@ -114,7 +114,8 @@ def cost(store: ModelStore, name: str, precision: str, data: Path, *, runtime: s
         InputError: Nothing is known to measure this kind of network with.
         ModelError: The runtime is not here or cannot load the network.
     """
-    entry, shapes = store.spec(name), input_shapes(store.spec(name).spec)
+    entry = store.spec(name)
+    shapes = input_shapes(entry.spec)
     runtime = runtime or RUNTIMES[precision]
     with tempfile.TemporaryDirectory() as folder:
         path = store.path(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import re
 from pathlib import Path
 
@@ -19,11 +18,7 @@ from train.show import write_page
 from train.tasks import pictures
 from train.tasks.pictures import attention_maps
 
-_spec = importlib.util.spec_from_file_location("runs", Path(__file__).parent / "tasks" / "runs.py")
-assert _spec is not None
-assert _spec.loader is not None
-runs = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(runs)
+from .tasks import runs
 
 
 def in_tensorboard(folder: Path) -> dict[str, tuple[int, bytes]]:

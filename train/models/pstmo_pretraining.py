@@ -28,7 +28,7 @@ class PSTMOPretraining(nn.Module):
     """Masked pre-training: most frames and some joints are hidden, all 2D joints are to be guessed.
 
     Afterwards ``encoder.*`` and ``Transformer.*`` fit ``PSTMO`` of the same size
-    (``weights.load_weights(network, path, may_miss=["Transformer_reduce.*", "fcn*"])``).
+    (``tasks.checkpoint.start_from(network, path, may_miss=["Transformer_reduce.*", "fcn*"])``).
 
     Args:
         As ``PSTMO``; the decoder is half as wide and has a layer less.

@@ -52,27 +52,6 @@ IMAGENET_ONLY = (
 )
 
 
-def load_weights(
-    network: nn.Module, path: Path, *, may_miss: Iterable[str] = (), may_have: Iterable[str] = ()
-) -> None:
-    """Fill a network from a checkpoint; every name has to be there and to fit.
-
-    Args:
-        network: Changed in place.
-        path: See ``read_state``.
-        may_miss: Patterns of parameters that the checkpoint need not have and that keep their
-            start: ``*.attention.*`` for paper B's HRNet from released weights, ``final_layer.*``
-            from ImageNet weights. For P-STMO after its pre-training: ``Transformer_reduce.*``
-            and ``fcn*``.
-        may_have: Patterns of parameters in the checkpoint to leave out, ``IMAGENET_ONLY`` for
-            HRNet's ImageNet weights.
-
-    Raises:
-        ModelError: Names are missing or unknown, or shapes differ; it lists them.
-    """
-    fill(network, read_state(path), str(path), may_miss=may_miss, may_have=may_have)
-
-
 def fill(
     network: nn.Module,
     state: Mapping[str, Tensor],
@@ -81,7 +60,21 @@ def fill(
     may_miss: Iterable[str] = (),
     may_have: Iterable[str] = (),
 ) -> None:
-    """As ``load_weights``, from parameters that were read already."""
+    """Fill a network with parameters; every name has to be there and to fit.
+
+    Args:
+        network: Changed in place.
+        state: Parameters by name, as ``read_state`` reads them.
+        source: Where they are from, for messages.
+        may_miss: Patterns of parameters that need not be there and that keep their start:
+            ``*.attention.*`` for paper B's HRNet from released weights, ``final_layer.*``
+            from ImageNet weights. For P-STMO after its pre-training: ``Transformer_reduce.*``
+            and ``fcn*``.
+        may_have: Patterns of parameters to leave out, ``IMAGENET_ONLY`` for HRNet's ImageNet weights.
+
+    Raises:
+        ModelError: Names are missing or unknown, or shapes differ; it lists them.
+    """
     patterns, extra = tuple(may_miss), tuple(may_have)
     state = {k: v for k, v in state.items() if not _matches(k, extra)}
     own = network.state_dict()

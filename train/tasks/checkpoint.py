@@ -73,7 +73,7 @@ def start_from(
     Args:
         network: Changed in place.
         path: See ``network_state``; a file or the folder of a run.
-        may_miss, may_have: See ``weights.load_weights``.
+        may_miss, may_have: See ``weights.fill``.
 
     Raises:
         ModelError: The names or shapes do not fit; it lists them.

@@ -5,7 +5,8 @@ torch = pytest.importorskip("torch")
 
 from posemo_ros.errors import ModelError  # noqa: E402
 from train.models.hrnet import HRNet  # noqa: E402
-from train.models.weights import IMAGENET_ONLY, load_weights, read_state  # noqa: E402
+from train.models.weights import IMAGENET_ONLY, read_state  # noqa: E402
+from train.tasks.checkpoint import start_from  # noqa: E402
 
 
 class Evil:
@@ -25,7 +26,7 @@ def test_the_forms_released_checkpoints_come_in(tmp_path, network):
     poseformer["random_state"] = np.random.RandomState(1)
     for form in (state, parallel, {"state_dict": state}, {"model": parallel}, poseformer):
         torch.save(form, tmp_path / "w.bin")
-        load_weights(network, tmp_path / "w.bin")
+        start_from(network, tmp_path / "w.bin")
         assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
 
 
@@ -53,16 +54,16 @@ def test_misfits_are_named(tmp_path, network):
     torch.save(state, tmp_path / "w.pth")
     expected = r"missing: 0\.bias; unknown: 2\.weight; shapes: 1\.weight is \(1, 4\), expected \(1, 3\)"
     with pytest.raises(ModelError, match=expected):
-        load_weights(network, tmp_path / "w.pth")
+        start_from(network, tmp_path / "w.pth")
 
 
 def test_what_may_be_missing_keeps_its_start(tmp_path, network):
     torch.save({k: v + 1 for k, v in network.state_dict().items() if k.startswith("0.")}, tmp_path / "w.pth")
     before = network[1].weight.clone()
-    load_weights(network, tmp_path / "w.pth", may_miss=["1.*"])
+    start_from(network, tmp_path / "w.pth", may_miss=["1.*"])
     assert torch.equal(network[1].weight, before)
     with pytest.raises(ModelError, match=r"missing: 1\.weight"):
-        load_weights(network, tmp_path / "w.pth", may_miss=["1.bias"])
+        start_from(network, tmp_path / "w.pth", may_miss=["1.bias"])
 
 
 def test_imagenet_weights_without_the_classifier(tmp_path):
@@ -74,6 +75,6 @@ def test_imagenet_weights_without_the_classifier(tmp_path):
     torch.save(state, tmp_path / "hrnet.pth")
     network = HRNet(**small)
     with pytest.raises(ModelError, match="unknown: incre_modules"):
-        load_weights(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"])
-    load_weights(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"], may_have=IMAGENET_ONLY)
+        start_from(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"])
+    start_from(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"], may_have=IMAGENET_ONLY)
     assert torch.equal(network.conv1.weight, state["conv1.weight"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import torch
 import yaml
 
@@ -192,6 +194,18 @@ def keypoints_config(folder: Path, out: Path, *, steps: int = 120) -> dict[str, 
         "checkpoint": {"monitor": "val/AP", "mode": "max"},
         "ema": {"decay": 0.9},
     }
+
+
+def give_clips(monkeypatch: pytest.MonkeyPatch, folder: Path, load: Callable[..., Any]) -> None:
+    """``EmotionVideos`` of this folder gets its clips from ``load`` (folder, split, extractor)."""
+    from train.data import emotion_modules
+    from train.data.video_emotion import Extraction, Extractor
+
+    none = np.zeros(0)
+    fake = Extractor("fake", lambda _: Extraction(none, none, none, none))
+    monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", load)
+    monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
+    (folder / "val").mkdir()
 
 
 def command(config: dict[str, Any], path: Path, *arguments: str, name: str = "fit") -> Cli:

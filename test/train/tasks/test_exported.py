@@ -19,16 +19,17 @@ from posemo_ros.lift.lifter import Lifter
 from posemo_ros.skeleton import h36m_from_coco
 from posemo_ros.types import Context, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.cli import main
-from train.data import cmu_videos, emotion_modules, h36m
+from train.data import cmu_videos, h36m
 from train.data.emotion_clips import EmotionClip
 from train.data.sequences import Video, Windows
-from train.data.video_emotion import Extraction, Extractor
+from train.data.video_emotion import Extractor
 from train.tasks.cli import Cli
 from train.tasks.fusion import figures
 from train.tasks.lifter import by_action
 
 from .runs import (
     command,
+    give_clips,
     keypoints_config,
     lifter_config,
     trainer,
@@ -244,11 +245,7 @@ def emotions(out: Path, spec: EmotionSpec, clips: tuple[EmotionClip, ...]) -> Fl
 
 def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rate, axes, temperature, order of the labels, and which scenes stand beside the movement."""
-    none = np.zeros(0)
-    fake = Extractor("fake", lambda _: Extraction(none, none, none, none))
-    monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", acted)
-    monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
-    (tmp_path / "val").mkdir()
+    give_clips(monkeypatch, tmp_path, acted)
     sizes = {"context_frames": 3, "context_tokens": 2, "context_width": 8}
     config = {
         "seed_everything": 0,

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from train.data import emotion_modules
 from train.data.emotion_clips import EmotionClip
-from train.data.video_emotion import Extraction, Extractor
+from train.data.video_emotion import Extractor
 
-from .runs import command, keypoints_config, lifter_config, trainer, write_motion, write_photos
+from .runs import command, give_clips, keypoints_config, lifter_config, trainer, write_motion, write_photos
 
 ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.004}}
 
@@ -84,11 +83,7 @@ def test_fusion_learns_a_few_clips_by_heart(tmp_path: Path, monkeypatch: pytest.
             for i in range(6)
         ]
 
-    monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", clips)
-    none = np.zeros(0)
-    fake = Extractor("fake", lambda _: Extraction(none, none, none, none))
-    monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
-    (tmp_path / "val").mkdir()
+    give_clips(monkeypatch, tmp_path, clips)
     sizes = {"context_frames": 2, "context_tokens": 2, "context_width": 8}
     config = {
         "seed_everything": 0,
@@ -119,7 +114,7 @@ def test_fusion_learns_a_few_clips_by_heart(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_detector_end_to_end_onwrite_photos(shared_data: Path, tmp_path: Path) -> None:
+def test_detector_end_to_end_on_photos(shared_data: Path, tmp_path: Path) -> None:
     """Photos of coco_train, the published recipe, judged on val2017 photos in published boxes."""
     coco, val = shared_data / "coco_train", shared_data / "fixtures" / "coco"
     config = keypoints_config(tmp_path, tmp_path / "run", steps=6)
