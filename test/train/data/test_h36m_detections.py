@@ -102,7 +102,7 @@ d.write_detections(folder, folder, "ours", d.Network(estimate, "x"), batch=3)
 def _call(folder: Path, moment: str = "never", count: int = 0) -> tuple[int, int]:
     """Exit status and how many batches were looked at."""
     words = [sys.executable, "-c", KILLED, str(folder), moment, str(count)]
-    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120)
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=900)
     return done.returncode, done.stdout.count("estimated")
 
 
