@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
-from posemo_ros.nodes import start
+from posemo_ros.nodes import door, start
 from posemo_ros.nodes.__main__ import named
 from posemo_ros.nodes.parameters import NODES
 
@@ -53,10 +53,54 @@ def test_no_such_node_is_said_with_those_there_are(
     assert "pipeline" in capsys.readouterr().err
 
 
+MODULES = sorted(path.stem for path in Path(start.__file__).parent.glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_no_program_and_says_what_is(
+    name: str, joined: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = f"posemo_ros.nodes.{name}"
+    words = ["python3", "-X", "dev", *([f"-m{module}"] if joined else ["-m", module]), "--ros-args"]
+    monkeypatch.setattr(door.sys, "orig_argv", words)
+    monkeypatch.setattr(door.sys, "argv", ["-m", "--ros-args"])
+    with pytest.raises(SystemExit) as end:
+        door.refuse_module("posemo_ros.nodes")
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{module} is no program; ")
+    assert f"python -m posemo_ros.nodes {name if name in NODES else 'NODE'}" in line
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ("-m", ["python3", "-m", "posemo_ros.nodes", "pipeline"]),
+        ("-m", ["python3", "-m", "posemo_ros.nodes.__main__", "pipeline"]),
+        ("-m", ["python3", "-m", "pytest", "-m", "posemo_ros.nodes.pipeline"]),
+        ("/bin/pipeline", ["python3", "/bin/pipeline", "-m", "posemo_ros.nodes.pipeline"]),
+        ("", ["python3"]),
+    ],
+)
+def test_what_is_a_program_is_let_in(first: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.sys, "orig_argv", words)
+    monkeypatch.setattr(door.sys, "argv", [first])
+    door.refuse_module("posemo_ros.nodes")
+
+
+def test_python_is_told_before_it_imports_anything_heavy() -> None:
+    command = [sys.executable, "-m", "posemo_ros.nodes.pipeline", "--ros-args"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "ros2 run posemo_ros pipeline" in done.stderr
+
+
 CODE = """
 import os, signal, sys
 from types import SimpleNamespace
-from posemo_ros.nodes import start
+from posemo_ros.nodes import door, start
 
 class Late:
     def __del__(self, kill=os.kill, own=os.getpid(), number=signal.SIGTERM):
