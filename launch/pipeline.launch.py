@@ -59,7 +59,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "depth_topic",
         default_value="",
-        description="Depth images aligned with the image, for true sizes and distances. Empty: none.",
+        description="Depth images aligned with the image, for true sizes and distances; raw, or a topic that "
+        "ends in /compressedDepth. Empty: none.",
     ),
     DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of nodes and results."),
     DeclareLaunchArgument(

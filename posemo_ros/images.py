@@ -203,7 +203,12 @@ def frame_from_raw(
     return Frame(image, stamp_ns, frame_id, camera, order)
 
 
-_DEPTH = {"16UC1": np.uint16, "16U": np.uint16, "32FC1": np.float32, "32F": np.float32}
+DEPTH_KINDS: dict[str, type[np.generic]] = {
+    "16UC1": np.uint16,
+    "16U": np.uint16,
+    "32FC1": np.float32,
+    "32F": np.float32,
+}
 MILLIMETRE = 0.001
 
 
@@ -221,18 +226,23 @@ def depth_from_raw(
     Raises:
         InputError: Another encoding, or a size that does not fit.
     """
-    if encoding not in _DEPTH:
+    if encoding not in DEPTH_KINDS:
         raise InputError(
-            f"depth images with the encoding {encoding!r} are not used (known: {', '.join(_DEPTH)}; "
+            f"depth images with the encoding {encoding!r} are not used (known: {', '.join(DEPTH_KINDS)}; "
             "16UC1 in millimetres, 32FC1 in metres)"
         )
-    kind = np.dtype(_DEPTH[encoding])
+    kind = np.dtype(DEPTH_KINDS[encoding])
     row = width * kind.itemsize
     _check(encoding, height, width, step, row, height, data)
     raw = np.ascontiguousarray(_view(data, (height, row), (step, 1))).view(kind)
     if bool(is_bigendian) != (sys.byteorder == "big"):
         raw = raw.byteswap()
-    metres = raw.astype(np.float32) * np.float32(MILLIMETRE if kind == np.uint16 else 1)
+    return metres_of(raw)
+
+
+def metres_of(depth: NDArray[Any]) -> NDArray[np.float32]:
+    """Whole numbers are millimetres, others metres; NaN for what is no distance (infinite, 0 or less)."""
+    metres = depth.astype(np.float32) * np.float32(MILLIMETRE if depth.dtype.kind == "u" else 1)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(np.isfinite(metres) & (metres > 0), metres, np.nan), np.float32)
 

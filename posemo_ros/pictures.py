@@ -75,21 +75,22 @@ def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     return image if image.dtype in (np.uint8, np.uint16) else to_8bit(image)
 
 
-def decode(data: Any, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
+def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """The picture in some bytes.
 
     Args:
         data: A whole picture file: any object with the buffer protocol.
         flags: Of ``cv2.imdecode``.
+        max_pixels: Of the largest picture that is decoded: a few kilobytes can claim more than fits memory.
 
     Raises:
         InputError: No bytes, an unknown format, a picture that was cut off, or one of more than
-            ``MAX_PIXELS``, which is not decoded: a few kilobytes can claim a size that fills the memory.
+            ``max_pixels``, which is not decoded.
     """
     buffer = np.frombuffer(data, np.uint8)
     if not buffer.size:
         raise InputError("empty, 0 bytes")
-    _refuse_too_large(buffer)
+    _refuse_too_large(buffer, max_pixels)
     _refuse_cut_off(buffer)
     try:
         with _opencv_quiet():
@@ -114,19 +115,19 @@ def _opencv_quiet() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _refuse_too_large(buffer: NDArray[np.uint8]) -> None:
+def _refuse_too_large(buffer: NDArray[np.uint8], max_pixels: int) -> None:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(buffer.tobytes())) as picture:  # reads the header alone
             width, height = picture.size
     except Image.DecompressionBombError as error:
-        raise InputError(f"claims more than {MAX_PIXELS / 1e6:.0f} million pixels ({error})") from error
+        raise InputError(f"claims more than {max_pixels / 1e6:.0f} million pixels ({error})") from error
     except Exception:
         return  # what the decoder says about it is better
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise InputError(
-            f"claims {width} x {height} pixels; more than {MAX_PIXELS / 1e6:.0f} million are not decoded"
+            f"claims {width} x {height} pixels; more than {max_pixels / 1e6:.0f} million are not decoded"
         )
 
 

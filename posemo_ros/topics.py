@@ -24,6 +24,7 @@ IN_TARGET_FRAME = "skeletons_in_target_frame"
 TF = "/tf"
 
 COMPRESSED = "/compressed"
+COMPRESSED_DEPTH = "/compressedDepth"
 
 
 def absolute(name: str, namespace: str = NAMESPACE) -> str:

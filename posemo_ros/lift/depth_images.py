@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from ..compressed_depth import depth_from_compressed
 from ..errors import InputError
 from ..images import depth_from_raw
-from ..types import View
+from ..types import Floats, View
 from .depth import DepthImage
 
 SLOP_NS = 20_000_000  # less than half of an image's time at 25 Hz
@@ -18,7 +19,7 @@ class NoDepth(InputError):
 
 
 class DepthImages:
-    """Messages of the kind of ``sensor_msgs/Image``, decoded when they are asked for.
+    """Messages of the kind of ``sensor_msgs/Image`` or ``CompressedImage``, decoded when they are asked for.
 
     One thread may put while another asks.
 
@@ -42,6 +43,9 @@ class DepthImages:
         """Drop those that are older."""
         self._images = OrderedDict((s, m) for s, m in self._images.items() if s >= stamp_ns)
 
+    def __len__(self) -> int:
+        return len(self._images)
+
     def __contains__(self, stamp_ns: int) -> bool:
         return stamp_ns in self._images
 
@@ -58,11 +62,15 @@ class DepthImages:
             apart = None if stamp is None else abs(stamp - view.stamp_ns) / 1e9
             nearest = "nothing has come" if apart is None else f"the nearest is {apart:.2f} s away"
             raise NoDepth(f"no depth within {SLOP_NS / 1e6:.0f} ms of the image ({nearest})")
-        message = images[stamp]
-        metres = depth_from_raw(
-            *(message.encoding, message.height, message.width, message.step),
-            *(bool(getattr(message, "is_bigendian", False)), message.data),
-        )
-        depth = DepthImage(metres, stamp)
+        depth = DepthImage(_metres(images[stamp]), stamp)
         depth.check(view)
         return depth
+
+
+def _metres(message: Any) -> Floats:
+    if hasattr(message, "format"):
+        return depth_from_compressed(message.format, message.data)
+    return depth_from_raw(
+        *(message.encoding, message.height, message.width, message.step),
+        *(bool(getattr(message, "is_bigendian", False)), message.data),
+    )

@@ -1,9 +1,11 @@
-"""``python -m posemo_ros.nodes.MODULE`` starts nothing: it says what does, instead of ending without a word."""
+"""``python -m posemo_ros.nodes.MODULE`` starts nothing, and says what does; Python would just end."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+
+PROGRAMS = ("__main__", "parameters")  # modules that do something when they are run
 
 
 def refuse_module(package: str) -> None:
@@ -13,7 +15,7 @@ def refuse_module(package: str) -> None:
     """
     if sys.argv[:1] == ["-m"] and (module := _named(sys.orig_argv)).startswith(f"{package}."):
         name = module.removeprefix(f"{package}.")
-        if name != "__main__":
+        if name not in PROGRAMS:
             print(f"{module} is no program; {_instead(package, name)}", file=sys.stderr)
             sys.exit(2)
 

@@ -180,8 +180,8 @@ class LiftParameters(SeenParameters):
     )
     depth_topic: str = declared(
         "",
-        "Depth images aligned with the picture (16UC1 in millimetres, 32FC1 in metres): sizes and distances "
-        "are measured where they show enough of a trunk. Empty: none.",
+        "Depth images aligned with the picture (16UC1 in millimetres, 32FC1 in metres; or a topic ending in "
+        "/compressedDepth): sizes and distances are measured where they show enough of a trunk. Empty: none.",
     )
     camera_height_m: float = declared(
         Settings.camera_height_m,

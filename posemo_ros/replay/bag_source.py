@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from ..losses import printable
 from ..types import Frame
 from .bag_depth import BagDepth
 from .bag_files import Bag, open_bag
-from .bag_images import HELP, IMAGE_KINDS, RAW_KINDS, ImageReader, MessageTime
+from .bag_images import COMPRESSED_KINDS, HELP, IMAGE_KINDS, RAW_KINDS, ImageReader, MessageTime
 from .bag_topic import Topic
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
@@ -92,9 +92,9 @@ class BagSource(Source):
     def _depth_of(self, candidates: Sequence[_Candidate]) -> BagDepth | None:
         if self._choice.depth_topic:
             return BagDepth(self._path, choose_depth(candidates, self._choice.depth_topic, self._path))
-        usable = [c.topic.name for c in candidates if c.depth and c.topic.kind in RAW_KINDS]
-        if usable:
-            names = ", ".join(usable)
+        usable = _with_depth(candidates)
+        names = ", ".join(name for name in usable if not _has_raw_twin(name, usable))
+        if names:
             self.note(f"depth is in {names}; aligned with the pictures, {DEPTH_OPTION} uses it", logging.INFO)
         return None
 
@@ -266,7 +266,7 @@ def choose_topic(candidates: list[_Candidate], wanted: str, path: Path) -> str:
     if usable:
         raise InputError(
             f"{path}: several image topics, choose one with {OPTION}; image topics (messages): "
-            f"{_listed(list(usable.values()))}"
+            f"{_listed(usable.values())}"
         )
     raise InputError(
         f"{path}: no image topic that can be read; image topics (messages): {_listed(candidates)}"
@@ -280,18 +280,22 @@ def choose_depth(candidates: Sequence[_Candidate], wanted: str, path: Path) -> s
         InputError: There is none, or it has no depth that can be read; the message lists those that have.
     """
     by_name = {c.topic.name: c for c in candidates}
-    usable = [c for c in candidates if c.depth and c.topic.kind in RAW_KINDS]
-    found = by_name.get(wanted) or by_name.get(f"/{wanted}")
-    if found in usable:
+    usable = _with_depth(candidates)
+    names = (wanted, f"/{wanted}", *(wanted + form for form in (topics.COMPRESSED_DEPTH, topics.COMPRESSED)))
+    found = next((by_name[name] for name in names if name in by_name), None)
+    if found and found.topic.name in usable:
         return found.topic.name
-    depths = _listed(usable)
+    depths = _listed(usable.values())
     if found is None:
         raise InputError(f"{path} has no topic {wanted!r} with images; its depth topics (messages): {depths}")
-    if found.depth:
-        why = "compressed depth; decompress it with `ros2 run image_transport republish compressedDepth raw`"
-    else:
-        why = found.problem or "no depth (16UC1 or 32FC1)"
+    why = found.problem or "no depth (16UC1 or 32FC1)"
     raise InputError(f"{path}: {found.topic.name} is {why}; depth topics in it (messages): {depths}")
+
+
+def _with_depth(candidates: Iterable[_Candidate]) -> dict[str, _Candidate]:
+    return {
+        c.topic.name: c for c in candidates if c.depth and c.topic.kind in (*RAW_KINDS, *COMPRESSED_KINDS)
+    }
 
 
 def _named(by_name: Mapping[str, _Candidate], wanted: str, path: Path) -> str:
@@ -302,11 +306,11 @@ def _named(by_name: Mapping[str, _Candidate], wanted: str, path: Path) -> str:
                     f"{path}: topic {name} ({by_name[name].topic.kind}): {by_name[name].problem}"
                 )
             return name
-    listed = _listed(list(by_name.values()))
+    listed = _listed(by_name.values())
     raise InputError(f"{path} has no image topic {wanted!r}; its image topics (messages): {listed}")
 
 
-def _listed(candidates: list[_Candidate]) -> str:
+def _listed(candidates: Iterable[_Candidate]) -> str:
     return ", ".join(sorted(map(_described, candidates))) or "none"
 
 
@@ -318,4 +322,5 @@ def _described(candidate: _Candidate) -> str:
 
 def _has_raw_twin(name: str, candidates: Mapping[str, Any]) -> bool:
     base = name.rpartition("/")[0]
-    return name.endswith((topics.COMPRESSED, "/ffmpeg")) and base in candidates
+    forms = (topics.COMPRESSED, topics.COMPRESSED_DEPTH, "/ffmpeg")
+    return name.endswith(forms) and base in candidates

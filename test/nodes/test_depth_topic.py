@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
 from posemo_msgs.msg import Person2DArray, Skeleton3DArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.lift.lifter import Lifter
@@ -25,6 +25,7 @@ from posemo_ros.replay.bag_depth import BagDepth
 from posemo_ros.settings import Models
 from posemo_ros.types import People2D
 
+from ..depth_codec import compressed
 from ..lift.test_depth import ROOT, VIEW, body, keypoints
 from ..replay.makers import raw_image, write_bag
 from .bench import Bench
@@ -61,26 +62,35 @@ def known_body(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lifter, "_infer", infer)
 
 
+def as_compressed(image: Image) -> CompressedImage:
+    kind = np.uint16 if image.encoding == "16UC1" else np.float32
+    values = np.frombuffer(image.data, kind).reshape(image.height, image.width)
+    return CompressedImage(
+        header=image.header, format=f"{image.encoding}; compressedDepth png", data=compressed(values)
+    )
+
+
 class Lifted:
     """A lifter with a depth camera."""
 
-    def __init__(self, bench: Bench, tiny_manifest: object) -> None:
+    def __init__(self, bench: Bench, tiny_manifest: object, topic: str = "depth") -> None:
         self.bench = bench
-        values = {**parameters(tiny_manifest, "lifter"), "depth_topic": "depth", "smoothing_hz": 0.0}
+        values = {**parameters(tiny_manifest, "lifter"), "depth_topic": topic, "smoothing_hz": 0.0}
         self.node = bench.up(LifterNode, **values)
         self.heard = bench.heard(Skeleton3DArray, "skeletons")
-        self._people, self._depth = bench.publisher(Person2DArray, "people"), bench.publisher(Image, "depth")
+        kind = Image if topic == "depth" else CompressedImage
+        self._people, self.publisher = bench.publisher(Person2DArray, "people"), bench.publisher(kind, topic)
 
-    def __call__(self, number: int, image: Image | None) -> Skeleton3DArray:
+    def __call__(self, number: int, image: Image | CompressedImage | None) -> Skeleton3DArray:
         if image is not None:
-            self._depth.publish(image)
+            self.publisher.publish(image)
             self.bench.until(lambda: self._came(image), "the depth image")
         count = len(self.heard)
         self._people.publish(people(number * SECOND // 10))
         self.bench.until(lambda: len(self.heard) > count, "skeletons")
         return self.heard[-1]
 
-    def _came(self, image: Image) -> bool:
+    def _came(self, image: Image | CompressedImage) -> bool:
         source = self.node._loaded.lifter.depth
         stamp = image.header.stamp
         return stamp.sec * SECOND + stamp.nanosec in source.images
@@ -103,6 +113,36 @@ def test_people_stand_where_the_depth_says(bench: Bench, tiny_manifest: object, 
     assert near.root.x / near.root.z == pytest.approx(plain.root.x / plain.root.z, rel=0.02)
     assert lifted.node.monitor.snapshot().values["depth"] == "1 of 1 people placed by depth"
     assert "distances are from the image alone" not in lifted.said
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_compressed_depth_gives_what_raw_gives(bench: Bench, tiny_manifest: object, encoding: str) -> None:
+    lifted = Lifted(bench, tiny_manifest)
+    metres = 0.9 * lifted(1, None).skeletons[0].root.z
+    wanted = lifted(2, depth(2 * SECOND // 10, metres, encoding=encoding)).skeletons[0]
+    lifted.node.trigger_deactivate()
+    packed = Lifted(bench, tiny_manifest, "depth/compressedDepth")
+    assert not packed(1, None).skeletons[0].measured
+    image = depth(2 * SECOND // 10, metres, encoding=encoding)
+    found = packed(2, as_compressed(image)).skeletons[0]
+    assert found.measured
+    tolerance = 1e-6 if encoding == "16UC1" else 1e-3  # a step of the quantisation: 0.6 mm at 2.5 m
+    assert found.root.z == pytest.approx(wanted.root.z, rel=tolerance)
+    assert [p.z for p in found.relative] == pytest.approx([p.z for p in wanted.relative], rel=tolerance)
+
+
+def test_a_topic_that_comes_in_another_form_is_named(bench: Bench, tiny_manifest: object) -> None:
+    topic = "/cam/depth/compressedDepth"
+    lifted = Lifted(bench, tiny_manifest, topic)
+    lifted(1, None)
+    seen = "(nothing has come); publishers seen: /world (sensor_msgs/msg/CompressedImage, reliable, volatile)"
+    bench.until(lambda: seen in lifted.said, "the publisher")
+    bench.world.destroy_publisher(lifted.publisher)
+    raw = bench.world.create_publisher(Image, "cam/depth", 1)
+    bench.until(lambda: lifted.node.count_publishers(raw.topic_name), "the raw topic")
+    bench.until(lambda: not lifted.node.count_publishers(topic), "the end of the other")
+    lifted(2, None)
+    bench.until(lambda: "nobody publishes it, but /cam/depth;" in lifted.said, "the reason")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,12 @@ def test_no_such_node_is_said_with_those_there_are(
     assert "pipeline" in capsys.readouterr().err
 
 
-MODULES = sorted(path.stem for path in Path(start.__file__).parent.glob("[!_]*.py"))
+FILES = {path.stem: path.read_text() for path in Path(start.__file__).parent.glob("*.py")}
+MODULES = sorted(FILES.keys() - {"__init__", *door.PROGRAMS})
+
+
+def test_programs_are_those_that_do_something() -> None:
+    assert set(door.PROGRAMS) == {name for name, text in FILES.items() if '__name__ == "__main__"' in text}
 
 
 @pytest.mark.parametrize("joined", [False, True])

@@ -15,6 +15,7 @@ from posemo_ros.replay.choice import Choice
 from posemo_ros.replay.sources import open_source
 from posemo_ros.types import View
 
+from ..depth_codec import compressed
 from .makers import PERIOD, STAMPS, START, images_at, jpeg_image, raw_image, write_bag
 
 DEPTH = "/cam/aligned_depth/image_raw"
@@ -22,6 +23,15 @@ DEPTH = "/cam/aligned_depth/image_raw"
 
 def depth_at(stamp_ns: int, millimetres: int, topic: str = DEPTH) -> tuple[str, int, object]:
     return topic, stamp_ns, raw_image(stamp_ns, np.full((48, 64), millimetres, np.uint16), "16UC1")
+
+
+def packed_at(
+    stamp_ns: int, millimetres: int, form: str = "16UC1; compressedDepth png"
+) -> tuple[str, int, object]:
+    data = compressed(np.full((48, 64), millimetres, np.uint16), rvl="rvl" in form)
+    message = jpeg_image(stamp_ns, data)
+    message.format = form
+    return f"{DEPTH}/compressedDepth", stamp_ns, message
 
 
 def by_time(messages: list[tuple[str, int, object]]) -> list[tuple[str, int, object]]:
@@ -35,12 +45,9 @@ def metres(source: BagDepth, stamp_ns: int) -> float | None:
 
 @pytest.fixture
 def bag(tmp_path: Path) -> Path:
-    """Pictures with depth beside them; two more topics that are something else."""
+    """Pictures with depth beside them."""
     depths = [depth_at(stamp, 1000 + n) for n, stamp in enumerate(STAMPS)]
-    packed = jpeg_image(START, b"\x00" * 20)
-    packed.format = "16UC1; compressedDepth png"
-    more = [("/cam/depth/compressedDepth", START, packed)]
-    return write_bag(tmp_path / "bag", by_time(images_at(STAMPS) + depths + more))
+    return write_bag(tmp_path / "bag", by_time(images_at(STAMPS) + depths))
 
 
 class TestWhichTopic:
@@ -58,13 +65,38 @@ class TestWhichTopic:
                 "/cam/image_raw",
                 f"/cam/image_raw is no depth (16UC1 or 32FC1); depth topics in it (messages): {DEPTH}",
             ),
-            ("/cam/depth/compressedDepth", "decompress it"),
         ],
     )
     def test_what_has_no_depth_is_refused_with_what_has(self, bag: Path, name: str, words: str) -> None:
         with pytest.raises(InputError) as error:
             open_source(bag, Choice(depth_topic=name))
         assert words in str(error.value)
+
+    @pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; compressedDepth rvl"])
+    def test_compressed_by_its_name_or_that_of_the_raw_one(self, tmp_path: Path, form: str) -> None:
+        packed = [packed_at(stamp, 1000 + n, form) for n, stamp in enumerate(STAMPS)]
+        path = write_bag(tmp_path / "bag", by_time(images_at(STAMPS) + packed))
+        for name in (DEPTH, DEPTH + "/compressedDepth"):
+            with open_source(path, Choice(depth_topic=name)) as source:
+                assert source.depth is not None
+                assert source.depth.topic == DEPTH + "/compressedDepth"
+                assert [metres(source.depth, s) for s in STAMPS] == pytest.approx(
+                    [1 + n / 1000 for n in range(24)]
+                )
+
+    def test_of_two_forms_one_is_named(self, tmp_path: Path) -> None:
+        both = [make(stamp, 1000) for stamp in STAMPS for make in (depth_at, packed_at)]
+        with open_source(write_bag(tmp_path / "bag", by_time(images_at(STAMPS) + both))) as source:
+            (note,) = [note for note in source.notes if "depth" in note]
+            assert note.startswith(f"depth is in {DEPTH};")
+
+    def test_damaged_ones_are_counted_with_the_reason(self, tmp_path: Path) -> None:
+        packed = [packed_at(stamp, 1000) for stamp in STAMPS]
+        packed[3][2].data = packed[3][2].data[:40]  # type: ignore[attr-defined]
+        source = BagDepth(write_bag(tmp_path / "bag", packed), packed[0][0])
+        assert [metres(source, s) is None for s in STAMPS] == [n == 3 for n in range(24)]
+        assert "1 pictures without depth" in " ".join(source.notes())
+        assert "cut off" in " ".join(source.notes())
 
     def test_not_used_unless_named_since_it_may_not_be_aligned(self, bag: Path) -> None:
         with open_source(bag) as source:
