@@ -28,6 +28,7 @@ from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
+from posemo_ros.live.screen import VIEWERS
 from posemo_ros.nodes.base import AGAIN
 from posemo_ros.nodes.launch_ending import Ending, existing_file
 from posemo_ros.nodes.parameters import NODES
@@ -37,6 +38,7 @@ from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SK
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 YES_NO = ["true", "false"]
+PASSED_ON = ("image_transport", "runtime", "privacy", "target_frame", "depth_topic", "viewer", "save")
 MODELS = {
     "detector": "Person detector",
     "keypoints": "Keypoint network",
@@ -116,8 +118,14 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "viewer",
         default_value="",
-        choices=["", "browser"],
-        description="browser: a page on this machine shows all live; see the node viewer. Empty: no.",
+        choices=["", *VIEWERS],
+        description="browser: a page on this machine shows all live; rerun: the same for rerun's "
+        "viewer; see the node viewer. Empty: no.",
+    ),
+    DeclareLaunchArgument(
+        "save",
+        default_value="",
+        description="With viewer:=rerun: write this .rrd file instead of waiting for a viewer. Empty: no.",
     ),
     DeclareLaunchArgument(
         "tf",
@@ -205,7 +213,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     existing_file("params_file", given["params_file"])
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
-    names += ["viewer"] if given["viewer"] == "browser" else []
+    names += ["viewer"] if given["viewer"] else []
     names += ["frames"] if given["tf"] == "true" or given["target_frame"] else []
     names += ["recorder"] if given["record"] else []
     names += ["camera"] if given["source"] else []
@@ -258,11 +266,7 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     """
     # What the command line says wins over the file, and single networks over the preset.
     parameters = preset_parameters(given)
-    parameters |= {
-        key: given[key]
-        for key in ("image_transport", "runtime", "privacy", "target_frame", "depth_topic", *MODELS)
-        if given[key]
-    }
+    parameters |= {key: given[key] for key in (*PASSED_ON, *MODELS) if given[key]}
     if given["privacy"] == Privacy.BLUR:
         parameters |= EVERY_IMAGE
     live = not given["source"] and given["use_sim_time"] == "false" and given["privacy"] != Privacy.BLUR

@@ -137,6 +137,19 @@ def test_the_chain_opens_no_socket(home: Path, runtime: str):
 
 @seccomp
 @pytest.mark.slow
+def test_a_file_for_rerun_opens_no_socket_and_leaves_only_what_is_listed(home: Path):
+    needs("rerun")
+    words = ["live", "pictures", "--rate", "5", "--runtime", "onnxruntime", "--viewer", "rerun"]
+    done = run(
+        home, str(TEST / "no_network.py"), "kill", "-m", "posemo_ros.cli", *words, "--save", "clip.rrd"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (home.parent / "clip.rrd").stat().st_size > 1000
+    assert not unlisted(home), unlisted(home)
+
+
+@seccomp
+@pytest.mark.slow
 def test_training_works_without_a_network(home: Path):
     """Its libraries ask for an IPv6 socket at import, to see whether there is one; so it is refused."""
     for name in ("torch", "onnx", "onnxscript", "lightning"):

@@ -1,4 +1,4 @@
-"""``posemo live``: a page in the browser that shows what a camera sees."""
+"""``posemo live``: a page in the browser, or rerun's viewer, that shows what a camera sees."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import sys
 import time
 import webbrowser
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..draw.privacy import EVERY_IMAGE, Privacy
 from ..errors import InputError
 from ..inference.manifest import STATIONS
+from ..live.screen import BROWSER, RERUN, VIEWERS
 from ..presets import CHAIN_SETTINGS
 from ..settings import Settings
 from ..topics import COMPRESSED, camera_info_of
@@ -29,6 +32,10 @@ from .options import (
     pipeline_from,
 )
 from .values import integer
+
+if TYPE_CHECKING:
+    from ..live.play import Player
+    from ..replay.source import Source
 
 PORT = 8600
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
@@ -44,6 +51,18 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "image topic such as /camera/image_raw",
     )
     parser.add_argument(
+        "--viewer",
+        choices=VIEWERS,
+        default=BROWSER,
+        help="browser: a page of its own; rerun: rerun's viewer (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE.rrd",
+        help="with --viewer rerun: write every image's results into this file instead of showing them",
+    )
+    parser.add_argument(
         "--host",
         default="127.0.0.1",
         help="address to listen on; another than 127.0.0.1 lets others look: 0.0.0.0 all who reach this "
@@ -51,13 +70,17 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=integer(0, 65535), default=PORT, help="0: any free one")
     parser.add_argument("--loop", action="store_true", help="begin again at the end of a recording")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--no-browser", action="store_true", help="only print where to look")
     add_privacy_option(parser)
     add_source_options(parser)
     add_model_options(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.save and args.viewer != RERUN:
+        raise InputError(f"--save writes a file for rerun's viewer: give --viewer {RERUN}, too")
+    if args.loop and args.viewer == RERUN:
+        raise InputError("--loop is for the browser: rerun's viewer repeats what it has got by itself")
     return _topic(args) if is_topic(args.source) else _local(args)
 
 
@@ -68,7 +91,6 @@ def is_topic(text: str) -> bool:
 
 def _local(args: argparse.Namespace) -> int:
     from ..live.play import Player
-    from ..live.server import LiveServer
     from ..replay.sources import open_source
 
     with open_source(args.source, choice_from(args)) as source:
@@ -76,26 +98,69 @@ def _local(args: argparse.Namespace) -> int:
         if pipeline.lifter:
             pipeline.lifter.depth = source.depth
         player = Player(source, pipeline, Privacy(args.privacy))
-        server = LiveServer(player.welcome(), args.host, args.port)
         try:
-            _announce(args, server.url)
-            if not source.live:  # the beginning waits for who wants to see it
-                while not server.wait_for_viewer(WAIT_S):
-                    pass
-            player.play(server, loop=args.loop)
+            _play(args, source, player)
         except KeyboardInterrupt:
             return 0  # Ctrl-C is how one ends it
-        finally:
-            server.close()
     return 0
 
 
-def _announce(args: argparse.Namespace, url: str) -> None:
-    print(f"{url}   (Ctrl-C ends it)", flush=True)
+def _play(args: argparse.Namespace, source: Source, player: Player) -> None:
+    """Show it the way that was asked for."""
+    if args.save:
+        _to_file(args, source, player)
+    elif args.viewer == RERUN:
+        _to_rerun(args, source, player)
+    else:
+        _to_page(args, source, player)
+
+
+def _to_page(args: argparse.Namespace, source: Source, player: Player) -> None:
+    from ..live.browser import Browser
+    from ..live.server import LiveServer
+
+    server = LiveServer(player.welcome(), args.host, args.port)
+    with closing(server):
+        _announce(args, server.url)
+        if not args.no_browser:
+            webbrowser.open(server.url)
+        if not source.live:  # the beginning waits for who wants to see it
+            while not server.wait_for_viewer(WAIT_S):
+                pass
+        player.play(Browser(server), loop=args.loop)
+
+
+def _to_rerun(args: argparse.Namespace, source: Source, player: Player) -> None:
+    """Viewers get what was shown before they came, so this goes on until nobody needs it."""
+    from ..live.rerun_screen import RerunServer
+    from ..live.rerun_viewer import has_screen, start_viewer
+
+    with closing(RerunServer(source.name, args.host, args.port)) as server:
+        _announce(args, f"rerun {server.url}")
+        viewer = start_viewer(server.url) if has_screen() and not args.no_browser else None
+        try:
+            player.play(server)
+            print("all has been shown; Ctrl-C ends it", file=sys.stderr)
+            while viewer is None or viewer.poll() is None:
+                time.sleep(WAIT_S)
+        finally:
+            if viewer is not None:
+                viewer.terminate()
+                viewer.wait()
+
+
+def _to_file(args: argparse.Namespace, source: Source, player: Player) -> None:
+    from ..live.rerun_screen import RerunFile
+
+    with closing(RerunFile(source.name, args.save)) as file:
+        player.play(file, every=True)
+    print(f"{args.save}   (look with: rerun {args.save})")
+
+
+def _announce(args: argparse.Namespace, where: str) -> None:
+    print(f"{where}   (Ctrl-C ends it)", flush=True)
     if not args.host.startswith("127.") and args.host not in ("localhost", "::1"):
         print(f"everybody who reaches this machine at {args.host} can look", file=sys.stderr)
-    if not args.no_browser:
-        webbrowser.open(url)
 
 
 def _topic(args: argparse.Namespace) -> int:
@@ -105,8 +170,15 @@ def _topic(args: argparse.Namespace) -> int:
             f"{args.source!r} is no file, so it must be a topic, and topics need ROS: source its setup.sh, "
             "and the workspace's"
         )
-    viewer = {"host": args.host, "port": args.port, "privacy": args.privacy}
-    if not args.no_browser and args.port:
+    viewer: dict[str, object] = {
+        "viewer": args.viewer,
+        "host": args.host,
+        "port": args.port,
+        "privacy": args.privacy,
+    }
+    if args.save:
+        viewer["save"] = str(args.save.absolute())
+    if not args.no_browser and args.port and args.viewer == BROWSER:
         webbrowser.open(f"http://{args.host}:{args.port}/")  # the page tries again until it is there
     return _together(
         [node_command("pipeline", args, chain_parameters(args)), node_command("viewer", args, viewer)]
@@ -150,7 +222,7 @@ def _together(commands: Sequence[Sequence[str]]) -> int:
 
 
 COMMAND = Command(
-    help="show a camera, video or topic with all results in the browser",
+    help="show a camera, video or topic with all results in the browser or in rerun's viewer",
     examples=(
         ("posemo live", "the first camera of this machine"),
         ("posemo live walk.mp4 --loop --privacy blur", "a video, again and again, faces blurred"),

@@ -61,12 +61,12 @@ def _skeleton(
     seen = np.isfinite(keypoints[:, :2]).all(axis=1) & (keypoints[:, 2] >= least)
     for a, b in COCO17.bones:
         if seen[a] and seen[b]:
-            colour = style.side_colour(_bone_side(a, b), own)
-            opacity = _opacity(min(keypoints[a, 2], keypoints[b, 2]))
+            colour = style.side_colour(bone_side(a, b), own)
+            opacity = opacity_of(min(keypoints[a, 2], keypoints[b, 2]))
             _bone(canvas, keypoints[[a, b], :2], colour, width, opacity)
     for joint in np.flatnonzero(seen):
         colour = style.side_colour(COCO17.side(int(joint)), own)
-        _joint(canvas, keypoints[joint, :2], colour, width, _opacity(keypoints[joint, 2]))
+        _joint(canvas, keypoints[joint, :2], colour, width, opacity_of(keypoints[joint, 2]))
 
 
 def _ring_reasons(canvas: Picture, people: People2D, emotions: Emotions | None, least: float) -> None:
@@ -84,13 +84,14 @@ def _ring_reasons(canvas: Picture, people: People2D, emotions: Emotions | None, 
                 style.ring(canvas, np.array([x, y]), radius, style.EMOTION_COLOURS[emotions.labels[row]])
 
 
-def _bone_side(a: int, b: int) -> str:
+def bone_side(a: int, b: int) -> str:
     """A bone from the middle, or from one side to the other, belongs to the trunk."""
     side = COCO17.side(a)
     return side if side == COCO17.side(b) else "middle"
 
 
-def _opacity(score: float) -> float:
+def opacity_of(score: float) -> float:
+    """Surer is stronger."""
     return float(np.clip(0.25 + 0.9 * score, 0.0, 1.0))
 
 
@@ -165,7 +166,7 @@ def tags(
         pixels, on_card = _pixels(box), room and track_id in answered
         words = track_id
         if emotions is not None and track_id in rows and not on_card:
-            words = f"{track_id}  {_in_a_word(emotions, rows[track_id])}"
+            words = f"{track_id}  {in_a_word(emotions, rows[track_id])}"
         out.append(_tag(words, pixels, style.person_colour(track_id), scale))
         if emotions is not None and on_card:
             at = place_card(pixels, [b for b in boxes if b != pixels], taken, size, (width, height))
@@ -179,7 +180,8 @@ def _pixels(box: NDArray[np.float32]) -> Box:
     return x0, y0, x1, y1
 
 
-def _in_a_word(emotions: Emotions, row: int) -> str:
+def in_a_word(emotions: Emotions, row: int) -> str:
+    """The likeliest emotion with its probability, or why there is none."""
     if emotions.status[row] is not EmotionStatus.VALID:
         return style.IN_A_WORD[emotions.status[row]]
     best = int(np.argmax(emotions.probabilities[row]))

@@ -1,8 +1,9 @@
-"""A source through the chain onto the page, without ROS."""
+"""A source through the chain onto a screen, without ROS."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from ..draw.privacy import Background, Privacy
@@ -10,10 +11,10 @@ from ..image_check import complaint
 from ..pipeline import Pipeline
 from ..replay.source import Source
 from ..types import Frame, FrameResult
-from .moment import message_of, people_of, picture, welcome
+from .moment import welcome
 from .newest import Arrived, Newest
 from .pace import ENDED, RUNNING, WAITING, Pace
-from .server import LiveServer
+from .screen import Moment, Screen
 
 LOOK_S = 1.0
 SILENT_S = 2.0
@@ -44,36 +45,44 @@ class Player:
         ]
         return welcome(self._source.name, self._background.privacy.value, models)
 
-    def play(self, server: LiveServer, *, loop: bool = False) -> None:
+    def play(self, screen: Screen, *, loop: bool = False, every: bool = False) -> None:
         """Until the source ends, or for ever.
+
+        Args:
+            screen: What shows it.
+            loop: Begin again at the end.
+            every: Leave no image of a recording out, and keep to no pace.
 
         Raises:
             InputError: The source can give no more images.
         """
-        images = Newest(self._source, loop=loop)
+        newest = Newest(self._source, loop=loop) if self._source.live or not every else None
+        images: Iterable[Arrived | None] = newest or (Arrived(f, time.monotonic()) for f in self._source)
         last = time.monotonic()
         state = ENDED
         try:
             for arrived in images:
                 if arrived is not None:
                     last = time.monotonic()
-                    self._work(arrived, images.left_out, server)
+                    self._work(arrived, newest, screen)
                 elif time.monotonic() - last > SILENT_S:
                     last = time.monotonic()
-                    server.show(message_of(self._status(images.left_out, WAITING)))
+                    screen.tell(self._status(newest, WAITING))
         except Exception as error:
             state = f"{ENDED}: {error}"
             raise
         finally:
-            images.stop()
-            server.show(message_of(self._status(images.left_out, state)))
+            if newest is not None:
+                newest.stop()
+            screen.tell(self._status(newest, state))
 
-    def _work(self, arrived: Arrived, left_out: int, server: LiveServer) -> None:
+    def _work(self, arrived: Arrived, newest: Newest | None, screen: Screen) -> None:
         result = self._pipeline.step(arrived.frame)
-        self._pace.add(time.monotonic() - arrived.at_s)
+        latency_s = time.monotonic() - arrived.at_s
+        self._pace.add(latency_s)
         self._check(arrived.frame)
-        if server.viewers and not result.late:
-            server.show(self._message(arrived.frame, result, left_out))
+        if screen.viewers and not result.late:
+            screen.show(self._moment(arrived.frame, result, self._status(newest, RUNNING), latency_s))
 
     def _check(self, frame: Frame) -> None:
         now = time.monotonic()
@@ -81,17 +90,21 @@ class Player:
             self._checked = now
             self._complaint = complaint(frame)
 
-    def _message(self, frame: Frame, result: FrameResult, left_out: int) -> bytes:
-        facts = self._status(left_out, RUNNING)
-        facts["people"] = people_of(result.people, result.skeletons, result.emotions)
+    def _moment(self, frame: Frame, result: FrameResult, status: dict[str, Any], latency_s: float) -> Moment:
         if result.people.view.camera_assumed:
-            facts["warnings"].append(
+            status["warnings"].append(
                 f"camera not calibrated: {self._pipeline.settings.hfov_deg:g}° assumed, metres are rough"
             )
-        return message_of(
-            facts, picture(self._background.of(frame, result.people), result.people, result.emotions)
+        return Moment(
+            self._background.of(frame, result.people),
+            result.people,
+            result.skeletons,
+            result.emotions,
+            status,
+            result.timings_ms,
+            latency_s * 1e3,
         )
 
-    def _status(self, left_out: int, state: str) -> dict[str, Any]:
-        dropped = left_out + len(self._source.losses)
+    def _status(self, newest: Newest | None, state: str) -> dict[str, Any]:
+        dropped = (newest.left_out if newest else 0) + len(self._source.losses)
         return self._pace.status(state, dropped, (self._complaint, *self._source.notes))

@@ -1,7 +1,9 @@
-"""Shows what running nodes find, live in a browser."""
+"""Shows what running nodes find, live in a browser or in rerun's viewer."""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -10,8 +12,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from .. import diagnostics as keys
 from ..draw.privacy import Background, Privacy, plain
-from ..live.moment import message_of, people_of, picture, welcome
+from ..inference.manifest import STATIONS
+from ..live.browser import Browser
+from ..live.moment import welcome
 from ..live.pace import RUNNING, WAITING, Pace
+from ..live.screen import RERUN, Moment, Screen
 from ..live.server import LiveServer
 from ..messages import (
     emotions_from_message,
@@ -33,27 +38,40 @@ SILENT_TICKS = 10
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
-class ViewerNode(ResultStation[ViewerParameters, LiveServer]):
-    """people, skeletons, emotions, image_raw, /diagnostics -> a page at http://host:port/.
+class ViewerNode(ResultStation[ViewerParameters, Screen]):
+    """people, skeletons, emotions, image_raw, /diagnostics -> a page at http://host:port/, or rerun.
 
-    Images are only subscribed while somebody looks, and never with privacy skeleton.
+    Images are only subscribed while somebody looks (with rerun: always), and never with privacy skeleton.
     """
 
     kind = "viewer"
     _showing: _Showing | None = None
 
-    def load(self) -> LiveServer:
-        """Open the port."""
+    def load(self) -> Screen:
+        """Open the port, or the file."""
+        params = self.params
+        screen, how = self._screen()
+        self.on_free(screen.close)
+        self.get_logger().info(how)
+        if not params.save and params.host not in LOOPBACK_NAMES:
+            self.get_logger().warning(f"everybody who reaches this machine at {params.host} can look")
+        return screen
+
+    def _screen(self) -> tuple[Screen, str]:
+        """What shows it, and how to look."""
         params = self.params
         title = self.resolve_topic_name(IMAGE_TOPIC)
-        server = LiveServer(welcome(title, params.privacy), params.host, params.port)
-        self.on_free(server.close)
-        self.get_logger().info(f"look at {server.url}")
-        if params.host not in LOOPBACK_NAMES:
-            self.get_logger().warning(f"everybody who reaches this machine at {params.host} can look")
-        return server
+        if params.viewer != RERUN:
+            server = LiveServer(welcome(title, params.privacy), params.host, params.port)
+            return Browser(server), f"look at {server.url}"
+        from ..live.rerun_screen import RerunFile, RerunServer
 
-    def start(self, loaded: LiveServer) -> None:
+        if params.save:
+            return RerunFile(title, Path(params.save)), f"writing {params.save}"
+        served = RerunServer(title, params.host, params.port)
+        return served, f"look with: rerun {served.url}"
+
+    def start(self, loaded: Screen) -> None:
         """Subscribe results."""
         self.on_stop(self._forget)
         self._showing = _Showing(self, loaded)
@@ -72,17 +90,19 @@ class ViewerNode(ResultStation[ViewerParameters, LiveServer]):
 class _Showing:
     """What waits for its counterparts while the node is active."""
 
-    def __init__(self, node: ViewerNode, server: LiveServer) -> None:
+    def __init__(self, node: ViewerNode, screen: Screen) -> None:
         self._node = node
-        self._server = server
+        self._screen = screen
         self._pace = Pace()
         self._silent = 0
+        self._latency_ms = math.nan
         self._emotions: Emotions | None = None
         self._images = ByStamp[Image | CompressedImage]()
         self._people = ByStamp[People2D]()
         self._skeletons = ByStamp[Skeletons3D]()
         self._warnings: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
+        self._work_ms: dict[str, float] = {}
         self._background = Background(Privacy(node.params.privacy))
         self._image_topic, kind = image_topic(node)
         topics: dict[str, Any] = {
@@ -98,11 +118,11 @@ class _Showing:
 
     def tick(self) -> None:
         hidden = self._background.privacy is Privacy.SKELETON
-        self._input.want(self._image_topic, self._server.viewers > 0 and not hidden)
+        self._input.want(self._image_topic, self._screen.viewers > 0 and not hidden)
         self._silent += 1
-        if self._silent > SILENT_TICKS and self._server.viewers:
+        if self._silent > SILENT_TICKS and self._screen.viewers:
             self._silent = 0
-            self._server.show(message_of(self._status(WAITING)))
+            self._screen.tell(self._status(WAITING))
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         own, namespace = self._node.get_fully_qualified_name(), self._node.get_namespace().rstrip("/") + "/"
@@ -112,21 +132,24 @@ class _Showing:
             self._warnings[status.name] = "" if status.level == OK else f"{status.name}: {status.message}"
             values = {value.key: value.value for value in status.values}
             self._dropped[status.name] = int(values.get(keys.DROPPED, 0))
+            work = {station: values.get(keys.work_ms(station)) for station in STATIONS}
+            self._work_ms |= {station: float(ms) for station, ms in work.items() if ms}
 
     def _take_emotions(self, message: EmotionArray) -> None:
         self._emotions = emotions_from_message(message)
 
     def _take_skeletons(self, message: Skeleton3DArray) -> None:
-        if self._server.viewers:
+        if self._screen.viewers:
             self._skeletons.keep(stamp_of(message), skeletons_from_message(message))
             self._show_whole()
 
     def _take_people(self, message: Person2DArray) -> None:
         stamp = stamp_of(message)
         self._silent = 0
-        self._pace.add(self._node.latency_ms(stamp) * 1e-3)
+        self._latency_ms = self._node.latency_ms(stamp)
+        self._pace.add(self._latency_ms * 1e-3)
         self._node.measure(stamp, {}, len(message.people))
-        if self._server.viewers:
+        if self._screen.viewers:
             self._people.keep(stamp, people_from_message(message))
             self._show_whole()
 
@@ -156,10 +179,18 @@ class _Showing:
             ground = plain(people.view.width, people.view.height)
         else:
             ground = self._background.of(frame_from_message(self._images[stamp]), people)
-        facts = self._status(RUNNING)
-        facts["people"] = people_of(people, self._skeletons.get(stamp), self._emotions)
-        least = self._node.params.score_threshold
-        self._server.show(message_of(facts, picture(ground, people, self._emotions, least)))
+        self._screen.show(
+            Moment(
+                ground,
+                people,
+                self._skeletons.get(stamp),
+                self._emotions,
+                self._status(RUNNING),
+                self._work_ms,
+                self._latency_ms,
+                self._node.params.score_threshold,
+            )
+        )
         self._node.monitor.count(keys.PUBLISHED)
 
     def _status(self, state: str) -> dict[str, Any]:

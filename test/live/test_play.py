@@ -16,6 +16,7 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra live)")
 
 from posemo_ros.draw.privacy import Privacy
 from posemo_ros.errors import InputError
+from posemo_ros.live.browser import Browser
 from posemo_ros.live.newest import Newest
 from posemo_ros.live.pace import WAITING
 from posemo_ros.live.play import Player
@@ -74,11 +75,14 @@ class Screen:
         if self._shown:
             self._shown.release()
 
+    def close(self) -> None:
+        pass
+
 
 def played(privacy: Privacy = Privacy.NONE) -> list[tuple[dict[str, Any], bytes]]:
     source = Patient()
     screen = Screen(source.shown)
-    Player(source, Named(), privacy).play(screen)  # type: ignore[arg-type]
+    Player(source, Named(), privacy).play(Browser(screen))  # type: ignore[arg-type]
     return screen.messages
 
 
@@ -118,7 +122,7 @@ def test_privacy_skeleton_shows_no_pixel_of_the_image() -> None:
 def test_a_source_that_breaks_is_told_on_the_page_and_raised() -> None:
     screen = Screen()
     with pytest.raises(InputError, match="stopped giving images"):
-        Player(Broken(), Named()).play(screen)  # type: ignore[arg-type]
+        Player(Broken(), Named()).play(Browser(screen))  # type: ignore[arg-type]
     assert screen.messages[-1][0]["state"] == "ended: camera 0 stopped giving images"
 
 
@@ -162,7 +166,7 @@ def test_in_a_browser(browser: Any, look: dict[str, Any]) -> None:
         tab, said = watched_tab(context, server.url)
         tab.goto(server.url)
         tab.wait_for_function("document.body.dataset.ready === 'yes'")
-        thread = threading.Thread(target=player.play, args=(server,))
+        thread = threading.Thread(target=player.play, args=(Browser(server),))
         thread.start()
         tab.wait_for_function("document.body.dataset.state === 'ended' && document.body.dataset.image > 0")
         thread.join()

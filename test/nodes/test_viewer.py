@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,14 @@ class Watcher:
                 await ws.send_str("drawn")
 
 
+def url(node: ViewerNode) -> str:
+    return node._loaded._server.url
+
+
 @pytest.mark.parametrize("privacy", ["none", "skeleton"])
 def test_results_of_one_image_come_together(bench: Bench, privacy: str):
     node = bench.up(ViewerNode, port=0, privacy=privacy)
-    look = Watcher(node._loaded.url)
+    look = Watcher(url(node))
     bench.until(lambda: node._loaded.viewers, "the viewer")
     to = {
         "people": bench.publisher(Person2DArray, "people"),
@@ -89,9 +94,47 @@ def test_results_of_one_image_come_together(bench: Bench, privacy: str):
     assert image(0).width == 160
 
 
+def test_results_go_into_a_file_for_rerun(bench: Bench, tmp_path: Path):
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed (extra rerun)")
+    from rerun.chunk import RrdReader
+
+    file = tmp_path / "clip.rrd"
+    node = bench.up(ViewerNode, viewer="rerun", save=str(file))
+    to = {
+        "people": bench.publisher(Person2DArray, "people"),
+        "skeletons": bench.publisher(Skeleton3DArray, "skeletons"),
+        "emotions": bench.publisher(EmotionArray, "emotions"),
+        "image_raw": bench.publisher(Image, "image_raw"),
+    }
+    said = bench.publisher(DiagnosticArray, "/diagnostics")
+    status = DiagnosticStatus(name="/pipeline", level=DiagnosticStatus.OK)
+    status.values.append(KeyValue(key="lifter [ms]", value="2.5"))
+    found = result(7)
+
+    def whole() -> bool:
+        said.publish(DiagnosticArray(status=[status]))
+        to["image_raw"].publish(MAKE.image(np.full((120, 160, 3), 90, np.uint8), found.people.view))
+        to["emotions"].publish(MAKE.emotions(found.emotions, Models()))
+        to["people"].publish(MAKE.people(found.people, Models()))
+        to["skeletons"].publish(MAKE.skeletons(found.skeletons, Models()))
+        return node.monitor.snapshot().totals["published"] > 2
+
+    bench.until(whole, "an image with all results")
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    rows = {chunk.entity_path: chunk.to_record_batch() for chunk in RrdReader(file).stream()}
+    joints = rows["/camera/people/p1/joints"]
+    assert joints.column("stamp")[0].value == found.stamp_ns
+    np.testing.assert_allclose(
+        joints.column("Points3D:positions")[0].as_py(), found.skeletons.joints[0], atol=1e-6
+    )
+    assert rows["/latency/lifter"].column("Scalars:scalars")[0].as_py() == [2.5]
+    assert "/camera/image/people/p1/keypoints" in rows
+
+
 def test_a_port_that_is_taken_fails_the_transition(bench: Bench):
     node = bench.up(ViewerNode, port=0)
-    port = int(node._loaded.url.rstrip("/").rpartition(":")[2])
+    port = int(url(node).rstrip("/").rpartition(":")[2])
     other = bench.add(ViewerNode, port=port)
     assert other.trigger_configure() == FAILURE
     assert "cannot listen on 127.0.0.1" in other.monitor.snapshot().message
