@@ -3,9 +3,9 @@
 Two of them report by default to their makers. ONNX Runtime (Linux, since 1.32) keeps a device number
 and a database under ``~/.cache/Microsoft`` and looks up its server; OpenVINO keeps a client number in
 ``~/intel`` and sends an event at import. Hugging Face's client, which open_clip brings, adds usage to
-its requests. Ray reports a cluster. rerun's viewer, a program of its own, reports how it is used and
-asks for its newest version; the package that logs to it does neither. Each is switched off by the means that its documentation or source
-gives.
+its requests. Ray reports a cluster. rerun's viewer, a program of its own, reports how it is used and asks
+for its newest version; the package that logs to it does neither. Each is switched off by the means that
+its documentation or source gives.
 """
 
 from __future__ import annotations
