@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,66 @@ def test_foxglove_plots_numbers_that_exist():
     definition = (ROOT / "msg" / "Statistics.msg").read_text(encoding="utf-8")
     assert fields
     assert fields <= set(re.findall(r"^\S+ (\w+)$", definition, flags=re.MULTILINE))
+
+
+# Keys of a layout's panels as Foxglove exports them: by type (before the "!" of a panel's name), with the
+# keys of what lies below. Foxglove ignores others without a word. From its published layouts module
+# (foxglove-sdk, ``foxglove.layouts``) and, for the types' names in exported files, from Studio's last source.
+TITLE = "foxglovePanelTitle"
+RENDERER = f"scene transforms layers topics synchronize {TITLE}"
+KEYS = {
+    "3D": f"cameraState followTf fixedFrame followMode publish {RENDERER}",
+    "Image": f"imageMode {RENDERER}",
+    "Plot": f"paths isSynced showLegend legendDisplay xAxisVal minYValue maxYValue {TITLE}",
+    "DiagnosticSummary": "minLevel pinnedIds topicToRender hardwareIdFilter sortByLevel secondsUntilStale",
+}
+PANELS = {kind: set(keys.split()) for kind, keys in KEYS.items()}
+KEYS_BELOW = {
+    "cameraState": "distance perspective phi target targetOffset targetOrientation thetaOffset fovy near far",
+    "scene": "enableStats backgroundColor labelScaleFactor ignoreColladaUpAxis meshUpAxis syncCamera",
+    "imageMode": "imageTopic imageSchemaName calibrationTopic annotations rotation flipHorizontal",
+    "topics": "visible color showOutlines selectedIdVariable namespaces",
+    "paths": "value enabled color label timestampMethod showLine lineSize lineStyle",
+}
+PARTS = {part: set(keys.split()) for part, keys in KEYS_BELOW.items()}
+
+
+def strange_keys(layout: dict[str, Any]) -> list[str]:
+    """Panels of a Foxglove layout that have no such type, and keys that their types do not have."""
+    found = []
+    for name, config in layout["configById"].items():
+        kind = name.partition("!")[0]
+        found += [] if kind in PANELS else [name]
+        found += [f"{name}.{key}" for key in config if key not in PANELS.get(kind, ())]
+        for part, known in PARTS.items():
+            inside = config.get(part, {})
+            several = {"topics": dict.values, "paths": list}.get(part)
+            for one in several(inside) if several and inside else [inside]:
+                found += [f"{name}.{part}.{key}" for key in one if key not in known]
+    return found
+
+
+def test_foxglove_knows_every_panel_and_key():
+    layout = json.loads((ROOT / "config" / "foxglove_layout.json").read_text(encoding="utf-8"))
+    assert strange_keys(layout) == []
+    assert set(layout) == {"configById", "globalVariables", "userNodes", "playbackConfig", "layout"}
+    view = layout["configById"]["3D!skeletons"]
+    assert view["followMode"] in ("follow-pose", "follow-heading", "follow-position", "follow-none")
+    stamps = {path["timestampMethod"] for path in layout["configById"]["Plot!latency"]["paths"]}
+    assert stamps <= {"receiveTime", "publishTime", "headerStamp", "customField"}
+
+
+def test_what_foxglove_would_ignore_is_found():
+    odd = {
+        "Plot!a": {"title": "", "paths": [{"value": "", "colour": ""}]},
+        "Image!b": {"cameraState": {}},
+        "3D!c": {"topics": {"/t": {"shown": True}}, "cameraState": {"pitch": 1}},
+        "DiagnosticsSummary!d": {},
+    }
+    assert strange_keys({"configById": odd}) == [
+        *("Plot!a.title", "Plot!a.paths.colour", "Image!b.cameraState", "3D!c.cameraState.pitch"),
+        *("3D!c.topics.shown", "DiagnosticsSummary!d"),
+    ]
 
 
 def test_foxglove_looks_from_behind_the_camera():
