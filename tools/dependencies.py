@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- table: tools/dependencies.py -->\n", "<!-- end of table -->"
 EXTRAS_OF_USERS = (
     "live",
+    "rerun",
     "parquet",
     "evaluate",
     "openvino",
