@@ -30,7 +30,7 @@ from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.live.screen import VIEWERS
 from posemo_ros.nodes.base import AGAIN
-from posemo_ros.nodes.launch_ending import Ending, existing_file
+from posemo_ros.nodes.launch_ending import PATIENCE, Ending, existing_file
 from posemo_ros.nodes.parameters import NODES
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 from posemo_ros.presets import load_preset, preset_files
@@ -291,6 +291,7 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
         parameters=[given["params_file"], parameters],
         remappings=[("image_raw", given["image"]), ("camera_info", given["camera_info"])],
         ros_arguments=["--log-level", given["log_level"]],
+        **PATIENCE,
         output="screen",
     )
 

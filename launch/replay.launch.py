@@ -31,7 +31,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
-from posemo_ros.nodes.launch_ending import Ending, OnExit, existing_file
+from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit, existing_file
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
@@ -141,6 +141,7 @@ def node(name: str, given: dict[str, str], parameters: dict[str, object]) -> Lif
         remappings=[("image_raw", IMAGE), ("camera_info", CAMERA_INFO), ("people", "/posemo/people")]
         if name == "camera"
         else [("image_raw", IMAGE), ("camera_info", CAMERA_INFO)],
+        **PATIENCE,
         output="screen",
     )
 

@@ -25,7 +25,7 @@ def complaint(frame: Frame) -> str:
     grey = _small_grey(frame)
     bright, spread = float(np.percentile(grey, 99)), float(grey.std())
     if bright < DARK:
-        return f"the picture is dark (99 % of it below {bright:.0f} of 255): is the lens free?"
+        return f"the picture is dark (99 % of it at most {bright:.0f} of 255): is the lens free?"
     if spread < FLAT:
         return f"the picture is all alike (spread {spread:.1f} of 255): is the lens covered?"
     sharp = float(cv2.Laplacian(grey, cv2.CV_32F).var()) / spread**2

@@ -19,9 +19,14 @@ from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
 from launch.events.process import ProcessExited, ProcessIO, ProcessStarted
 
 LAST_WORDS_S = 0.3  # what a process wrote may come a little after its end
+# Launch's own 5 s, twice, kill nodes that would have ended well on a busy machine.
+PATIENCE = {"sigterm_timeout": "10", "sigkill_timeout": "10"}
 ASKED_TO_END = (-signal.SIGINT, -signal.SIGTERM)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"\[(?:ERROR|FATAL)\] \[[\d.]+\] \[[^]]+\]: (.+)")
+
+_BY_SIGNAL = "was ended by signal"
+_KILLED = f"{_BY_SIGNAL} {int(signal.SIGKILL)}"
 
 OnExit = Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity]]
 
@@ -86,7 +91,7 @@ class Ending:
     def _judge(self, name: str, code: int, context: LaunchContext) -> None:
         if code == 0 or (context.is_shutdown and code in ASKED_TO_END):
             return
-        what = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+        what = f"ended with exit code {code}" if code > 0 else f"{_BY_SIGNAL} {-code}"
         self._failures.append((name, what))
 
     def _started(self, event: ProcessStarted, context: LaunchContext) -> None:
@@ -104,8 +109,11 @@ class Ending:
             context.emit_event_sync(_Failed(self))
 
     def reason(self) -> str:
-        """A line for each process that failed."""
-        return "\n".join(f"{name} {what}{self._last_lines[name]}" for name, what in self._failures)
+        """A line for each process that failed; what was killed has said nothing about that."""
+        return "\n".join(
+            f"{name} {what}{'' if what == _KILLED else self._last_lines[name]}"
+            for name, what in self._failures
+        )
 
 
 class _Raise(EventHandler):

@@ -9,7 +9,7 @@ from .. import diagnostics as keys
 from ..errors import PosemoError
 from ..timeline import Timeline
 from .base import AGAIN, SUCCESS, L, P, PosemoNode
-from .monitor import WARN, Window
+from .monitor import Window
 from .parameters import RuntimeParameters, StationParameters
 from .worker import Worker
 
@@ -39,6 +39,7 @@ class Station(PosemoNode[P, L]):
     _applied: P | None = None
     _workers: tuple[Worker[Any], ...] = ()
     _restarts = 0
+    _early = False
     _input: Input | None = None
 
     def __init__(self, **kwargs: Any) -> None:
@@ -129,11 +130,9 @@ class Station(PosemoNode[P, L]):
         if not stamp_ns:
             return
         latency_ms = self.latency_ms(stamp_ns)
-        complaint = _complaint(latency_ms)
-        if complaint:
-            self.monitor.problem("latency", complaint, WARN)
-        else:
-            self.monitor.clear("latency")
+        # Once is the clock of a simulation or a bag that has jumped back under the image.
+        was_early, self._early = self._early, latency_ms < EARLY_MS
+        self.warn("latency", "" if self._early and not was_early else _complaint(latency_ms))
         if abs(latency_ms) < IMPLAUSIBLE_MS:
             self.monitor.add_latency(latency_ms)
 
@@ -154,7 +153,7 @@ class Station(PosemoNode[P, L]):
         needs = ", ".join(f"{name} {ms:.0f} ms" for name, ms in times)
         text = f"too slow: {left_out} of {received:.0f} messages in the last second were left out"
         text += f" ({needs})" if needs else ""
-        self.monitor.problem("busy", text, WARN)
+        self.warn("busy", text)
 
     # Watchdog ----------------------------------------------------------------------------------
 
