@@ -249,9 +249,30 @@ def test_ages_that_cannot_be_right_are_not_well(
         return (level == WARN and re.search(text, message)) if text else level == OK
 
     bench.until(found, "the verdict")
-    assert bool(re.search("stamps are|late:", capfd.readouterr().err)) == bool(text)
+    logged: list[str] = []
+
+    def said() -> bool:
+        logged.append(capfd.readouterr().err)
+        return re.search(text or "waiting for images", "".join(logged)) is not None
+
+    bench.until(said, "the line of log")
+    assert bool(re.search("stamps are|late:", "".join(logged))) == bool(text)
     if abs(age_s) > 3600:
         assert np.isnan(node.monitor.snapshot().latency_ms).all()
+
+
+def test_a_clock_that_jumps_back_under_one_image_is_no_wrong_clock(bench: Bench, tiny_manifest: Path):
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
+    for age_ms, wrong in (
+        (20, False),
+        (-5000, False),
+        (20, False),
+        (-5000, False),
+        (-5000, True),
+        (20, False),
+    ):
+        node.measure(time.time_ns() - age_ms * 1_000_000, {})
+        assert ("ahead of this node's clock" in says(node)[1]) == wrong
 
 
 def test_no_clock_is_said_and_its_coming_ends_it(bench: Bench):
