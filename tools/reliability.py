@@ -433,7 +433,7 @@ def main() -> int:
     """Run the faults; 0 when everything went as it should."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("faults", nargs="*", help=f"which ({', '.join(FAULTS)}); all when none is named")
-    parser.add_argument("--repeat", type=int, default=5, help="how often each station is killed")
+    parser.add_argument("--repeat", type=int, default=3, help="how often each station is killed")
     parser.add_argument("--rounds", type=int, default=50, help="transitions")
     parser.add_argument("--minutes", type=int, default=5, help="of the long run, whole ones; 60 for an hour")
     parser.add_argument("--clip", type=Path, default=DEMO, help="the video of all runs, over and over")
