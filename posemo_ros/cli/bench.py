@@ -7,7 +7,7 @@ import sys
 
 from .command import Command
 from .options import add_model_options, models_from, settings_from, store_for
-from .values import as_path, integer, number
+from .values import integer, new_file, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=number(0, 10_000), default=0.0, help="so long memory is watched besides"
     )
-    parser.add_argument("--plot", type=as_path, metavar="FILE", help="write a picture (PNG, SVG, PDF)")
+    parser.add_argument("--plot", type=new_file, metavar="FILE", help="write a picture (PNG, SVG, PDF)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_model_options(parser)
 

@@ -31,7 +31,7 @@ from .options import (
     given,
     pipeline_from,
 )
-from .values import integer
+from .values import integer, new_file
 
 if TYPE_CHECKING:
     from ..live.play import Player
@@ -58,7 +58,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save",
-        type=Path,
+        type=new_file,
         metavar="FILE.rrd",
         help="with --viewer rerun: write every image's results into this file instead of showing them",
     )

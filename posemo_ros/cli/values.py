@@ -45,5 +45,13 @@ def as_path(text: str) -> Path:
     return Path(text)
 
 
+def new_file(text: str) -> Path:
+    """The path of a file to be written."""
+    path = as_path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; expected the name of a file")
+    return path
+
+
 SEED = integer(0, 2**32 - 1)
 COUNT = integer(1, 10**9)

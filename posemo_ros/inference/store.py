@@ -61,7 +61,10 @@ class ModelStore:
             ModelError: No manifest has this name.
         """
         if name not in self._specs:
-            raise ModelError(f"there is no model {name!r} in the manifests (known: {', '.join(self._specs)})")
+            known = ", ".join(self._specs)
+            raise ModelError(
+                f"there is no model {name!r} in the manifests (known: {known}){_to_export(name)}"
+            )
         return self._specs[name]
 
     def location(self, name: str) -> Path:
@@ -178,3 +181,14 @@ def _find(zipped: zipfile.ZipFile, spec: ModelSpec) -> str:
             f"{spec.url}: expected one member {spec.member!r}, found {names or sorted(zipped.namelist())}"
         )
     return names[0]
+
+
+def _to_export(name: str) -> str:
+    """What to do about a name whose entry is a comment in the package's manifest."""
+    text = (share_dir("config") / "models.yaml").read_text(encoding="utf-8")
+    if not name or f"\n  # {name}:\n" not in text:
+        return ""
+    return (
+        "; its makers have no ONNX file: export it (`python -m train export --help`) and put the entry that "
+        "config/models.yaml has for it as a comment into a manifest of your own (--manifest, parameter manifests)"
+    )

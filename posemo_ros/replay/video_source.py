@@ -23,6 +23,8 @@ FALLBACK_RATE_HZ = 25.0
 _SQUARE = 0.01  # aspect ratios nearer to 1 are rounding
 _HDR = {16: "PQ", 18: "HLG"}  # transfer functions of H.273
 _PATIENCE = 200  # errors in a row after which a file is given up
+# Decoders of FFmpeg's mpegvideo family drop the image they hold back where the size changes in a stream.
+_DROPPING = ("mpeg1video", "mpeg2video", "mpeg4", "h263", "wmv1", "wmv2", "vc1", "wmv3")
 _SLACK_S = 0.5  # by which a stated duration may be longer than its images last
 
 
@@ -123,6 +125,10 @@ class VideoSource(Source):
             self.note(
                 f"{clock.made_up} images had no stamp that grows: placed by the rate {self.rate_hz:g} Hz"
             )
+        if decoder.dropped:
+            self.losses.add(
+                "dropped by the decoder where the images change size", self.name, count=decoder.dropped
+            )
         if decoder.concealed:
             self.note(f"{decoder.concealed} damaged images were repaired by the decoder and used")
         missing_s = self._duration_s - (clock.last_ns * 1e-9 + 1 / self.rate_hz)
@@ -175,13 +181,16 @@ class Decoder:
     Attributes:
         concealed: Frames that the decoder repaired.
         discarded: Frames that the file says are not to be shown (an edit list).
+        dropped: Frames that the decoder has swallowed, known at the end.
     """
 
     def __init__(self, container: Any, stream: Any, on_error: Callable[[float | None, str], None]) -> None:
         self._container, self._stream, self._on_error = container, stream, on_error
-        self.concealed = self.discarded = 0
+        self.concealed = self.discarded = self.dropped = 0
+        self._drops = stream.codec_context.name in _DROPPING
 
     def __iter__(self) -> Iterator[Any]:
+        pending, sizes = 0, set()
         for packet in self._packets():
             try:
                 pictures = packet.decode()
@@ -190,9 +199,13 @@ class Decoder:
                 self._on_error(place, str(error.strerror))
                 continue
             self.discarded += bool(packet.is_discard)
+            pending += (packet.size > 0 and not packet.is_discard) - len(pictures)
+            sizes |= {(picture.width, picture.height) for picture in pictures}
             for picture in pictures:
                 self.concealed += bool(picture.is_corrupt)
                 yield picture
+        if self._drops and len(sizes) > 1:
+            self.dropped = max(0, pending)
 
     def _packets(self) -> Iterator[Any]:
         packets, failures = self._container.demux(self._stream), 0

@@ -264,3 +264,21 @@ def test_hostile_values_of_lightning(
         assert code in (1, 2), f"{words} -> {code}\n{err}"
         assert "Traceback" not in err, err
         assert any(len(line.split()) > 3 for line in err.splitlines()), f"{words}: {err!r} says nothing"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", "lift", "--clips", "x.npz", "--report"),
+        ("bench", "--plot"),
+        ("live", "walk.mp4", "--viewer", "rerun", "--save"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_is_no_file_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*words, str(tmp_path)])
+    assert f"{tmp_path} is a folder; expected the name of a file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

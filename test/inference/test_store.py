@@ -28,6 +28,17 @@ CONTENT = bytes(range(256)) * 4000  # about 1 MB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
+@pytest.mark.parametrize("name", ["clip-vit-b32", "hrnet-w32"])
+def test_a_model_that_has_to_be_exported_first_is_explained(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=rf"no model '{name}'.*export it .*a manifest of your own"):
+        ModelStore(cache=tmp_path).spec(name)
+
+
+def test_any_other_name_is_just_not_known(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model 'clip' in the manifests \(known: .*\)$"):
+        ModelStore(cache=tmp_path).spec("clip")
+
+
 class Server(ThreadingHTTPServer):
     """Serves ``files``; what it does wrong is set by the tests, what it was asked is kept."""
 

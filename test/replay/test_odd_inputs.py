@@ -277,3 +277,28 @@ class TestDamagedDefinitions:
     def test_of_others_are_said(self, text: str) -> None:
         with pytest.raises(InputError, match="definition of foreign_msgs/msg/Image cannot be read"):
             _Types().read(Topic("/image", "foreign_msgs/msg/Image", 1, "cdr", text), bytes(40))
+
+
+@pytest.mark.parametrize(("codec", "swallowed"), [("mpeg2video", 1), ("mpeg1video", 1), ("mpeg4", 0)])
+def test_an_image_that_the_decoder_swallows_between_two_sizes_is_counted(
+    tmp_path: Path, codec: str, swallowed: int
+) -> None:
+    parts = []
+    for name, size in (("a.ts", (64, 48)), ("b.ts", (96, 64))):
+        with av.open(str(tmp_path / name), "w", format="mpegts") as container:
+            stream: Any = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            for number in range(COUNT):
+                image = av.VideoFrame.from_ndarray(picture(number, *size), format="bgr24")
+                container.mux(stream.encode(image))
+            container.mux(stream.encode(None))
+        parts.append((tmp_path / name).read_bytes())
+    (tmp_path / "ab.ts").write_bytes(b"".join(parts))
+    with open_source(str(tmp_path / "ab.ts")) as source:
+        given = len(list(source))
+    reason = "dropped by the decoder where the images change size"
+    assert lost(source).get(reason, 0) == swallowed
+    assert given + swallowed == 2 * COUNT
+    with open_source(str(tmp_path / "a.ts")) as source:
+        assert len(list(source)) == COUNT
+    assert not lost(source)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", default="posemo-detector", help="finds the people; in the manifest")
     parser.add_argument("--lifter", default="posemo-lifter", help="in the manifest; empty: no 3D poses")
     parser.add_argument("--manifest", type=as_path, action="append", default=[], help="a model manifest more")
-    parser.add_argument("--out", type=as_path, default=Path("heatmaps.png"), help="the picture")
+    parser.add_argument("--out", type=new_file, default=Path("heatmaps.png"), help="the picture")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 from fnmatch import fnmatch
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, number
+from posemo_ros.cli.values import as_path, new_file, number
 from posemo_ros.errors import InputError
 
 
@@ -17,7 +17,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--whole", nargs="*", default=[], metavar="PATTERN", help="parameters taken from the second alone"
     )
-    parser.add_argument("--out", type=as_path, required=True, help="checkpoint")
+    parser.add_argument("--out", type=new_file, required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:

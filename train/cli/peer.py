@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, as_path
+from posemo_ros.cli.values import COUNT, as_path, new_file
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", type=as_path, required=True, help="pose_landmark_full.tflite")
     parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
     parser.add_argument("--step", type=COUNT, default=4, help="the peer sees every so many images")
-    parser.add_argument("--out", type=as_path, required=True, help="NPZ file for `train skeletons --peer`")
+    parser.add_argument("--out", type=new_file, required=True, help="NPZ file for `train skeletons --peer`")
 
 
 def _run(args: argparse.Namespace) -> None:

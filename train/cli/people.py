@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
     parser.add_argument("--demo", type=as_path, default=Path("demo"), help="folder of the demo clip")
-    parser.add_argument("--out", type=as_path, required=True, help="JSON file of all figures")
+    parser.add_argument("--out", type=new_file, required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

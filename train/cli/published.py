@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file
 
 if TYPE_CHECKING:
     from train.models.temporal import TemporalLifter
@@ -32,7 +32,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=as_path, default=Path("../shared/data"), help="lifter: motion that sets it up"
     )
-    parser.add_argument("--out", type=as_path, required=True, help="checkpoint")
+    parser.add_argument("--out", type=new_file, required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:

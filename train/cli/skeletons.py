@@ -6,7 +6,7 @@ import argparse
 import json
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, number
+from posemo_ros.cli.values import as_path, new_file, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--films", type=as_path, help="file of `train scenes films --split test`")
     parser.add_argument("--peer", type=as_path, help="file of `train peer`")
     parser.add_argument("--demo", type=as_path, help="folder of the demo clip")
-    parser.add_argument("--out", type=as_path, required=True, help="JSON file of all figures")
+    parser.add_argument("--out", type=new_file, required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

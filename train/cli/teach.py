@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, as_path, integer
+from posemo_ros.cli.values import COUNT, as_path, integer, new_file
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views", type=int, choices=(1, 2), default=2, help="2: only what it says of both views counts"
     )
-    parser.add_argument("--out", type=as_path, required=True, help="NPZ file of the answers")
+    parser.add_argument("--out", type=new_file, required=True, help="NPZ file of the answers")
     parser.add_argument("--limit", type=COUNT, help="at most so many people, picked at random")
 
 

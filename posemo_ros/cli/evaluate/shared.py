@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ...evaluate.report import Report
 from ...losses import exit_code
 from ..command import Command
-from ..values import SEED, as_path
+from ..values import SEED, as_path, new_file
 
 Example = tuple[str, str]
 
@@ -32,7 +32,7 @@ def evaluation(
         parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
         parser.add_argument(
             "--report",
-            type=as_path,
+            type=new_file,
             metavar="FILE.html",
             help="write plots and tables as one self-contained page, too",
         )
