@@ -190,5 +190,6 @@ def _to_export(name: str) -> str:
         return ""
     return (
         "; its makers have no ONNX file: export it (`python -m train export --help`) and put the entry that "
-        "config/models.yaml has for it as a comment into a manifest of your own (--manifest, parameter manifests)"
+        "config/models.yaml has for it as a comment into a manifest of your own (--manifest, parameter "
+        "manifests)"
     )

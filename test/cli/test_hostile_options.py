@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from posemo_ros import cli
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file
 
 from ..evaluate.conftest import arrays, coco_file
 from .test_command_tree import PROGRAMS, train_parser
@@ -142,7 +142,7 @@ def kind_of(action: argparse.Action) -> str:
         return "flag"
     if action.choices is not None:
         return "choice"
-    if action.type is as_path:
+    if action.type in (as_path, new_file):
         return "path"
     return "word" if action.type is None else "number"
 
