@@ -28,10 +28,13 @@ def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made = ROOT / "out" / "demo" / "summary.json"
-    parser.add_argument("--demo", type=Path, default=made, help="summary of `make demo`")
+    parser.add_argument("--demo", type=Path, help=f"summary of `make demo` (default: {made}, if it is there)")
     args = parser.parse_args()
-    if args.demo.exists():
-        keep_demo(args.demo)
+    if args.demo and not args.demo.is_file():
+        parser.error(f"there is no summary {args.demo}")
+    demo = args.demo or made
+    if demo.is_file():
+        keep_demo(demo)
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 

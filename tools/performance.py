@@ -12,6 +12,7 @@ A test holds the pages and the pictures against the files.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
@@ -302,4 +303,9 @@ def main(page: Path = DOCS / "performance.md") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("page", type=Path, nargs="?", default=DOCS / "performance.md", help="page to fill")
+    asked = parser.parse_args().page
+    if not asked.is_file():
+        parser.error(f"there is no page {asked}")
+    sys.exit(main(asked))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +14,6 @@ import webbrowser
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..draw.privacy import EVERY_IMAGE, Privacy
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ..live.play import Player
     from ..replay.source import Source
 
+_TOPIC = re.compile(r"(/[A-Za-z_]\w*)+", re.ASCII)
 PORT = 8600
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def is_topic(text: str) -> bool:
     """Whether it can only be the name of a ROS topic."""
-    return text.startswith("/") and not text.startswith("/dev/") and not Path(text).exists()
+    return bool(_TOPIC.fullmatch(text)) and not text.startswith("/dev/") and not os.path.lexists(text)
 
 
 def _local(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..draw.privacy import CHOICES, EVERY_IMAGE, Privacy
+from ..errors import InputError
 from ..inference.manifest import STATIONS
 from ..inference.runtimes import AUTO, RUNTIMES
 from ..inference.store import ModelStore
@@ -166,11 +167,18 @@ def models_from(args: argparse.Namespace) -> Models:
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
-    """The settings that the options describe."""
+    """The settings that the options describe.
+
+    Raises:
+        InputError: There is no such preset, or an option says nothing without another.
+    """
     chosen = given(args, [f.name for f in fields(Settings)])
     if getattr(args, "privacy", "") == Privacy.BLUR:
         chosen = {**EVERY_IMAGE, **chosen}
-    return load_preset(args.preset).set(chosen)
+    settings = load_preset(args.preset).set(chosen)
+    if chosen.get("camera_tilt_deg") and not settings.camera_height_m:
+        raise InputError("--camera-tilt says how the floor lies with --camera-height: give both")
+    return settings
 
 
 def store_for(args: argparse.Namespace) -> ModelStore:

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from .. import diagnostics as keys
 from ..draw.privacy import Background, Privacy, plain
+from ..errors import InputError
 from ..inference.manifest import STATIONS
 from ..live.browser import Browser
 from ..live.moment import welcome
@@ -61,6 +62,8 @@ class ViewerNode(ResultStation[ViewerParameters, Screen]):
         """What shows it, and how to look."""
         params = self.params
         title = self.resolve_topic_name(IMAGE_TOPIC)
+        if params.save and params.viewer != RERUN:
+            raise InputError("the parameter save names a file for rerun's viewer: set viewer to rerun, too")
         if params.viewer != RERUN:
             server = LiveServer(welcome(title, params.privacy), params.host, params.port)
             return Browser(server), f"look at {server.url}"

@@ -282,3 +282,9 @@ def test_a_folder_is_no_file_to_write(
         cli.main([*words, str(tmp_path)])
     assert f"{tmp_path} is a folder; expected the name of a file" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tilt_says_nothing_without_a_height(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    assert cli.main(["run", str(tmp_path / "a.png"), "--camera-tilt", "5", "--out", str(tmp_path / "o")]) == 1
+    assert "--camera-tilt says how the floor lies with --camera-height" in capsys.readouterr().err

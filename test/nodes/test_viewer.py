@@ -132,6 +132,12 @@ def test_results_go_into_a_file_for_rerun(bench: Bench, tmp_path: Path):
     assert "/camera/image/people/p1/keypoints" in rows
 
 
+def test_a_file_without_its_viewer_fails_the_transition(bench: Bench):
+    node = bench.add(ViewerNode, port=0, save="clip.rrd")
+    assert node.trigger_configure() == FAILURE
+    assert "set viewer to rerun" in node.monitor.snapshot().message
+
+
 def test_a_port_that_is_taken_fails_the_transition(bench: Bench):
     node = bench.up(ViewerNode, port=0)
     port = int(url(node).rstrip("/").rpartition(":")[2])
