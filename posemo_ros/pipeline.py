@@ -101,7 +101,7 @@ def apply_lifter(lifter: Lifter, settings: Settings) -> None:
     """Hand settings on to a lifter."""
     lifter.min_score = settings.keypoint_threshold
     known = settings.camera_height_m > 0
-    lifter.sizes.ground = Ground(settings.camera_height_m, settings.camera_tilt_deg) if known else None
+    lifter.know(Ground(settings.camera_height_m, settings.camera_tilt_deg) if known else None)
 
 
 def build_context(models: Models, store: ModelStore, settings: Settings) -> ContextEncoder | None:

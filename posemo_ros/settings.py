@@ -62,7 +62,7 @@ class Settings:
         late_s, gap_s: What counts as a late image and as a jump of time, see ``Timeline``.
         hfov_deg: Horizontal field of view assumed for a camera without calibration, degrees.
         camera_height_m: Of the camera above a level floor, metres: sizes and distances of people whose feet
-            are seen are then measured (``lift.ground``); 0: not known.
+            are seen are then measured (``lift.ground``), and the lifter knows which way is up; 0: not known.
         camera_tilt_deg: How far the camera looks down, degrees; it must not roll.
     """
 

@@ -8,6 +8,7 @@ Symbols: N persons, T frames, R rows (one person in one image).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from posemo_ros import metrics
 from posemo_ros.camera import Camera
 from posemo_ros.emotion.estimator import EmotionEstimator
+from posemo_ros.lift.ground import Ground
 from posemo_ros.lift.lifter import Lifter
 from posemo_ros.people import PeopleFinder
 from posemo_ros.replay.compare import LIMBS
@@ -36,6 +38,7 @@ HALVES = {"choose": 0, "report": 1}
 STILL_M = 0.003  # per frame: joints that move less are called still
 VISIBLE = 0.5  # of a peer's joint that is compared
 MIN_COMPARED = 6
+TOLD = ", floor known"
 SURE_M = 0.1  # so near the truth a joint is right
 LAGS = np.arange(0, 5)  # frames that answers may be behind
 
@@ -44,15 +47,19 @@ def on_films(lifter: Lifter, seen: Sightings) -> dict[str, Any]:
     """Figures of all frames in which a person is in view and was found.
 
     Returns:
-        See ``errors_of``; by half for films kept apart.
+        Half -> ``errors_of``; half + ``TOLD`` -> the same of a lifter that knows where the floor is.
     """
-    answers = lift_all(lifter, seen)
-    out = {}
+    out: dict[str, Any] = {}
     for name, half in HALVES.items():
-        chosen = [i for i in range(len(seen)) if seen.film[i] % 2 == half]
-        if chosen:
-            out[name] = errors_of([answers[i] for i in chosen], seen.only(np.array(chosen, np.int64)))
+        mine = seen.only(seen.film % 2 == half)
+        if len(mine):
+            out |= {name + told: figures for told, figures in _both(lifter, mine).items()}
     return out
+
+
+def _both(lifter: Lifter, seen: Sightings) -> dict[str, dict[str, Any]]:
+    """Figures without knowing where the floor is, and with it."""
+    return {told: errors_of(lift_all(lifter, seen, tell=bool(told)), seen) for told in ("", TOLD)}
 
 
 def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any]:
@@ -60,16 +67,19 @@ def on_demo(lifter: Lifter, finder: PeopleFinder, folder: Path) -> dict[str, Any
 
     Returns:
         See ``errors_of``; and of right keypoints ``true_keypoints`` (all joints) and
-        ``true_keypoints_seen`` (the visible ones).
+        ``true_keypoints_seen`` (the visible ones); and ``floor_known``.
     """
     truth = read_truth(folder / "people_truth.npz")
     with np.load(folder / "people_truth.npz", allow_pickle=False) as file:
         fps = float(file["fps"])
     images = (image for _, image in frames(folder / "people.mp4", 1))
-    camera = Camera.from_fov(640, 480, 60.0)
-    seen = watch_clip(finder, images, truth, camera, fps)
-    told = {name: errors_of(lift_all(lifter, s), s) for name, s in with_true_keypoints(seen).items()}
-    return {**errors_of(lift_all(lifter, seen), seen), **{k: _short(v) for k, v in told.items()}}
+    camera = json.loads((folder / "people.json").read_text())["camera"]
+    floor = camera["height_m"], camera["tilt_deg"]
+    seen = watch_clip(finder, images, truth, Camera.from_fov(640, 480, 60.0), floor, fps)
+    right = {name: errors_of(lift_all(lifter, s), s) for name, s in with_true_keypoints(seen).items()}
+    both = _both(lifter, seen)
+    more = right | {"floor_known": both[TOLD]}
+    return {**both[""], **{name: _short(figures) for name, figures in more.items()}}
 
 
 def with_true_keypoints(seen: Sightings) -> dict[str, Sightings]:
@@ -163,9 +173,17 @@ def _lag(found: Floats, true: Floats, judged: NDArray[np.bool_]) -> float:
     return best + 0.5 * float(before - after) / float(before - 2 * here + after)
 
 
-def lift_all(lifter: Lifter, seen: Sightings) -> list[Floats]:
-    """(T, 17, 4) of every person, each alone in the images: metres about the pelvis and the score; or NaN."""
-    return [_lift(lifter, seen, i) for i in range(len(seen))]
+def lift_all(lifter: Lifter, seen: Sightings, *, tell: bool = False) -> list[Floats]:
+    """(T, 17, 4) of every person, each alone in the images: metres about the pelvis and the score; or NaN.
+
+    With ``tell`` the lifter knows where the floor is.
+    """
+    answers = []
+    for person in range(len(seen)):
+        lifter.know(Ground(*map(float, seen.floor[person])) if tell else None)
+        answers.append(_lift(lifter, seen, person))
+    lifter.know(None)
+    return answers
 
 
 def _lift(lifter: Lifter, seen: Sightings, person: int) -> Floats:

@@ -88,7 +88,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=number(0, 100),
         dest="camera_height_m",
         metavar="METRES",
-        help="of the camera above a level floor: people whose feet are seen get size and distance by it",
+        help="of the camera above a level floor: people whose feet are seen get size and distance by it, "
+        "and the lifter is told which way is up",
     )
     parser.add_argument(
         "--camera-tilt",

@@ -45,7 +45,7 @@ def look(rng: np.random.Generator, tilt_deg: float | None = None) -> Doubles:
     return np.stack([right, np.cross(forward, right), forward])
 
 
-def film(body: Floats, rng: np.random.Generator) -> Floats:
+def film(body: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """A clip in the frame of a camera that stands still and sees all of it.
 
     Args:
@@ -53,14 +53,15 @@ def film(body: Floats, rng: np.random.Generator) -> Floats:
         rng: Source of the camera.
 
     Returns:
-        (T, 22, 3) metres in the camera frame.
+        (T, 22, 3) metres in the camera frame; (3,) straight up in it.
     """
+    turn = look(rng)
     pelvis = body[:, 0].astype(np.float64)
-    seen = (body - (pelvis.min(0) + pelvis.max(0)) / 2) @ look(rng).T
+    seen = (body - (pelvis.min(0) + pelvis.max(0)) / 2) @ turn.T
     slope = _MARGIN * np.array([CAMERA.width, CAMERA.height]) / 2 / CAMERA.focal
     needed = np.maximum(np.abs(seen[..., :2]) / slope, _NEAREST_M) - seen[..., 2:]
     distance = max(rng.uniform(2, 6), float(needed.max()))
-    return np.asarray(seen + [0, 0, distance], np.float32)
+    return np.asarray(seen + [0, 0, distance], np.float32), turn[:, 2].astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from .plots import Plot, bars
 from .report import Report, Table, rounded, runtimes
 
 UPPER = [i for i, name in enumerate(H36M17.joints) if "knee" not in name and "ankle" not in name]
+TOLD = ", up known"
 NOISY = "noisy"  # whose errors are those of the clips
 TOGETHER = 16  # takes that go through the station side by side, as the people of one film
 
@@ -44,12 +45,14 @@ class Take:
         rate_hz: Frames per second.
         keypoints: (T, 17, 3) x px, y px, score, COCO-17.
         truth: (T, 17, 3) metres in the camera frame, H36M-17.
+        up: (3,) straight up in the camera frame.
     """
 
     clip: str
     rate_hz: float
     keypoints: Floats
     truth: Floats
+    up: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,8 @@ class Lifted:
 def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int = 2, seed: int = 0) -> Report:
     """Errors with perfect keypoints, noisy ones, and noisy ones without knees and ankles.
 
-    Each without delay and with the longest.
+    Each without delay and with the longest; for networks that can be told which way is up, once without
+    and once with it.
 
     Args:
         path: Clips, see docs/evaluation.md.
@@ -87,6 +91,9 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
             runs.append({"keypoints": name, "delay_frames": delay, **errors(answers, takes)})
             if (name, delay) == (NOISY, models.delay_frames):
                 by_clip = _by_clip(answers, takes)
+            if lifter.told:
+                answers = lift(lifter, takes, tell=True)
+                runs.append({"keypoints": name + TOLD, "delay_frames": delay, **errors(answers, takes)})
     takes = shoot(clips, None, views=views, seed=seed)
     runs.append({"keypoints": "none: one mean pose", "delay_frames": 0, **errors(_blind(takes), takes)})
     return Report(
@@ -132,23 +139,37 @@ def shoot(clips: Sequence[Clip], noise: Noise | None, *, views: int, seed: int) 
     takes = []
     for clip, run in stretches(list(clips)):
         for _ in range(views):
-            seen = film(clip.body[run], cameras)
-            takes.append(
-                Take(clip.name, clip.rate_hz, keypoints(seen, noise, chance), seen[:, : len(H36M17)])
-            )
+            seen, up = film(clip.body[run], cameras)
+            joints = seen[:, : len(H36M17)]
+            takes.append(Take(clip.name, clip.rate_hz, keypoints(seen, noise, chance), joints, up))
     if not takes:
         raise InputError("no clip has two good frames in a row")
     return takes
 
 
-def lift(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:
-    """The station's answers; ``TOGETHER`` takes at a time, like people in one room."""
+def lift(lifter: Lifter, takes: Sequence[Take], *, tell: bool = False) -> list[Lifted]:
+    """The station's answers; ``TOGETHER`` takes at a time, like people in one room.
+
+    Args:
+        lifter: Reset before and after.
+        takes: What it sees.
+        tell: Tell it which way is up; each take, which has a camera of its own, is then alone.
+    """
+    if tell:
+        return [_told(lifter, take) for take in takes]
     order = sorted(range(len(takes)), key=lambda i: len(takes[i].truth))
     answers: dict[int, Lifted] = {}
     for first in range(0, len(order), TOGETHER):
         group = order[first : first + TOGETHER]
         answers.update(zip(group, _lift_group(lifter, [takes[i] for i in group]), strict=True))
     return [answers[i] for i in range(len(takes))]
+
+
+def _told(lifter: Lifter, take: Take) -> Lifted:
+    lifter.up = take.up
+    (answer,) = _lift_group(lifter, [take])
+    lifter.up = None
+    return answer
 
 
 def _lift_group(lifter: Lifter, takes: Sequence[Take]) -> list[Lifted]:

@@ -101,6 +101,10 @@ class KeypointSpec:
     calibration: tuple[float, float] = (1.0, 0.0)
 
 
+UP_CHANNELS = 6
+"""Of a lifting network that can be told which way is up."""
+
+
 @dataclass(frozen=True)
 class LiftSpec:
     """A network that lifts a 2D sequence, (N, frames, 17, C) float32, to the 3D pose of one frame.
@@ -111,7 +115,8 @@ class LiftSpec:
         normalisation: ``person``: viewing rays seen by a camera that looks straight at the
             person, scaled to the person's size (independent of the intrinsics). ``screen``:
             x 2 / w - 1, y 2 / w - h / w (VideoPose3D, PoseFormer).
-        channels: 2 for x, y; 3 for x, y, score.
+        channels: 2 for x, y; 3 for x, y, score; 6 for these and the direction straight up (x, y, z, in the
+            axes of the camera that looks at the person; 0, 0, 0 where nobody knows it).
         rate_hz: Frame rate of the training sequences; 0 when any will do.
         flip_test: Average with the answer for the mirrored window: more accurate, twice the time.
 
@@ -122,7 +127,7 @@ class LiftSpec:
     frames: int
     input_joints: Literal["coco17", "h36m17"] = "coco17"
     normalisation: Literal["person", "screen"] = "person"
-    channels: Literal[2, 3] = 2
+    channels: Literal[2, 3, 6] = 2
     rate_hz: float = 0.0
     flip_test: bool = False
 
@@ -301,6 +306,8 @@ def _check(model: ModelSpec, where: str) -> None:
         raise ModelError(f"{where}.emotion.thresholds: {list(spec.thresholds)} are not all emotions")
     if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
         raise ModelError(f"{where}.lifter.frames: expected an odd number, got {spec.frames}")
+    if isinstance(spec, LiftSpec) and spec.channels == UP_CHANNELS and spec.normalisation != "person":
+        raise ModelError(f"{where}.lifter: 'channels: {UP_CHANNELS}' needs 'normalisation: person'")
 
 
 def _build(cls: type[Any], data: object, where: str) -> Any:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..errors import InputError
-from ..inference.manifest import LiftSpec
+from ..inference.manifest import UP_CHANNELS, LiftSpec
 from ..inference.session import Session
 from ..settings import KEYPOINT_THRESHOLD
 from ..skeleton import COCO17, H36M17, JOINT_SETS, h36m_from_coco
 from ..types import Floats, People2D, Skeletons3D, View
 from .depth import DepthImage, scales
-from .ground import GroundSizes
+from .ground import Ground, GroundSizes
 from .normalise import decode_person, encode_person, encode_screen
 from .place import place
 from .smooth import OneEuroFilter
@@ -56,6 +56,8 @@ class Lifter:
     Attributes:
         depth: Where depth images come from; None: sizes are those of the bodies in the training.
         sizes: Whether the floor is known (``sizes.ground``), and what it says where depth images do not.
+        up: (3,) straight up in the camera's optical frame, for networks that can be told (``told``);
+            None: not known. May change at any time.
 
     Raises:
         InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2, or ``smoothing_hz`` is negative.
@@ -81,8 +83,18 @@ class Lifter:
         self._offsets = np.arange(-half, half + 1) / (spec.rate_hz or 1.0)
         self.depth: DepthSource | None = None
         self.sizes = GroundSizes()
+        self.up: NDArray[np.floating] | None = None
         self._max_gap = MAX_GAP_S if spec.rate_hz else _MAX_GAP_FRAMES
         self.reset()
+
+    def know(self, ground: Ground | None) -> None:
+        """Where the floor is, for the sizes of people, and so which way is up; None: not known."""
+        self.sizes.ground, self.up = ground, None if ground is None else ground.up
+
+    @property
+    def told(self) -> bool:
+        """Whether the network makes use of ``up``."""
+        return self._spec.channels == UP_CHANNELS
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -188,9 +200,9 @@ class Lifter:
 
     def _infer(self, points: Floats, scores: Floats) -> Floats:
         """(N, F, J, 2) points and (N, F, J) scores to (N, 17, 3 or 4); NaN for people hardly ever seen."""
-        batch, rotation = encode(points, scores, self._spec)
+        batch, rotation = encode(points, scores, self._spec, self.up)
         if self._spec.flip_test:
-            both = self._run(np.concatenate([batch, JOINT_SETS[self._spec.input_joints].mirrored(batch)]))
+            both = self._run(np.concatenate([batch, _mirrored(batch, self._spec)]))
             answer = 0.5 * (both[: len(batch)] + H36M17.mirrored(both[len(batch) :]))
         else:
             answer = self._run(batch)
@@ -218,7 +230,9 @@ def _camera(view: View) -> Camera:
     return view.camera or Camera.from_fov(view.width, view.height)
 
 
-def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDArray[np.floating] | None]:
+def encode(
+    points: Floats, scores: Floats, spec: LiftSpec, up: NDArray[np.floating] | None = None
+) -> tuple[Floats, NDArray[np.floating] | None]:
     """The network's input; shared with training.
 
     Args:
@@ -226,6 +240,7 @@ def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDAr
             joints never seen.
         scores: (N, F, J), 0 where missing or filled in.
         spec: Says which normalisation, joint set and channels.
+        up: (3,) or (N, 3) straight up, in the camera's frame; 0, 0, 0 or None where it is not known.
 
     Returns:
         (N, F, J, channels) float32, and for ``person`` the (N, 3, 3) rotation to undo.
@@ -235,9 +250,24 @@ def encode(points: Floats, scores: Floats, spec: LiftSpec) -> tuple[Floats, NDAr
         view = encode_person(points, scores, spec.input_joints)
         points, rotation = view.xy, view.rotation
     channels = [np.nan_to_num(points)]
-    if spec.channels == 3:
+    if spec.channels > 2:
         channels.append(scores[..., None])
+    if spec.channels == UP_CHANNELS:
+        turned = np.zeros((len(points), 3)) if up is None or rotation is None else _turned(rotation, up)
+        channels.append(np.broadcast_to(turned[:, None, None], (*scores.shape, 3)))
     return np.ascontiguousarray(np.concatenate(channels, -1), np.float32), rotation
+
+
+def _turned(rotation: NDArray[np.floating], vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(3,) or (N, 3) vectors in the axes of (N, 3, 3) virtual cameras, (N, 3)."""
+    return np.asarray((rotation @ vectors[..., None])[..., 0])
+
+
+def _mirrored(batch: Floats, spec: LiftSpec) -> Floats:
+    out = JOINT_SETS[spec.input_joints].mirrored(batch)
+    if spec.channels == UP_CHANNELS:
+        out[..., 3] *= -1  # x of the direction straight up
+    return out
 
 
 def _h36m_scores(keypoints: Floats) -> Floats:

@@ -187,7 +187,7 @@ class LiftParameters(SeenParameters):
     camera_height_m: float = declared(
         Settings.camera_height_m,
         "Height of the camera above a level floor in metres: sizes and distances of people whose feet are "
-        "seen are measured by it. 0: not known.",
+        "seen are measured by it, and the lifter is told which way is up. 0: not known.",
         0.0,
         100.0,
         live=True,

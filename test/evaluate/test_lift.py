@@ -40,7 +40,10 @@ class Network:
 def _random_takes(frames: tuple[int, ...] = (6, 4)) -> list[Take]:
     rng = np.random.default_rng(0)
     truths = [rng.normal(0, 0.4, (t, 17, 3)).astype(np.float32) + [0, 0, 4] for t in frames]
-    return [Take("clip", 30.0, np.ones((len(t), 17, 3), np.float32), t.astype(np.float32)) for t in truths]
+    return [
+        Take("clip", 30.0, np.ones((len(t), 17, 3), np.float32), t.astype(np.float32), np.float32([0, -1, 0]))
+        for t in truths
+    ]
 
 
 def _perfect(takes: list[Take]) -> list[Lifted]:

@@ -66,7 +66,11 @@ EMOTION = {"frames": 16, "rate_hz": 10}
         ({**COMMON, "lifter": {"frames": "9"}}, r"net\.lifter\.frames: expected int, got '9'"),
         ({**COMMON, "lifter": {"frames": True}}, r"net\.lifter\.frames: expected int, got True"),
         ({**COMMON, "lifter": {"frames": 8}}, "expected an odd number, got 8"),
-        ({**COMMON, "lifter": {"frames": 9, "channels": 4}}, "channels: 4 is not one of 2, 3"),
+        ({**COMMON, "lifter": {"frames": 9, "channels": 4}}, "channels: 4 is not one of 2, 3, 6"),
+        (
+            {**COMMON, "lifter": {"frames": 9, "channels": 6, "normalisation": "screen"}},
+            "'channels: 6' needs 'normalisation: person'",
+        ),
         (
             {**COMMON, "keypoints": {**KEYPOINTS, "codec": "dsnt"}},
             "'dsnt' is not one of quarter, dark, udp, simcc",

@@ -131,11 +131,14 @@ def test_the_station_places_people_by_the_floor() -> None:
     alone = last(8)
     np.testing.assert_allclose(alone.roots[0], true[0] / 1.2, rtol=0.02)
     apply_lifter(lifter, Settings(camera_height_m=HEIGHT_M, camera_tilt_deg=TILT_DEG))
+    assert lifter.up is not None
+    np.testing.assert_allclose(lifter.up, [0, -np.cos(np.radians(TILT_DEG)), -np.sin(np.radians(TILT_DEG))])
     lifter.reset()
     placed = last(8)
     np.testing.assert_allclose(placed.roots[0], true[0], rtol=0.03)
     np.testing.assert_allclose(placed.relative[0], true - true[0], atol=0.03)
     assert not placed.measured.any()  # that is said of depth images
     apply_lifter(lifter, Settings())
+    assert lifter.up is None
     lifter.reset()
     np.testing.assert_array_equal(last(8).roots, alone.roots)

@@ -16,6 +16,7 @@ from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.lift.lifter import Lifter
+from posemo_ros.lift.normalise import encode_person
 from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.types import Frame, People2D, Skeletons3D
 
@@ -37,7 +38,8 @@ class Recorder:
     def run(self, feeds):
         batch = feeds["in"]
         self.batches.append(batch)
-        return {"out": np.pad(batch[:, MIDDLE], ((0, 0), (0, 0), (0, 3 - batch.shape[-1])))[:, None]}
+        seen = batch[:, MIDDLE, :, :3]
+        return {"out": np.pad(seen, ((0, 0), (0, 0), (0, 3 - seen.shape[-1])))[:, None]}
 
 
 def _frame(index: int, fps: float = 10.0, camera: Camera | None = None) -> Frame:
@@ -289,6 +291,35 @@ def test_the_flip_test_averages_with_the_mirrored_window() -> None:
     np.testing.assert_allclose(skeletons.relative[:, 1:, 0], expected, atol=1e-5)
     left, right = H36M17.pairs[0]
     np.testing.assert_allclose(skeletons.relative[:, (left, right), 1], (left + right) / 2)
+
+
+def test_a_network_that_can_be_told_learns_which_way_is_up() -> None:
+    session, camera = Recorder(), Camera.from_fov(640, 480, 70.0)
+    lifter = Lifter(session, LiftSpec(frames=5, channels=6))
+    assert lifter.told
+    people, rotations = _people(left=20.0, right=500.0), []
+    for image, up in enumerate((None, np.array([0.0, -np.cos(0.3), -np.sin(0.3)]))):
+        lifter.up = up
+        _lift(lifter, people, _frame(image, camera=camera))
+    points = camera.rays(people.keypoints[..., :2])[:, None, :, :2].repeat(5, 1)
+    rotations = encode_person(points, np.ones((2, 5, 17)), "coco17").rotation
+    blind, told = (batch[..., 3:] for batch in session.batches)
+    assert not blind.any()
+    np.testing.assert_allclose(
+        told, np.broadcast_to(told[:, :1, :1], told.shape)
+    )  # of the person, not the joint
+    for person in range(2):
+        np.testing.assert_allclose(told[person, 0, 0] @ rotations[person], lifter.up, atol=1e-6)
+    assert abs(told[0, 0, 0, 0] - told[1, 0, 0, 0]) > 0.05  # seen at the edges, a tilted camera's up leans
+
+
+def test_the_flip_test_mirrors_which_way_is_up() -> None:
+    session = Recorder()
+    lifter = Lifter(session, LiftSpec(frames=5, channels=6, flip_test=True))
+    lifter.up = np.array([0.1, -0.9, -0.4])
+    _lift(lifter, _people(a=40.0), _frame(0))
+    (batch,) = session.batches
+    np.testing.assert_allclose(batch[1, ..., 3:], batch[0, ..., 3:] * [-1, 1, 1])
 
 
 def test_a_lifter_that_says_how_sure_it_is_lowers_the_scores() -> None:

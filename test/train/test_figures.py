@@ -22,7 +22,7 @@ def sightings() -> Sightings:
         found[person, 2, :, 0] += error
     joints = rng.normal(0, 0.3, (4, 5, 17, 3)).astype(np.float32)
     camera = np.tile(np.array([640, 480, 60], np.float32), (4, 1))
-    return Sightings(found, truth, joints, camera, np.array([0, 1, 1, 3]), 30.0)
+    return Sightings(found, truth, joints, camera, np.float32([[1.2, 0]] * 4), np.array([0, 1, 1, 3]), 30.0)
 
 
 def names(page: str) -> list[str]:

@@ -11,6 +11,8 @@ from posemo_ros.errors import InputError
 from train.data.sightings import Sightings
 from train.skeleton_report import Watched, errors_of, with_true_keypoints
 
+FLOOR = np.float32([[1.2, 0]])
+
 
 def walk(frames: int = 40) -> Sightings:
     """One person whose left wrist swings; everything else stands still."""
@@ -19,7 +21,7 @@ def walk(frames: int = 40) -> Sightings:
     keypoints = np.full((1, frames, 17, 3), 2.0)
     f32 = np.float32
     return Sightings(
-        f32(keypoints), f32(keypoints), f32(joints), f32([[640, 480, 60]]), np.zeros(1, int), 30.0
+        f32(keypoints), f32(keypoints), f32(joints), f32([[640, 480, 60]]), FLOOR, np.zeros(1, int), 30.0
     )
 
 

@@ -60,18 +60,19 @@ def _lifter(source: Path, data: Path) -> TemporalLifter:
     import numpy as np
     import torch
 
-    from posemo_ros.inference.manifest import LiftSpec
+    from posemo_ros.inference.manifest import UP_CHANNELS, LiftSpec
     from train.data import cmu
     from train.data.corruption import Corruption
     from train.data.lifting import training_batch
-    from train.models.temporal import TemporalLifter
-    from train.models.unfold import load_exported
+    from train.models.temporal import TemporalLifter, with_channels
+    from train.models.unfold import channels_of, load_exported
 
-    network = TemporalLifter(scores=True)
-    spec = LiftSpec(27, channels=3, rate_hz=30.0)
+    channels = channels_of(source)
+    network = TemporalLifter(channels=channels, scores=True)
+    spec = LiftSpec(27, channels=channels, rate_hz=30.0)  # type: ignore[arg-type]
     rows = training_batch(cmu.load(data, "train"), spec, Corruption(), np.random.default_rng(0), 512)
     load_exported(network, source, torch.from_numpy(rows["keypoints"]))
-    return network
+    return with_channels(network, UP_CHANNELS)
 
 
 COMMAND = Command(

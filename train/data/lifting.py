@@ -12,11 +12,13 @@ from posemo_ros.interpolate import fill
 from posemo_ros.lift.lifter import encode
 from posemo_ros.settings import KEYPOINT_THRESHOLD
 
-from .body import Floats, chest_axes, coco_keypoints, heading, mirror, scale_bones, turn
+from .body import Floats, chest_axes, coco_keypoints, heading, mirror, rotation_matrix, scale_bones, turn
 from .cameras import random_poses, robot_poses, see
 from .cmu import Motion, sample
 
 _NEAREST_M = 0.3
+UP_KNOWN = 0.5  # share of the windows whose camera knows which way is up
+UP_ERROR = np.radians(1.5)  # standard deviation about each axis of what it knows
 _ARMS = (12, 13, 15, 16)
 _LEGS = (1, 2, 3, 4, 5, 6)
 _ANKLES = (3, 6)
@@ -66,31 +68,42 @@ def training_batch(
     offsets = np.asarray(np.arange(-half, half + 2) / spec.rate_hz * speed)
     body = vary(sample(motion, rng, count, offsets), rng)
     body = body - body[:, half, None, None, 0]
-    seen = see(body, *_cameras(rng, count))
+    rotation, position = _cameras(rng, count)
+    seen = see(body, rotation, position)
     points = coco_keypoints(seen)
     xy = np.asarray(points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M), points.dtype)
     noisy, scores = noise(xy, rng)
     index = _visible_frames(frames, count, rng)
-    parts = [_window(noisy, scores, index + later, spec) for later in (0, 1)]
+    up = _told_up(rotation, rng)
+    parts = [_window(noisy, scores, index + later, spec, up) for later in (0, 1)]
     truth = [seen[:, half + later, :17] - seen[:, half + later, :1] for later in (0, 1)]
-    rotation = np.concatenate([p[1] for p in parts]).astype(np.float32)
+    turned = np.concatenate([p[1] for p in parts]).astype(np.float32)
     return {
         "keypoints": np.concatenate([p[0] for p in parts]),
-        "joints": np.concatenate(truth).astype(np.float32) @ np.swapaxes(rotation, -1, -2),
-        "rotation": rotation,
+        "joints": np.concatenate(truth).astype(np.float32) @ np.swapaxes(turned, -1, -2),
+        "rotation": turned,
         "stands": np.concatenate([_standing(body[:, half + later]) for later in (0, 1)]),
     }
 
 
-def _window(noisy: Floats, scores: Floats, index: np.ndarray, spec: LiftSpec) -> tuple[Floats, Floats]:
+def _window(
+    noisy: Floats, scores: Floats, index: np.ndarray, spec: LiftSpec, up: Floats
+) -> tuple[Floats, Floats]:
     """The network's input for the frames (B, F) that are known, and the turn to undo."""
     scores = np.take_along_axis(scores, index[..., None], 1)
     known = scores >= KEYPOINT_THRESHOLD
     points = fill(np.arange(spec.frames), np.take_along_axis(noisy, index[..., None, None], 1), known)
-    inputs, rotation = encode(points, np.where(known, scores, np.float32(0)), spec)
+    inputs, rotation = encode(points, np.where(known, scores, np.float32(0)), spec, up)
     if rotation is None:
         rotation = np.broadcast_to(np.eye(3), (len(inputs), 3, 3))
     return inputs, np.asarray(rotation, np.float32)
+
+
+def _told_up(rotation: Floats, rng: np.random.Generator) -> Floats:
+    """(B, 3) straight up in the axes of cameras (B, 3, 3), a little off; 0, 0, 0 where it is not known."""
+    off = rotation_matrix(rng.normal(0, UP_ERROR, (len(rotation), 3)))
+    up = (off @ rotation[:, :, 2:])[..., 0]
+    return np.where(rng.random(len(rotation))[:, None] < UP_KNOWN, up, np.float32(0)).astype(np.float32)
 
 
 def _cameras(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:

@@ -33,6 +33,7 @@ class Sightings:
             where the person is out of view.
         joints: (N, T, 17, 3) float32 H36M-17, metres, camera frame; NaN where out of view.
         camera: (N, 3) float32 width px, height px, horizontal field of view in degrees.
+        floor: (N, 2) float32 how high the camera is above it in metres, and how far it looks down in degrees.
         film: (N,) int64 number of the film.
         fps: Frames per second.
     """
@@ -41,6 +42,7 @@ class Sightings:
     truth: Floats
     joints: Floats
     camera: Floats
+    floor: Floats
     film: NDArray[np.int64]
     fps: float
 
@@ -85,9 +87,14 @@ def find_in(
 
 
 def watch_clip(
-    finder: PeopleFinder, images: Iterable[NDArray[np.uint8]], truth: Truth, camera: Camera, fps: float
+    finder: PeopleFinder,
+    images: Iterable[NDArray[np.uint8]],
+    truth: Truth,
+    camera: Camera,
+    floor: tuple[float, float],
+    fps: float,
 ) -> Sightings:
-    """Persons of a clip with its truth, image by image."""
+    """Persons of a clip with its truth, image by image; ``floor`` as in ``Sightings``."""
     finder.reset()
     found = np.stack(
         [
@@ -100,4 +107,5 @@ def watch_clip(
     fov = 2 * np.degrees(np.arctan(camera.width / 2 / camera.focal))
     view = np.tile(np.array([camera.width, camera.height, fov], np.float32), (count, 1))
     keypoints, joints = (np.swapaxes(x, 0, 1).astype(np.float32) for x in (truth.keypoints, truth.joints))
-    return Sightings(found, keypoints, joints, view, np.zeros(count, np.int64), fps)
+    floors = np.tile(np.array(floor, np.float32), (count, 1))
+    return Sightings(found, keypoints, joints, view, floors, np.zeros(count, np.int64), fps)

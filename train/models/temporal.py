@@ -70,6 +70,7 @@ class TemporalLifter(TemporalNet):
         self, frames: int = 27, channels: int = 3, *, width: int = 256, scores: bool = False
     ) -> None:
         super().__init__(frames, 17 * channels, 17 * 3, width=width)
+        self.channels = channels
         self.scores = nn.Conv1d(width, 17, 1) if scores else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,6 +82,17 @@ class TemporalLifter(TemporalNet):
             return joints
         sure = torch.sigmoid(self.scores(features)[:, None, :, :1])
         return torch.cat((joints, sure), 3)
+
+
+def with_channels(network: TemporalLifter, channels: int) -> TemporalLifter:
+    """The same network with more channels, which change nothing until it is trained further."""
+    more = channels - network.channels
+    expand = cast(nn.Conv1d, network.expand[0])
+    old = expand.weight.detach().unflatten(1, (17, network.channels))  # (width, 17, C, 3)
+    wide = nn.Conv1d(17 * channels, expand.out_channels, 3, stride=3, bias=False)
+    wide.weight.data = nn.functional.pad(old, (0, 0, 0, more)).flatten(1, 2)
+    network.expand[0], network.channels = wide, channels
+    return network
 
 
 class DescriptorEmotion(nn.Module):

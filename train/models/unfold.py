@@ -16,7 +16,28 @@ from posemo_ros.errors import ModelError
 
 from .temporal import TemporalLifter
 
+INPUT = "expand.0.weight"
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
+
+
+def channels_of(path: Path) -> int:
+    """Numbers per keypoint that an exported lifter reads.
+
+    Raises:
+        ModelError: The file is of another network.
+    """
+    first = _weights(path).get(INPUT)
+    if first is None or first.dim() != 3:
+        raise ModelError(f"{path}: has no {INPUT}; expected a lifter written by 'python -m train export'")
+    return first.shape[1] // 17
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    import onnx
+    from onnx import numpy_helper
+
+    arrays = {i.name: numpy_helper.to_array(i).copy() for i in onnx.load(path).graph.initializer}
+    return {name.removeprefix("network."): torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> None:
@@ -30,12 +51,7 @@ def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> Non
     Raises:
         ModelError: The file is of another network.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    file = {
-        i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(path).graph.initializer
-    }
+    file = _weights(path)
     units = {
         name: (unit[0], unit[1])
         for name, unit in network.named_modules()
@@ -44,7 +60,8 @@ def load_exported(network: TemporalLifter, path: Path, keypoints: Tensor) -> Non
     state: dict[str, Tensor] = {
         f"{name}.0.weight": conv.get_parameter("weight") for name, (conv, _) in units.items()
     }
-    state |= {f"head.{name}": value for name, value in network.head.named_parameters()}
+    state |= {name: value for name, value in network.named_parameters() if name.startswith("head.")}
+    state |= {n: v for n, v in network.named_parameters() if n.startswith("scores.") and n in file}
     odd = [k for k, v in state.items() if k not in file or file[k].shape != v.shape]
     if odd:
         raise ModelError(

@@ -18,6 +18,7 @@ from .scene import Actor, Scene, box, room
 
 FPS, SECONDS = 25, 10
 WIDTH, HEIGHT, HFOV_DEG = 640, 480, 60.0
+HEIGHT_M = 1.25  # of the camera above the floor
 FRAME_ID = "camera_optical_frame"
 _CODEC = "mp4v"
 
@@ -25,7 +26,7 @@ _CODEC = "mp4v"
 def demo_scene(data: Path | None = None) -> Scene:
     """The scene of the demo clip; x points away from the camera, which is at x = 0."""
     clips, wardrobe = Clips(data), Wardrobe(data)
-    view = View.looking(Camera.from_fov(WIDTH, HEIGHT, HFOV_DEG), (0, 0, 1.25), (4, 0, 0.88))
+    view = View.looking(Camera.from_fov(WIDTH, HEIGHT, HFOV_DEG), (0, 0, HEIGHT_M), (4, 0, 0.88))
     return Scene(
         actors=tuple(make(clips, wardrobe) for make in (_talker, _walker, _waver, _passer)),
         view=view,
@@ -144,5 +145,7 @@ def make_demo(out: Path, data: Path | None = None) -> None:
         "matrix": scene.view.camera.matrix.tolist(),
         "frame_id": FRAME_ID,
         "hfov_deg": HFOV_DEG,
+        "height_m": HEIGHT_M,
+        "tilt_deg": round(scene.view.tilt_deg, 3),
     }
     (out / "people.json").write_text(json.dumps({"camera": camera, "fps": FPS}, indent=2) + "\n")

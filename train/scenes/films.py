@@ -79,7 +79,7 @@ def make_sightings(
     photos = read_backgrounds(data_dir(data) / "backgrounds")[1:]
     renderer = Renderer(WIDTH, HEIGHT)
     rows: list[tuple[Floats, Floats, Floats]] = []
-    cameras, films = [], []
+    cameras, floors, films = [], [], []
     cast: list[Person] = []
     for number in range(count):
         if number % _FILMS_OF_A_PERSON == 0 or not cast:
@@ -90,10 +90,12 @@ def make_sightings(
         row = watch(finder, _frames(renderer, actors, view, photo, rng), view, FPS)
         rows.append(row)
         cameras += [(WIDTH, HEIGHT, fov)] * len(actors)
+        floors += [(view.position[2], view.tilt_deg)] * len(actors)
         films += [number] * len(actors)
     renderer.close()
     found, truth, joints = (np.concatenate(part) for part in zip(*rows, strict=True))
-    return Sightings(found, truth, joints, np.array(cameras, np.float32), np.array(films, np.int64), FPS)
+    kept = np.array(cameras, np.float32), np.array(floors, np.float32), np.array(films, np.int64)
+    return Sightings(found, truth, joints, *kept, FPS)
 
 
 def _robot_view(rng: np.random.Generator) -> tuple[View, float]:

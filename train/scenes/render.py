@@ -58,6 +58,11 @@ class View:
             np.asarray(position, np.float64),
         )
 
+    @property
+    def tilt_deg(self) -> float:
+        """How far it looks down, degrees."""
+        return float(np.degrees(np.arcsin(-self.rotation[2, 2])))
+
     def to_camera(self, points: NDArray[np.floating]) -> Floats:
         """(..., 3) world to optical frame, metres."""
         return np.asarray((points - self.position) @ self.rotation.T)

@@ -79,6 +79,25 @@ def test_the_station_sees_what_training_saw(shared_data: Path, monkeypatch: pyte
 
 
 @pytest.mark.shared
+def test_half_of_the_cameras_know_about_which_way_is_up(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras: list[np.ndarray] = []
+    monkeypatch.setattr(lifting, "see", lambda *a: cameras.append(a[1]) or see(*a))
+    spec, motion = dataclasses.replace(SPEC, channels=6), cmu.load(shared_data, "train")
+    rows = lifting.training_batch(motion, spec, PERFECT, np.random.default_rng(4), 400)
+    told = rows["keypoints"][..., 3:]
+    np.testing.assert_array_equal(told, np.broadcast_to(told[:, :1, :1], told.shape))
+    told = (told[:, 0, 0, None] @ rows["rotation"])[:, 0]  # back in the axes of the cameras
+    known = told.any(1)
+    assert 0.4 < known.mean() < 0.6
+    up = np.tile(cameras[0][:, :, 2], (2, 1))
+    off = np.degrees(np.arccos(np.clip((told * up).sum(1)[known], -1, 1)))
+    assert 0.5 < np.median(off) < 4
+    np.testing.assert_allclose(np.linalg.norm(told[known], axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.shared
 def test_damaged_frames_are_never_read(shared_data: Path) -> None:
     with np.load(shared_data / cmu.FILE) as file:
         ok, split, bounds = file["frame_ok"], file["split"], file["clip_start"]

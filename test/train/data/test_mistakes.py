@@ -30,7 +30,13 @@ def sightings(error: float = 3.0, *, swap: bool = False) -> Sightings:
     joints = np.zeros((1, FRAMES, 17, 3), np.float32)
     f32 = np.float32
     return Sightings(
-        found.astype(f32), truth.astype(f32), joints, f32([[640, 480, 60]]), np.zeros(1, np.int64), 30.0
+        found.astype(f32),
+        truth.astype(f32),
+        joints,
+        f32([[640, 480, 60]]),
+        f32([[1.2, 0]]),
+        np.zeros(1, np.int64),
+        30.0,
     )
 
 
