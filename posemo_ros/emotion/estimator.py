@@ -17,7 +17,7 @@ from ..inference.session import Session
 from ..types import EMOTIONS, NEUTRAL, Context, Emotions, EmotionStatus, Floats, Skeletons3D
 from .descriptors import DESCRIPTORS, NAMES, describe, runs
 from .evidence import Evidence
-from .window import MAX_GAP_S, Movement, upright
+from .window import MAX_GAP_S, Movement, in_axes
 
 # Legs outside the image score about 0.05, seen ones 0.8: on half bodies the starter model's answers were
 # wrong in real video.
@@ -212,7 +212,7 @@ class EmotionEstimator:
         if not judged:
             return probabilities, tuple(reasons)
         window = np.stack([movements[i].at(now + self._offsets) for i in judged])
-        poses = upright(window) if self._spec.axes == "upright" else window
+        poses = in_axes(window, self._spec.axes)
         inputs = describe(poses, self._spec.rate_hz) if self._spec.reads == "descriptors" else poses
         for row, i, answer in zip(inputs, judged, self._infer(inputs, contexts), strict=True):
             reported = self._weigh(ids[i], now, answer, runs=self._spec.reads == "descriptors" and runs(row))

@@ -72,6 +72,22 @@ class Movement:
             del self._times[:count], self._poses[:count], self._scores[:count]
 
 
+def in_axes(poses: Floats, axes: str) -> Floats:
+    """Movements of a level camera's axes in those of a network.
+
+    Args:
+        poses: (..., T, 17, 3) metres, camera axes.
+        axes: See ``inference.manifest.EmotionSpec``.
+
+    Returns:
+        (..., T, 17, 3) float32.
+    """
+    if axes == "upright":
+        return upright(poses)
+    plane = np.array([1, 1, 0], np.float32)
+    return np.asarray(poses * plane if axes == "image" else poses, np.float32)
+
+
 def upright(poses: NDArray[np.floating], up: ArrayLike = CAMERA_UP) -> Floats:
     """Turn movements about the vertical so that each person faces +x on average; z up, y left.
 

@@ -153,8 +153,9 @@ class EmotionSpec:
     Attributes:
         frames: T poses, (N, T, 17, 3) float32 metres relative to the pelvis, H36M-17.
         rate_hz: Poses per second the window is resampled to.
-        axes: ``camera``, or ``upright``: turned about the vertical axis so that the person
-            faces the camera on average, z up.
+        axes: ``camera``; ``upright``: turned about the vertical axis so that the person
+            faces the camera on average, z up; or ``image``: the camera's with every depth set
+            to 0, as 2D poses have none.
         context_frames: Number of context encodings (N, Tc, tokens, width); 0 when the network
             looks at movement alone.
         context_model: Manifest name of the encoder; empty when context_frames is 0.
@@ -171,7 +172,7 @@ class EmotionSpec:
 
     frames: int
     rate_hz: float
-    axes: Literal["camera", "upright"] = "camera"
+    axes: Literal["camera", "upright", "image"] = "camera"
     context_frames: int = 0
     context_model: str = ""
     context_rate_hz: float = 0.0

@@ -14,7 +14,7 @@ import torch
 from posemo_ros.errors import InputError
 from posemo_ros.types import EMOTIONS
 from train.data import emotion_modules, moemo_files
-from train.data.emotion_clips import EmotionClip, check_disjoint, flat
+from train.data.emotion_clips import EmotionClip, EmotionWindows, check_disjoint
 from train.data.emotion_frames import EmotionFrames, FrameWindows, read_small
 from train.data.emotion_modules import EmotionVideos
 from train.models import context, image_baselines
@@ -84,9 +84,10 @@ class Backbone(torch.nn.Module):
 
     num_features = 3
 
-    def __init__(self, pooled: bool) -> None:
+    def __init__(self, pooled: bool, halved: bool) -> None:
         super().__init__()
         self.pooled = pooled
+        self.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.5,) * 3} if halved else {}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         cells = torch.nn.functional.avg_pool2d(images, 32)
@@ -96,7 +97,7 @@ class Backbone(torch.nn.Module):
 @pytest.fixture
 def timm(monkeypatch: pytest.MonkeyPatch) -> None:
     def create_model(name: str, *, pretrained: bool, num_classes: int, global_pool: str = "avg") -> Backbone:
-        return Backbone(bool(global_pool))
+        return Backbone(bool(global_pool), name.startswith("vit"))
 
     for module in (context, image_baselines):
         monkeypatch.setattr(
@@ -123,6 +124,20 @@ def _film(path: Path, shades: list[int]) -> None:
     for shade in shades:
         video.write(np.full((240, 320, 3), shade, np.uint8))
     video.release()
+
+
+@pytest.mark.usefixtures("timm")
+def test_baselines_see_what_their_weights_were_trained_on() -> None:
+    """timm's ViT-B/16 wants -1 to 1, its ResNet-50 ImageNet's mean and deviation."""
+    image = torch.rand(1, 1, 3, 224, 224)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    seen = []
+    for name in ("resnet50", "vit"):
+        network = image_baselines.ImageBaseline(name)
+        network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0]))
+        network((image - mean) / std)
+    torch.testing.assert_close(seen[0], ((image - mean) / std)[0, 0])
+    torch.testing.assert_close(seen[1], (image * 2 - 1)[0, 0])
 
 
 @pytest.mark.usefixtures("timm")
@@ -211,17 +226,18 @@ def test_moemos_own_files(tmp_path: Path) -> None:
 
 
 def test_two_dimensions() -> None:
-    def clip(axes: str) -> EmotionClip:
+    def windows(axes: str) -> EmotionWindows:
         none = np.zeros((0, 0, 0))
-        return EmotionClip(
-            "c", 0, "a", "m", np.arange(2.0), np.ones((2, 17, 3), "f4"), np.zeros(0), none, axes
-        )
+        poses = np.ones((2, 17, 3), "f4")
+        clip = EmotionClip("c", 0, "a", "m", np.arange(2.0), poses, np.zeros(0), none, axes)
+        return EmotionWindows([clip], 2, 1.0, axes="image")
 
-    assert flat(clip("camera")).poses[0, 0].tolist() == [1, 1, 0]
+    assert windows("camera")[[(0, 0)]]["movement"][0, 1, 3].tolist() == [1, 1, 0]
     with pytest.raises(InputError, match="world axes have no image plane"):
-        flat(clip("world"))
+        windows("world")
     with pytest.raises(InputError, match="dimensions: 4; expected 2 or 3"):
         EmotionVideos(Path(), dimensions=4)
+    assert EmotionVideos(Path(), dimensions=2).fixed_settings == {"axes": "image"}  # a station does the same
 
 
 def test_poses_of_another_lifter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,12 +35,18 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--noise", choices=("perfect", "detector"), default="detector", help="of the 2D keypoints"
     )
     parser.add_argument("--looks", type=integer(1, 1000), default=5, help="validations, for the curves")
+    parser.add_argument(
+        "--finished", action="store_true", help="train nothing: report the runs in OUT that are finished"
+    )
     parser.add_argument("--keep", action="store_true", help="put the result into docs/reproduction.md")
 
 
 def _run(args: argparse.Namespace) -> None:
-    from train.tables.cmu import Budget, run
+    from train.tables.cmu import Budget, report, run
 
+    if args.finished:
+        report(args.out, keep=args.keep)
+        return
     names = ("steps", "batch", "width", "depth", "rate", "views", "noise", "looks")
     budget = Budget(**{name: getattr(args, name) for name in names})
     run(args.data, args.out, budget, args.frames, args.variants, args.seeds, keep=args.keep)
@@ -50,6 +56,7 @@ COMMAND = Command(
     help="does SAM + TAM help on CMU motion? f = 1, 9, 27, several seeds",
     examples=(
         ("python -m train cmu --keep", "the whole comparison, into docs/reproduction.md"),
+        ("python -m train cmu --out runs/cmu --finished --keep", "a stopped comparison as it stands"),
         ("python -m train cmu --frames 9 --seeds 0 --steps 100", "to see that it works"),
     ),
     run=_run,

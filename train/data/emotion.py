@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posemo_ros.emotion.window import upright
+from posemo_ros.emotion.window import in_axes
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.types import EMOTIONS
 
@@ -103,7 +103,7 @@ def as_lifted(body: Floats, spec: EmotionSpec, rng: np.random.Generator) -> Floa
     seen = see(body - middle, *random_poses(rng, len(body), ON_A_ROBOT))[:, :, :17]
     seen = seen - seen[:, :, :1] + lifting_errors(seen.shape[:3], rng)
     seen = seen - seen[:, :, :1]
-    return upright(seen) if spec.axes == "upright" else seen.astype(np.float32)
+    return in_axes(seen, spec.axes)
 
 
 def _guess_legs(body: Floats, who: np.ndarray, rng: np.random.Generator) -> Floats:

@@ -6,13 +6,13 @@ Symbols: B clips, T poses of a window, K context encodings, P tokens of one, C t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.emotion.window import upright
+from posemo_ros.emotion.window import in_axes, upright
 from posemo_ros.errors import InputError
 from posemo_ros.interpolate import at_times
 
@@ -49,17 +49,6 @@ class EmotionClip:
     context_times: NDArray[np.float64]
     context: NDArray[np.floating]
     axes: str = "camera"
-
-
-def flat(clip: EmotionClip) -> EmotionClip:
-    """The same as a camera's image shows it: every joint in the plane of the pelvis.
-
-    Raises:
-        InputError: The clip's poses are not in a camera's axes.
-    """
-    if clip.axes != "camera":
-        raise InputError(f"{clip.name}: {clip.axes} axes have no image plane; expected dimensions: 3")
-    return replace(clip, poses=clip.poses * np.array([1, 1, 0], np.float32))
 
 
 class Acted(Protocol):
@@ -127,7 +116,8 @@ class EmotionWindows:
         frames: T.
         rate_hz: Poses per second.
         axes: ``camera``: of a level camera where the clips are not recorded by one; ``upright``: see
-            ``posemo_ros.emotion.window.upright``.
+            ``posemo_ros.emotion.window.upright``; ``image``: what a camera's image shows, every joint in
+            the plane of the pelvis.
         context_frames: K; 0 for none.
         random_start: Windows begin anywhere in the clip; else in its middle.
         occlusion: What is hidden.
@@ -153,11 +143,18 @@ class EmotionWindows:
         bare = [c.name for c in clips if context_frames and not len(c.context)]
         if bare:
             raise InputError(f"context_frames: {context_frames}, but clips have no context: {bare[:5]}")
+        turned = [c for c in clips if c.axes != "camera"]
+        if axes == "image" and turned:
+            raise InputError(
+                f"{turned[0].name}: {turned[0].axes} axes have no image plane; expected dimensions: 3"
+            )
         self.clips, self.frames, self.rate_hz, self.axes = tuple(clips), frames, rate_hz, axes
         self.context_frames, self.random_start = context_frames, random_start
         self.occlusion, self.seed = occlusion or Occlusion(), seed
-        order = np.arange(len(clips))
-        self.scene_of = np.random.default_rng(seed).permutation(order) if shuffle_context else order
+        self.scene_of = order = np.arange(len(clips))
+        if shuffle_context:  # a round dance: nobody keeps the own scene
+            dance = np.random.default_rng(seed).permutation(order)
+            self.scene_of = np.roll(dance, 1)[np.argsort(dance)]
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -190,8 +187,8 @@ class EmotionWindows:
         poses = at_times(clip.times, clip.poses, start + np.arange(self.frames) / self.rate_hz)
         if self.axes == "upright":
             poses = upright(poses, UP_AXES[clip.axes])
-        elif clip.axes == "world":
-            poses = poses @ LEVEL.T
+        else:
+            poses = in_axes(poses @ LEVEL.T if clip.axes == "world" else poses, self.axes)
         scene = self.clips[self.scene_of[index]]
         return self.occlusion.hide(poses, rng), self._context(scene, start - clip.times[0], span)
 

@@ -17,7 +17,7 @@ from posemo_ros.types import NEUTRAL
 
 from . import bvh, cmu, moemo_files, video_emotion
 from .emotion import as_lifted, movements, soft_labels
-from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint, flat
+from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
 from .files import need
 from .modules import Data
 from .sampling import Batch, Drawn, Draws
@@ -33,7 +33,7 @@ class EmotionData(Data):
         hidden, test_hidden: What is hidden in training, and in validation and test.
         shuffle_context: A control experiment, see ``EmotionWindows``.
         shared_actors: Allow actors and recordings in both train and test.
-        dimensions: 3; or 2: the depth of every joint is set to 0, as 2D poses have none (camera axes).
+        dimensions: 3; or 2: the depth of every joint is set to 0, as 2D poses have none (``axes: image``).
         others: See ``Data``.
     """
 
@@ -56,6 +56,11 @@ class EmotionData(Data):
         self.train_hidden, self.test_hidden = hidden, test_hidden
         self.shuffle_context, self.shared_actors = shuffle_context, shared_actors
 
+    @property
+    def fixed_settings(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {"axes": "image"} if self.dimensions == 2 else {}
+
     def clips(self, part: str) -> list[EmotionClip]:
         """Of ``train``, ``val`` or ``test``."""
         raise NotImplementedError
@@ -63,14 +68,17 @@ class EmotionData(Data):
     def make(self, part: str) -> EmotionWindows:
         """Windows as the network wants them."""
         clips, settings, train = self.clips(part), self.settings, part == "train"
+        axes = settings.get("axes", "camera")
+        if self.dimensions == 2 and axes != "image":
+            raise InputError(f"dimensions: 2 leaves no {axes!r} axes; take them out of the model's settings")
         if train and not self.shared_actors:
             for other in ("val", "test"):
                 check_disjoint(clips, self.clips(other))
         return EmotionWindows(
-            [flat(clip) for clip in clips] if self.dimensions == 2 else clips,
+            clips,
             settings["frames"],
             settings["rate_hz"],
-            axes=settings.get("axes", "camera"),
+            axes=axes,
             context_frames=settings.get("context_frames", 0),
             random_start=train,
             occlusion=self.train_hidden if train else self.test_hidden,
@@ -117,9 +125,10 @@ class EmotionVideos(EmotionData):
     @property
     def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
-        if not self.context:
-            return {}
-        return {"context_model": self.context, "context_rate_hz": self.context_rate_hz}
+        fixed = super().fixed_settings
+        if self.context:
+            fixed |= {"context_model": self.context, "context_rate_hz": self.context_rate_hz}
+        return fixed
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
@@ -168,7 +177,8 @@ class MoEmoFiles(EmotionData):
     @property
     def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
-        return {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
+        scene = {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
+        return {**super().fixed_settings, **scene}
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""

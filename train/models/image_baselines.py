@@ -8,6 +8,7 @@ licensed face videos, not one network). They would need those data sets and labe
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from posemo_ros.errors import ModelError
@@ -16,6 +17,7 @@ from .blocks import choose
 from .moemo import EMOTION_CLASSES
 from .vision_libraries import import_vision_library
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BACKBONES = {"resnet50": "resnet50", "vit": "vit_base_patch16_224"}
 
 
@@ -31,6 +33,9 @@ class ImageBaseline(nn.Module):
         ModelError: The ImageNet weights cannot be fetched.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, name: str = "resnet50", *, pretrained: bool = False) -> None:
         super().__init__()
         timm = import_vision_library("timm", f"the baseline {name}")
@@ -40,15 +45,22 @@ class ImageBaseline(nn.Module):
         except Exception as error:  # what fetches for timm raises many kinds
             raise ModelError(f"{name}: no ImageNet weights of {model} to be had ({error})") from error
         self.head = nn.Linear(self.backbone.num_features, EMOTION_CLASSES)
+        wanted = getattr(self.backbone, "pretrained_cfg", {})  # ViT's weights want -1 to 1
+        mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
+        scale = torch.tensor(IMAGENET_STD) / torch.tensor(std)
+        shift = (torch.tensor(IMAGENET_MEAN) - torch.tensor(mean)) / torch.tensor(std)
+        self.register_buffer("scale", scale.view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", shift.view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits.
 
         Args:
-            images: (B, T, 3, 224, 224), ImageNet normalisation; T = 1 is the paper's image form.
+            images: (B, T, 3, 224, 224), ImageNet normalisation; T = 1 is the paper's image form. The
+                backbone sees them with the mean and deviation its weights were trained with.
 
         Returns:
             (B, 6).
         """
-        features = self.backbone(images.flatten(0, 1))  # (B*T, C)
+        features = self.backbone(images.flatten(0, 1) * self.scale + self.shift)  # (B*T, C)
         return self.head(features.unflatten(0, (-1, images.shape[1])).mean(dim=1))

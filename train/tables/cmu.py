@@ -5,7 +5,8 @@ data, steps and batch: CMU train clips seen by random virtual cameras, tested on
 test clips. Beside them MotionAGFormer-XS and the strided TCN of the starter lifter, what answers without
 looking (the zero pose, the mean pose) and a ridge regression from the window to the pose. Runs that are
 finished are not repeated, and one that was stopped goes on from its last checkpoint, so the command can be
-stopped and started again. ``curves.png`` shows whether the runs were long enough.
+stopped and started again, and reported as it stands (``report``). ``curves.png`` and the gain over the last
+fifth of the steps show whether the runs were long enough.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from posemo_ros.errors import InputError
+from posemo_ros.text_files import json_of
 from train.data.modules import Cmu
 from train.data.sequences import Windows
 from train.tasks.callbacks import read_logs
 from train.tasks.lifter import by_action
 
-MEASURED = Path(__file__).resolve().parent / "measured" / "cmu.json"
+MEASURED = Path(__file__).resolve().parent / "measured"  # cmu_<cameras per clip>.json, kept
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
 AG_FORMER, TCN = "motionagformer-xs", "tcn"
 VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two other networks
     "none": {},
@@ -39,6 +43,7 @@ VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two 
 _TCN_WIDTH = 256  # that of the starter lifter
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 _RIDGE = 1e-3
+_FLAT = 0.01  # part of the error that a flat curve may still gain over the last fifth of the steps
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,10 @@ class Budget:
     views: int = 4
     noise: str = "detector"
     looks: int = 5
+
+
+Done = dict[tuple[int, str], dict[int, dict[str, Any]]]
+"""Frames and variant -> seed -> averages of a finished run."""
 
 
 def possible(frames: int, variant: str) -> bool:
@@ -90,7 +99,8 @@ def run(
         budget: Of every run.
         frames, variants, seeds: What is compared; variants are keys of ``VARIANTS``.
         max_videos: For trials.
-        keep: Also write the summary to ``MEASURED``, which ``docs/reproduction.md`` shows.
+        keep: Also write the summary to ``MEASURED`` and the curves to ``PICTURES``, which
+            ``docs/reproduction.md`` shows.
 
     Raises:
         InputError: The clips are not there.
@@ -101,21 +111,55 @@ def run(
         raise ValueError(f"variants {unknown} are unknown (known: {', '.join(VARIANTS)})")
     rows = baselines(data, budget, frames, max_videos)
     wanted = [(f, v) for f in frames for v in variants if possible(f, v)]
-    done: dict[tuple[int, str], list[dict[str, float]]] = {key: [] for key in wanted}
+    done: Done = {key: {} for key in wanted}
     summary: dict[str, Any] = {"budget": asdict(budget), "rows": rows}
     for seed in seeds:  # seed by seed, so that a comparison that is stopped has all networks
         for f, variant in wanted:
-            done[f, variant].append(_one(data, out, budget, f, variant, seed, max_videos))
-            there = [_row(key, results) for key, results in done.items() if results]
-            summary = {"budget": asdict(budget), "rows": [*rows, *there]}
+            done[f, variant][seed] = result = _one(data, out, budget, f, variant, seed, max_videos)
+            summary = {"budget": asdict(budget), "rows": [*rows, *_rows(done)]}
             _write(out, summary, keep=keep)
-            print(_text(_row((f, variant), done[f, variant])), flush=True)
+            print(f"f = {f}, {variant}, seed {seed}: {result['mpjpe_mm']:.1f} mm", flush=True)
     print("\n".join(table(summary)))
     return summary
 
 
-def _row(key: tuple[int, str], results: list[dict[str, float]]) -> dict[str, Any]:
-    return {"frames": key[0], "variant": key[1], "seeds": len(results), **_spread(results)}
+def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
+    """The summary of the runs below ``out`` that are finished; trains nothing.
+
+    Args:
+        out: Folder of ``run``, which began at least: it leaves the budget and the baselines there.
+        keep: See ``run``.
+
+    Raises:
+        InputError: Nothing was begun there, or nothing is finished.
+    """
+    if not (out / "summary.json").exists():
+        raise InputError(f"{out}: no summary.json; expected the folder --out of `python -m train cmu`")
+    begun = json_of(out / "summary.json")
+    done: Done = {}
+    for folder in sorted(out.glob("f*-seed*"), key=lambda p: _place(*_named(p.name))):
+        if (folder / "test.json").exists():
+            f, variant, seed = _named(folder.name)
+            done.setdefault((f, variant), {})[seed] = _result(folder)
+    if not done:
+        raise InputError(f"{out}: no run is finished (FOLDER/test.json); let `python -m train cmu` go on")
+    baselines = [row for row in begun["rows"] if "parameters" not in row]
+    summary = {"budget": begun["budget"], "rows": [*baselines, *_rows(done)]}
+    _write(out, summary, keep=keep)
+    print("\n".join([*table(summary), "", verdict(summary)]))
+    return summary
+
+
+def _rows(done: Done) -> list[dict[str, Any]]:
+    """A row per network and window length, from the seeds that all networks of this length have finished."""
+    rows = []
+    for (f, variant), results in done.items():
+        others = [set(r) for (g, _), r in done.items() if g == f and r]
+        common = sorted(set.intersection(*others)) if others else []
+        if results and common:
+            spread = _spread([results[seed] for seed in common])
+            rows.append({"frames": f, "variant": variant, "seeds": len(common), **spread})
+    return rows
 
 
 def _write(out: Path, summary: dict[str, Any], *, keep: bool) -> None:
@@ -125,8 +169,10 @@ def _write(out: Path, summary: dict[str, Any], *, keep: bool) -> None:
     (out / "summary.json").write_text(text, encoding="utf-8")
     draw_comparison(out, out / "curves.png")
     if keep:
-        MEASURED.parent.mkdir(exist_ok=True)
-        MEASURED.write_text(text, encoding="utf-8")
+        name = f"cmu_{summary['budget']['views']}"
+        MEASURED.mkdir(exist_ok=True)
+        (MEASURED / f"{name}.json").write_text(text, encoding="utf-8")
+        shutil.copyfile(out / "curves.png", PICTURES / f"{name}.png")
 
 
 def draw_comparison(out: Path, path: Path) -> None:
@@ -153,6 +199,11 @@ def draw_comparison(out: Path, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     figure.savefig(path, dpi=90)
+
+
+def _place(frames: int, variant: str, seed: int) -> tuple[int, int, int]:
+    """Where a run stands in the comparison."""
+    return frames, list(VARIANTS).index(variant), seed
 
 
 def _named(folder: str) -> tuple[int, str, int]:
@@ -239,14 +290,31 @@ def _one(
         last = folder / "checkpoints" / "last.ckpt"
         run_task(["fit", "--config", str(path), *([f"--ckpt_path={last}"] if last.exists() else [])])
         run_task(["test", "--config", str(path), f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"])
-    measured = json.loads(result.read_text(encoding="utf-8"))
-    return {**measured["per_action"]["average"], "parameters": float(measured["parameters"])}
+    return _result(folder)
 
 
-def _spread(results: Iterable[dict[str, float]]) -> dict[str, Any]:
+def _result(folder: Path) -> dict[str, Any]:
+    """Averages of a finished run, its size, and what the last fifth of its steps gained."""
+    measured = json_of(folder / "test.json")
+    size, gain = float(measured["parameters"]), last_gain(read_logs(folder).get("val/mpjpe_mm", []))
+    return {**measured["per_action"]["average"], "parameters": size, "last_gain": gain}
+
+
+def last_gain(curve: Sequence[tuple[int, float]]) -> float | None:
+    """By which part the error fell over the last fifth of the steps; negative: it rose, None: not known."""
+    if len(curve) < 2:
+        return None
+    steps, errors = np.array(curve).T
+    before = float(np.interp(0.8 * steps[-1], steps, errors))
+    return (before - float(errors[-1])) / before
+
+
+def _spread(results: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over the seeds."""
     rows = list(results)
     out: dict[str, Any] = {"frames_tested": rows[0]["frames"], "parameters": rows[0]["parameters"]}
+    gains = [r["last_gain"] for r in rows if r["last_gain"] is not None]
+    out["last_gain"] = float(np.mean(gains)) if gains else None
     for name in METRICS:
         values = np.array([r[name] for r in rows])
         out[name] = float(values.mean())
@@ -302,10 +370,6 @@ def _baseline(
     return {"frames": frames, "variant": name, "frames_tested": average["frames"], **measured}
 
 
-def _text(row: dict[str, Any]) -> str:
-    return f"f = {row['frames']}, {row['variant']}: {_cell(row, 'mpjpe_mm')} mm"
-
-
 def _cell(row: dict[str, Any], name: str) -> str:
     spread = row.get(f"{name}_std")
     return f"{row[name]:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
@@ -314,33 +378,49 @@ def _cell(row: dict[str, Any], name: str) -> str:
 def table(summary: dict[str, Any]) -> list[str]:
     """The summary as lines of Markdown."""
     lines = [
-        "| f | lifter | parameters | MPJPE mm | P-MPJPE mm | MPJVE mm/frame |",
-        "|---|---|---|---|---|---|",
+        "| f | lifter | parameters | seeds | MPJPE mm | P-MPJPE mm | MPJVE mm/frame | last fifth |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in summary["rows"]:
         size = f"{int(row['parameters']):,}" if "parameters" in row else ""
         numbers = " | ".join(_cell(row, m) for m in METRICS)
-        lines.append(f"| {row['frames']} | {row['variant']} | {size} | {numbers} |")
+        gain = row.get("last_gain")
+        change = "" if gain is None else f"{-gain:+.1%}"
+        seeds = row.get("seeds", "")
+        lines.append(f"| {row['frames']} | {row['variant']} | {size} | {seeds} | {numbers} | {change} |")
     return lines
 
 
 def section() -> str:
-    """What ``docs/reproduction.md`` says about this experiment."""
+    """What ``docs/reproduction.md`` says about this experiment: every comparison that was kept."""
     title = "## CMU motion: do SAM and TAM help on other data?"
-    if not MEASURED.exists():
-        return f"{title}\n\nNot run here: `python -m train cmu --keep`."
-    summary = json.loads(MEASURED.read_text(encoding="utf-8"))
+    kept = sorted(MEASURED.glob("cmu_*.json"), reverse=True)
+    parts = [part for path in kept for part in _comparison(path)]
+    return "\n\n".join([title, *(parts or ["Not run here: `python -m train cmu --keep`."])])
+
+
+def _comparison(path: Path) -> list[str]:
+    """Conditions, table, verdict and curves of one kept file."""
+    summary = json_of(path)
     b, first = summary["budget"], summary["rows"][0]
-    seeds = max(row.get("seeds", 1) for row in summary["rows"])
+    picture = PICTURES / f"{path.stem}.png"
     conditions = (
-        f"PoseFormer with {b['width']} numbers per joint and {b['depth']} + {b['depth']} blocks, "
-        f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']}, {seeds} seeds "
-        f"(mean ± standard deviation); CMU train clips, virtual cameras per clip: {b['views']}, keypoint "
+        f"Virtual cameras per clip: {b['views']}. PoseFormer with {b['width']} numbers per joint and "
+        f"{b['depth']} + {b['depth']} blocks, "
+        f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']}; with several seeds "
+        f"mean ± standard deviation; CMU train clips, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
         "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's, "
-        f"`{TCN}`: the network of the starter lifter."
+        f"`{TCN}`: the network of the starter lifter. Last fifth: change of the error on training clips kept "
+        "apart over the last fifth of the steps."
     )
-    return "\n\n".join([title, conditions, "\n".join(table(summary)), verdict(summary)])
+    curves = [f"![Error by step of every run](figures/{picture.name})"] if picture.exists() else []
+    return [
+        conditions,
+        "\n".join(table(summary)),
+        " ".join(filter(None, [verdict(summary), flatness(summary)])),
+        *curves,
+    ]
 
 
 def verdict(summary: dict[str, Any]) -> str:
@@ -351,9 +431,28 @@ def verdict(summary: dict[str, Any]) -> str:
         if variant == "sam+tam" and (frames, "none") in rows:
             with_, without = rows[frames, variant], rows[frames, "none"]
             change = with_["mpjpe_mm"] - without["mpjpe_mm"]
-            spread = max(with_["mpjpe_mm_std"] or 0.0, without["mpjpe_mm_std"] or 0.0)
-            word = (
-                "within the seeds' spread" if abs(change) <= spread else "worse" if change > 0 else "better"
-            )
-            found.append(f"{change:+.1f} mm at f = {frames} ({word})")
+            found.append(f"{change:+.1f} mm at f = {frames} ({_judgement(change, with_, without)})")
     return f"With SAM and TAM the MPJPE changes by {', '.join(found)}." if found else ""
+
+
+def _judgement(change: float, *rows: dict[str, Any]) -> str:
+    spreads = [row["mpjpe_mm_std"] for row in rows]
+    if None in spreads:
+        return "one seed: its spread is not known"
+    if abs(change) <= max(spreads):
+        return "within the seeds' spread"
+    return "worse" if change > 0 else "better"
+
+
+def flatness(summary: dict[str, Any]) -> str:
+    """A sentence on whether the runs were long enough."""
+    gains = [row["last_gain"] for row in summary["rows"] if row.get("last_gain") is not None]
+    if not gains:
+        return ""
+    least, most = min(gains), max(gains)
+    if most <= _FLAT:
+        return f"The curves are flat: the last fifth of the steps gained {most:.1%} at most."
+    return (
+        f"The curves are not flat: the last fifth of the steps still took {least:.1%} to {most:.1%} off the "
+        "error. The figures compare networks after this budget, not at their best."
+    )

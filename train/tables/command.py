@@ -93,6 +93,11 @@ def needed_data(config: dict[str, Any], root: Path) -> list[str]:
     return [f for f in files if f and f != "None" and not (root / f).exists()]
 
 
+def needed_models(config: dict[str, Any], root: Path) -> list[str]:
+    """Manifests of exported networks (CLIP, P-STMO) that the data module reads and that are not there."""
+    return [m for m in config["data"]["init_args"].get("manifests", ()) if not (root / m).exists()]
+
+
 def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | None, str]:
     """Our own checkpoint of a row, if its weights come from there; and what is missing."""
     released = config["model"]["init_args"].get("weights")
@@ -117,7 +122,10 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     missing = needed_data(config, root)
     _, weights = checkpoint(name, config, root)
     folders = dict.fromkeys("/".join(Path(m).parts[:2]) for m in missing)
-    wanted = ([f"data in {', '.join(folders)}"] if missing else []) + ([weights] if weights else [])
+    models = needed_models(config, root)
+    wanted = [f"data in {', '.join(folders)}"] if missing else []
+    wanted += [f"exports {', '.join(models)}"] if models else []
+    wanted += [weights] if weights else []
     return State((counted,), f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
 
 
@@ -144,7 +152,7 @@ def parameters(config: dict[str, Any]) -> int:
 def evaluate_row(name: str, root: Path) -> bool:
     """Test a row's runs, of all seeds, that have data and weights and no result; whether one was."""
     config = load_config(name)
-    if needed_data(config, root):
+    if needed_data(config, root) or needed_models(config, root):
         return False
     tested = [_evaluate(name, config, out, root) for out in run_folders(root / config["out"])]
     return any(tested)

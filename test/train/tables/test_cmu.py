@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from posemo_ros.errors import InputError
 from train.data.sequences import H36M, Video, Windows
 from train.tables import cmu
 from train.tables.cmu import Budget, ridge, run, table
@@ -80,3 +82,64 @@ def test_what_a_network_cannot_look_at_is_left_out() -> None:
         (1, "tcn"),
         (10, "tcn"),
     ]
+
+
+def _finished(folder: Path, error: float, curve: list[float]) -> None:
+    (folder / "csv/version_0").mkdir(parents=True)
+    average = {"mpjpe_mm": error, "p_mpjpe_mm": error / 2, "mpjve_mm": 1.0, "frames": 100}
+    result = {"per_action": {"average": average}, "parameters": 5000}
+    (folder / "test.json").write_text(json.dumps(result))
+    rows = [f"{20 * i},{value}" for i, value in enumerate(curve, 1)]
+    (folder / "csv/version_0/metrics.csv").write_text("\n".join(["step,val/mpjpe_mm", *rows]) + "\n")
+
+
+def test_a_stopped_comparison_is_reported_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """f = 1: two seeds of both networks and a third of one; f = 9: one seed; f = 27: nothing finished."""
+    out, kept = tmp_path / "runs", tmp_path / "kept"
+    monkeypatch.setattr(cmu, "MEASURED", kept)
+    monkeypatch.setattr(cmu, "PICTURES", kept)
+    with pytest.raises(InputError, match=r"no summary\.json"):
+        cmu.report(out)
+    mean = {"frames": "-", "variant": "mean pose", "frames_tested": 100, "mpjpe_mm": 200.0, "mpjve_mm": 9.0}
+    out.mkdir()
+    begun = {"budget": asdict(TINY), "rows": [{**mean, "p_mpjpe_mm": 150.0}]}
+    (out / "summary.json").write_text(json.dumps(begun))
+    with pytest.raises(InputError, match="no run is finished"):
+        cmu.report(out)
+    for name, error in (
+        ("f1-none-seed0", 50),
+        ("f1-none-seed1", 54),
+        ("f1-none-seed2", 99),
+        ("f1-sam+tam-seed0", 60),
+        ("f1-sam+tam-seed1", 64),
+        ("f9-none-seed0", 48),
+        ("f9-sam+tam-seed0", 47),
+    ):
+        _finished(out / name, error, [100, 90, 80, 60, 54])
+    (out / "f27-none-seed0/csv/version_0").mkdir(parents=True)
+    rows = {(r["frames"], r["variant"]): r for r in cmu.report(out, keep=True)["rows"]}
+    assert [r.get("seeds") for r in rows.values()] == [None, 2, 2, 1, 1]
+    assert rows[1, "none"]["mpjpe_mm"] == 52  # of the seeds that both have
+    assert rows[1, "none"]["last_gain"] == pytest.approx(0.1)
+    page = cmu.section()
+    assert "| 1 | sam+tam | 5,000 | 2 | 62.0 ± 2.8 | 31.0 ± 1.4 | 1.0 ± 0.0 | -10.0% |" in page
+    assert "| 9 | none | 5,000 | 1 | 48.0 | 24.0 | 1.0 | -10.0% |" in page
+    assert "+10.0 mm at f = 1 (worse), -1.0 mm at f = 9 (one seed: its spread is not known)" in page
+    assert "not flat: the last fifth of the steps still took 10.0% to 10.0% off" in page
+    assert "![Error by step of every run](figures/cmu_1.png)" in page
+    assert (kept / "cmu_1.png").stat().st_size < 300_000
+    assert not (out / "f27-none-seed0/test.json").exists()  # nothing was trained
+
+
+def test_how_flat_a_curve_is() -> None:
+    assert cmu.last_gain([(20, 9.0), (40, 8.0), (80, 5.0), (100, 4.9)]) == pytest.approx(0.02)
+    assert cmu.last_gain([(50, 6.0), (100, 5.0)]) == pytest.approx(0.4 / 5.4)  # by the line between two looks
+    assert cmu.last_gain([(50, 6.0)]) is None
+    flat = [{"last_gain": g} for g in (0.008, -0.001, None)]
+    assert (
+        cmu.flatness({"rows": flat})
+        == "The curves are flat: the last fifth of the steps gained 0.8% at most."
+    )
+    assert cmu.flatness({"rows": []}) == ""

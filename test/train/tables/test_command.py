@@ -120,6 +120,17 @@ def test_all_seeds_of_a_row_are_evaluated(tmp_path: Path, monkeypatch: pytest.Mo
     ]
 
 
+def test_exports_that_a_row_reads_are_named(tmp_path: Path) -> None:
+    assert (
+        "exports my/clip-vit-b32.yaml, my/pstmo.yaml; training"
+        in command.state("moemo/official_pstmo", tmp_path).conditions
+    )
+    assert "exports" not in command.state("moemo/x_pose", tmp_path).conditions
+    for name in ("test", "actors.csv"):
+        (tmp_path / "data/emotion" / name).mkdir(parents=True)
+    assert not command.evaluate_row("moemo/official", tmp_path)  # rather than stop the whole table
+
+
 def test_page_has_every_table(tmp_path: Path) -> None:
     text = command.page(tmp_path)
     for table in TABLES.values():

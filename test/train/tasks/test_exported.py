@@ -243,7 +243,8 @@ def emotions(out: Path, spec: EmotionSpec, clips: tuple[EmotionClip, ...]) -> Fl
     return np.concatenate(answers)
 
 
-def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("axes", ["upright", "image"])
+def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axes: str) -> None:
     """Rate, axes, temperature, order of the labels, and which scenes stand beside the movement."""
     give_clips(monkeypatch, tmp_path, acted)
     sizes = {"context_frames": 3, "context_tokens": 2, "context_width": 8}
@@ -254,14 +255,20 @@ def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             "class_path": "train.tasks.fusion.Fusion",
             "init_args": {
                 "options": {"frames": 4, "width": 16, "depth": 1, "heads": 2, "dropout": 0.0, **sizes},
-                "settings": {"rate_hz": 5.0, "axes": "upright"},
+                "settings": {"rate_hz": 5.0} | ({"axes": "upright"} if axes == "upright" else {}),
                 "calibrate": True,
                 "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
             },
         },
         "data": {
             "class_path": "train.data.emotion_modules.EmotionVideos",
-            "init_args": {"folder": str(tmp_path), "batch": 12, "workers": 0, "context": "any"},
+            "init_args": {
+                "folder": str(tmp_path),
+                "batch": 12,
+                "workers": 0,
+                "context": "any",
+                "dimensions": 3 if axes == "upright" else 2,
+            },
         },
         "trainer": trainer(20, 8),
         "ema": {"decay": 0.5},
@@ -269,7 +276,7 @@ def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     cli, metrics, out = exported(config, tmp_path)
     spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
     assert isinstance(spec, EmotionSpec)
-    assert (spec.rate_hz, spec.axes, spec.context_model, spec.context_rate_hz) == (5.0, "upright", "any", 7.5)
+    assert (spec.rate_hz, spec.axes, spec.context_model, spec.context_rate_hz) == (5.0, axes, "any", 7.5)
     assert spec.temperature != 1.0
     windows = cli.datamodule.datasets["test"]
     labels = np.array([c.emotion for c in windows.clips])
