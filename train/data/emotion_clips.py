@@ -5,8 +5,9 @@ Symbols: B clips, T poses of a window, K context encodings, P tokens of one, C t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
@@ -65,18 +66,33 @@ class Acted(Protocol):
         ...
 
 
-def check_disjoint(train: Iterable[Acted], test: Iterable[Acted]) -> None:
-    """Refuse splits that share an actor or a recording.
+def check_splits(read: Callable[[str], Sequence[Acted]], *, val_is_test: bool = False) -> None:
+    """Refuse parts that share an actor or a recording: validation chooses, and may not know the test either.
+
+    Args:
+        read: ``train``, ``val`` or ``test`` to its clips.
+        val_is_test: The data have no validation of their own, and say so.
+
+    Raises:
+        InputError: Some do; it names them.
+    """
+    for first, second in combinations(("train", "val", "test"), 2):
+        if not (val_is_test and "val" in (first, second)):
+            check_disjoint(read(first), read(second), f"{first} and {second}")
+
+
+def check_disjoint(one: Iterable[Acted], other: Iterable[Acted], parts: str = "train and test") -> None:
+    """Refuse two parts that share an actor or a recording.
 
     Raises:
         InputError: They do; it names them.
     """
-    first, second = list(train), list(test)
+    first, second = list(one), list(other)
     for what in ("actor", "motion"):
         shared = {getattr(c, what) for c in first} & {getattr(c, what) for c in second}
         if shared:
             raise InputError(
-                f"{what}s in both train and test: {sorted(shared)[:8]}; the result would not say how well "
+                f"{what}s in both {parts}: {sorted(shared)[:8]}; the result would not say how well "
                 "unseen people are read. Move their clips to one split (see docs/training.md, "
                 "'Video clips with emotions'), or set shared_actors: true to repeat such a protocol knowingly"
             )

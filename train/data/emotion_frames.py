@@ -14,7 +14,7 @@ from posemo_ros.emotion.context import centre_square
 from posemo_ros.inference.manifest import ImageInput
 from posemo_ros.types import PixelOrder
 
-from .emotion_clips import check_disjoint
+from .emotion_clips import check_splits
 from .emotion_modules import EmotionVideos
 from .files import malformed
 from .video_emotion import SECTION, LabelledVideo, list_videos
@@ -90,8 +90,7 @@ class EmotionFrames(EmotionVideos):
         """See ``Data``."""
         videos, settings = self._videos(part), self.settings
         if part == "train" and not self.shared_actors:
-            for other in ("val", "test"):
-                check_disjoint(videos, self._videos(other))
+            check_splits(self._videos)
         return FrameWindows(
             videos, settings["images"], settings["rate_hz"], random_start=part == "train", seed=self.seed
         )

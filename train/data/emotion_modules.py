@@ -17,7 +17,7 @@ from posemo_ros.types import NEUTRAL
 
 from . import bvh, cmu, moemo_files, video_emotion
 from .emotion import as_lifted, movements, soft_labels
-from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
+from .emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_splits
 from .files import need
 from .modules import Data
 from .sampling import Batch, Drawn, Draws
@@ -38,6 +38,7 @@ class EmotionData(Data):
     """
 
     epochs = True
+    val_is_test = False
 
     def __init__(
         self,
@@ -72,8 +73,7 @@ class EmotionData(Data):
         if self.dimensions == 2 and axes != "image":
             raise InputError(f"dimensions: 2 leaves no {axes!r} axes; take them out of the model's settings")
         if train and not self.shared_actors:
-            for other in ("val", "test"):
-                check_disjoint(clips, self.clips(other))
+            check_splits(self.clips, val_is_test=self.val_is_test)
         return EmotionWindows(
             clips,
             settings["frames"],
@@ -173,6 +173,7 @@ class MoEmoFiles(EmotionData):
     def __init__(self, folder: Path, **others: Any) -> None:
         super().__init__(**others)
         self.folder = Path(folder)
+        self.val_is_test = not (self.folder / "tensor" / "val").exists()
 
     @property
     def fixed_settings(self) -> dict[str, Any]:
@@ -182,8 +183,7 @@ class MoEmoFiles(EmotionData):
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
-        has_val = (self.folder / "tensor" / "val").exists()
-        return moemo_files.load_clips(self.folder, "test" if part == "val" and not has_val else part)
+        return moemo_files.load_clips(self.folder, "test" if part == "val" and self.val_is_test else part)
 
 
 class EmotionBvh(EmotionData):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posemo_ros.errors import InputError
-from train.data.emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint
+from train.data.emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint, check_splits
 
 
 def _clip(name: str, actor: str, seconds: float = 4.0, motion: str = "") -> EmotionClip:
@@ -66,6 +66,16 @@ def test_splits_must_not_share_actors_or_recordings() -> None:
         check_disjoint([_clip("a", "x")], [_clip("b", "x")])
     with pytest.raises(InputError, match=r"motions in both train and test: \['m1'\]"):
         check_disjoint([_clip("a", "x", motion="m1")], [_clip("b", "y", motion="m1")])
+
+
+def test_what_chooses_is_not_what_is_reported() -> None:
+    """A checkpoint chosen on the actors of the test says too much of itself."""
+    parts = {"train": [_clip("a", "x")], "val": [_clip("b", "y")], "test": [_clip("c", "y")]}
+    with pytest.raises(InputError, match=r"actors in both val and test: \['y'\]"):
+        check_splits(parts.__getitem__)
+    check_splits(parts.__getitem__, val_is_test=True)  # of data that have no validation
+    with pytest.raises(InputError, match=r"actors in both train and val: \['x'\]"):
+        check_splits({**parts, "val": [_clip("d", "x")]}.__getitem__)
 
 
 def test_missing_context_is_named() -> None:
