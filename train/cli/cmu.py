@@ -57,7 +57,6 @@ COMMAND = Command(
     examples=(
         ("python -m train cmu --keep", "the whole comparison, into docs/reproduction.md"),
         ("python -m train cmu --out runs/cmu --finished --keep", "a stopped comparison as it stands"),
-        ("python -m train cmu --frames 9 --seeds 0 --steps 100", "to see that it works"),
     ),
     run=_run,
     add_options=_options,
