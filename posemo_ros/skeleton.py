@@ -173,6 +173,8 @@ COCO_OF_H36M: tuple[tuple[int, tuple[int, ...]], ...] = (
     (15, (8,)),
     (16, (10,)),
 )
+_ALONE = np.array([(joint, *parts) for joint, parts in COCO_OF_H36M if len(parts) == 1]).T
+_MEANS = [(joint, parts) for joint, parts in COCO_OF_H36M if len(parts) > 1]
 
 
 def h36m_from_coco(keypoints: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -191,7 +193,8 @@ def h36m_from_coco(keypoints: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     source = np.asarray(keypoints, np.float32)
     out = np.full(source.shape, np.nan, np.float32)
-    for joint, parts in COCO_OF_H36M:
+    out[..., _ALONE[0], :] = source[..., _ALONE[1], :]
+    for joint, parts in _MEANS:
         out[..., joint, :2] = source[..., parts, :2].mean(axis=-2)
         out[..., joint, 2] = source[..., parts, 2].min(axis=-1)
     out[..., 7, :2] = (out[..., 0, :2] + out[..., 8, :2]) / 2

@@ -24,6 +24,7 @@ from .tasks.checkpoint import best_checkpoint, learned_settings, start_from
 from .tasks.cli import read_run
 
 CONFIG = "config.yaml"  # what a run leaves beside its log
+RANDOM = "random"  # in the place of a checkpoint
 _PARTS = ("seed_everything", "out", "model", "data", "trainer")
 
 
@@ -48,7 +49,7 @@ def read_source(text: str, store: ModelStore) -> Source:
     Args:
         text: Folder of a run (``runs/table_2/ours``: its best checkpoint); or a network of the zoo with
             options and a checkpoint, ``hrnet,width=48@pose_hrnet_w48_256x192.pth``,
-            ``clip,pretrained=openai``; or a name in the manifest.
+            ``clip,pretrained=openai``, ``hrnet@random`` to measure the speed; or a name in the manifest.
         store: Of the manifest.
 
     Raises:
@@ -71,11 +72,15 @@ def read_source(text: str, store: ModelStore) -> Source:
 def _from_zoo(network: str, options: list[str], weights: str) -> Source:
     chosen = dict(map(setting, options))
     if not weights and not chosen.get("pretrained"):
-        raise InputError(f"{network}: name its weights: {network}@FILE")
+        raise InputError(
+            f"{network}: name its weights: {network}@FILE, or {network}@{RANDOM} to measure the speed alone"
+        )
     try:
         entry = build(network, **chosen)
     except (TypeError, ValueError) as error:
         raise InputError(f"{network}: {error}") from error
+    if weights == RANDOM:
+        return Source(entry, origin=f"{network}, random weights")
     if weights:
         start_from(entry.network, Path(weights))
     return Source(entry, origin=Path(weights).name or f"{network} {chosen['pretrained']}")

@@ -70,6 +70,14 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     assert models.lifter == "papers-lifter"
 
 
+def test_random_weights_for_the_speed(tmp_path: Path) -> None:
+    source = "poseformer,frames=3,width=8,depth=1@random"
+    assert main(["export", "--preset", "papers", "--out", str(tmp_path), "--lifter", source]) == 0
+    store = ModelStore(load_preset(str(tmp_path / "papers.yaml")).manifests)
+    assert store.spec("papers-lifter").source == "poseformer, random weights"
+    assert store.path("papers-lifter").is_file()
+
+
 def test_what_is_no_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", "--preset", "papers", "--out", str(tmp_path)]
     poseformer = _zoo(tmp_path, "poseformer", frames=3, width=8, depth=1)

@@ -54,6 +54,8 @@ THUNDER = Widths("movenet-thunder", 256, 56, (32, 40, 56, 112, 168, 280, 560))
 class Conv(nn.Conv2d):
     """Convolution with bias and TensorFlow's "same" padding: below and right first."""
 
+    bias: Tensor
+
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1):
         padding = 1 if kernel == 3 and stride == 1 else 0
         super().__init__(inputs, outputs, kernel, stride, padding, groups=groups)
@@ -216,17 +218,33 @@ def evidence(maps: Maps) -> Tensor:
     Returns:
         (B, J, h, w) log of the weighted heat.
     """
-    h, w = maps.centre.shape[-2:]
-    cells = grid(h, w)
-    middle = torch.tensor([h // 2, w // 2]).view(2, 1, 1)
-    nearness = 1 / ((cells - middle).square().sum(0).sqrt() + NEARNESS)
-    best = (torch.sigmoid(maps.centre) * nearness).flatten(1).argmax(1)  # (B,)
-    place = torch.stack((best // w, best % w), 1)[..., None]  # (B, 2, 1)
-    at = best.view(-1, 1, 1, 1).expand(-1, 2, JOINTS, 1)
-    about = place + maps.regression.flatten(3).gather(3, at)[..., 0]  # (B, 2, J)
-    apart = cells[:, None] - about[..., None, None]
-    distance = (apart.square().sum(1) + 1e-6).sqrt()
+    person = middle_person(maps.centre)
+    at = person.view(-1, 1, 1, 1).expand(-1, 2, JOINTS, 1)
+    distance = distances(person, maps.regression.flatten(3).gather(3, at)[..., 0], maps.heat.shape[-2:])
     return F.logsigmoid(maps.heat) - torch.log(distance + NEARNESS)
+
+
+def middle_person(centre: Tensor) -> Tensor:
+    """(B,) the cell of the highest of (B, h, w) centres, those near the crop's middle before others."""
+    h, w = centre.shape[-2:]
+    middle = torch.tensor([h // 2, w // 2]).view(2, 1, 1)
+    nearness = 1 / ((grid(h, w) - middle).square().sum(0).sqrt() + NEARNESS)
+    return (torch.sigmoid(centre) * nearness).flatten(1).argmax(1)
+
+
+def distances(person: Tensor, regression: Tensor, size: torch.Size) -> Tensor:
+    """(B, J, h, w) from every cell to where a person's joints are about, cells.
+
+    Args:
+        person: (B,) cell.
+        regression: (B, 2, J) y, x from there to the joints, cells.
+        size: h, w.
+    """
+    h, w = size
+    place = torch.stack((person // w, person % w), 1)[..., None]  # (B, 2, 1)
+    y, x = (place + regression)[..., None].unbind(1)  # (B, J, 1)
+    down, right = (torch.arange(h) - y).square(), (torch.arange(w) - x).square()
+    return (down[..., None] + right[..., None, :] + 1e-6).sqrt()
 
 
 def decode(maps: Maps) -> Tensor:

@@ -9,10 +9,25 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from posemo_ros.metrics import COCO_SIGMAS
 
-from .movenet import CELL, JOINTS, PYRAMID, THUNDER, TOP, Maps, MoveNet, Widths, evidence, grid
+from .movenet import (
+    CELL,
+    JOINTS,
+    NEARNESS,
+    PYRAMID,
+    THUNDER,
+    TOP,
+    Maps,
+    MoveNet,
+    Widths,
+    distances,
+    evidence,
+    grid,
+    middle_person,
+)
 from .pose_losses import Labels, score_loss
 
 REACH = 2  # cells around the best one that have a say in the place
@@ -63,14 +78,55 @@ class MoveNetPose(nn.Module):
         maps = Maps(*(m.float() for m in (heads.heat, heads.centre, heads.regression, heads.offset)))
         found = evidence(maps)
         best = found.flatten(2).argmax(2)
-        return Answer(
-            maps, found, soft_place(maps, found, best), self._scores(features, fine, maps, found, best)
-        )
+        heat, weighted = (m.flatten(2).gather(2, best[..., None])[..., 0] for m in (maps.heat, found))
+        scores = self._scores(features, fine, heat, weighted, best)
+        return Answer(maps, found, soft_place(maps, found, best), scores)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, J, 3) x, y in input pixels, score in 0..1."""
-        answer = self.answer(image)
-        return torch.cat((answer.places, torch.sigmoid(answer.scores)[..., None]), 2)
+        """(B, 3, H, W) -> (B, J, 3) x, y in input pixels, score in 0..1.
+
+        The same as ``answer``, for a twelfth less time: two of the heads are needed at few cells only, and
+        so are the logarithms, since the best cell by a quotient is that by its logarithm.
+        """
+        net = self.movenet
+        features = net.backbone(image)
+        fine = net.pyramid(features)
+        heat, centre = net.head(fine).float(), net.centre(fine)[:, 0].float()
+        person = middle_person(centre)
+        far = distances(person, self._regression(fine, person), heat.shape[-2:]) + NEARNESS
+        best = (torch.sigmoid(heat) / far).flatten(2).argmax(2)
+        cells, inside = around(best, heat.shape[-2:])  # (B, J, N)
+        near = heat.flatten(2).gather(2, cells)
+        found = F.logsigmoid(near) - torch.log(far.flatten(2).gather(2, cells))
+        share = torch.where(inside, found, torch.full_like(found, -1e4)).softmax(2)
+        w = heat.shape[-1]
+        offered = torch.stack((cells % w, cells // w), 3) + self._offset(fine, cells).flip(3)
+        places = (offered * share[..., None]).sum(2) * CELL
+        middle = cells.shape[2] // 2
+        scores = self._scores(features, fine, near[..., middle], found[..., middle], best)
+        return torch.cat((places, torch.sigmoid(scores)[..., None]), 2)
+
+    def _regression(self, fine: Tensor, person: Tensor) -> Tensor:
+        """(B, 2, J) at one cell (B,).
+
+        A sum of products and no matrix product: runtimes with bfloat16 round what lies before one, and a
+        rounded centre may be another cell.
+        """
+        head = self.movenet.regression
+        index = person[:, None, None].expand(-1, PYRAMID[-1], 1)
+        mixed = head.mix(fine).float().flatten(2).gather(2, index)[..., 0]
+        hidden = torch.relu((mixed[:, None] * head.wide.weight[..., 0, 0]).sum(2) + head.wide.bias)
+        out = (hidden[:, None] * head.out.weight[..., 0, 0]).sum(2) + head.out.bias
+        return out.unflatten(1, (JOINTS, 2)).transpose(1, 2)
+
+    def _offset(self, fine: Tensor, cells: Tensor) -> Tensor:
+        """(B, J, N, 2) y, x of every joint at its own cells (B, J, N)."""
+        head = self.movenet.offset
+        index = cells.flatten(1)[:, None].expand(-1, PYRAMID[-1], -1)
+        mixed = head.mix(fine).float().flatten(2).gather(2, index).transpose(1, 2)
+        hidden = torch.relu(F.linear(mixed, head.wide.weight[..., 0, 0], head.wide.bias))
+        out = head.out.weight[..., 0, 0].unflatten(0, (JOINTS, 2)).transpose(1, 2)  # (J, 96, 2)
+        return hidden.unflatten(1, cells.shape[1:]) @ out + head.out.bias.view(JOINTS, 1, 2)
 
     def losses(self, image: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         """Of the places and of the scores."""
@@ -78,15 +134,24 @@ class MoveNetPose(nn.Module):
         return place_loss(answer, labels), score_loss(answer.scores, answer.places, labels)
 
     def _scores(
-        self, features: list[Tensor], fine: Tensor, maps: Maps, found: Tensor, best: Tensor
+        self, features: list[Tensor], fine: Tensor, heat: Tensor, weighted: Tensor, best: Tensor
     ) -> Tensor:
-        heat, weighted = (m.flatten(2).gather(2, best[..., None])[..., 0] for m in (maps.heat, found))
+        """(B, J) logits; heat and weighted heat (B, J) at the best cells (B, J)."""
         at = best[:, None].expand(-1, PYRAMID[-1], -1)
         here = fine.float().flatten(2).gather(2, at).transpose(1, 2)  # (B, J, 24)
         whole = self.whole(features[-1].float().mean((2, 3)))[:, None].expand_as(here)
         read = torch.cat((here, whole, heat[..., None] / 4, weighted[..., None] / 4), 2)
         hidden = torch.relu(self.score1(read).float())
         return heat + (hidden * self.score2).sum(2) + self.score_bias
+
+
+def around(best: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:
+    """The cells around the best ones (B, J): (B, J, N), row by row; and which of them are inside the map."""
+    h, w = size
+    y, x = torch.meshgrid(*[torch.arange(-REACH, REACH + 1)] * 2, indexing="ij")
+    row, column = (best // w)[..., None] + y.flatten(), (best % w)[..., None] + x.flatten()
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    return row.clamp(0, h - 1) * w + column.clamp(0, w - 1), inside
 
 
 def soft_place(maps: Maps, found: Tensor, best: Tensor) -> Tensor:

@@ -164,3 +164,18 @@ def test_the_network_starts_with_the_published_answer() -> None:
         published, ours = decode(net.movenet(image)), net(image)
     torch.testing.assert_close(ours[..., 2], published[..., 2])
     assert (ours[..., :2] - published[..., :2]).abs().max() < 3 * CELL
+
+
+def test_what_runs_says_what_is_trained() -> None:
+    """The path that leaves work out gives the places and scores of the whole maps, at their edges as well."""
+    torch.manual_seed(0)
+    net, images = MoveNetPose(LIGHTNING).eval(), torch.randn(6, 3, 64, 96)
+    torch.nn.init.normal_(net.score2)
+    torch.nn.init.normal_(net.movenet.regression.out.bias, std=10)  # cells: joints all over the map
+    with torch.no_grad():
+        whole, ours = net.answer(images), net(images)
+    best = whole.evidence.flatten(2).argmax(2)
+    row, column = best // 24, best % 24
+    assert ((row < 2) | (row > 13) | (column < 2) | (column > 21)).any()
+    torch.testing.assert_close(ours[..., :2], whole.places, atol=1e-3, rtol=0)
+    torch.testing.assert_close(ours[..., 2], torch.sigmoid(whole.scores))
