@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from launch import Action, Event, EventHandler, LaunchContext, LaunchDescriptionEntity
-from launch.actions import ExecuteProcess, RegisterEventHandler
+from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
 from launch.events.process import ProcessExited, ProcessIO, ProcessStarted
 
@@ -63,6 +64,7 @@ class Ending:
     def entities(self) -> list[LaunchDescriptionEntity]:
         """What has to stand in the description before the processes."""
         return [
+            OpaqueFunction(function=_leave_ctrl_c_to_launch),
             RegisterEventHandler(OnProcessStart(on_start=self._started)),
             RegisterEventHandler(OnProcessExit(on_exit=self._ended)),
             RegisterEventHandler(_Raise(self)),
@@ -114,6 +116,17 @@ class Ending:
             f"{name} {what}{'' if what == _KILLED else self._last_lines[name]}"
             for name, what in self._failures
         )
+
+
+def _leave_ctrl_c_to_launch(context: LaunchContext) -> None:
+    """Python raises no KeyboardInterrupt any more.
+
+    Launch hears of Ctrl-C by a wakeup file descriptor. If Python raises as well, and just while launch
+    starts a process, then launch loses that process and waits for it for ever.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 class _Raise(EventHandler):

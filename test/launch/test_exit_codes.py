@@ -114,7 +114,18 @@ def test_a_killed_node_that_is_started_again_is_none(ros2_launch: Any, parameter
     launch.wait_for("waiting for images")
     os.kill(launch.process_of("pipeline"), signal.SIGKILL)
     launch.wait_for("pipeline was ended by signal 9; starting it again")
-    launch.wait_for("[pipeline-3]")
+    launch.wait_for("[pipeline-3]: process started")
+    launch.interrupt()
+    done = launch.end()
+    assert done.code == 0, done.said
+
+
+def test_ctrl_c_while_a_node_is_being_started_ends_everything(ros2_launch: Any, parameters: Any) -> None:
+    """Launch warns of a second node of one name just before it starts the process."""
+    launch = ros2_launch("pipeline.launch.py", params_file=parameters(), respawn_delay=0.1)
+    launch.wait_for("waiting for images")
+    os.kill(launch.process_of("pipeline"), signal.SIGKILL)
+    launch.wait_for("there are now at least 2 nodes with the name")
     launch.interrupt()
     done = launch.end()
     assert done.code == 0, done.said
