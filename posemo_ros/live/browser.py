@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ..types import Emotions, Skeletons3D
 from .moment import message_of, people_of, picture
 from .screen import Moment
 
@@ -44,6 +45,9 @@ class Browser:
         facts["people"] = people_of(moment.people, moment.skeletons, moment.emotions)
         jpeg = picture(moment.ground, moment.people, moment.emotions, moment.min_score)
         self._server.show(message_of(facts, jpeg))
+
+    def late(self, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
+        """The page shows the present alone."""
 
     def tell(self, status: Mapping[str, Any]) -> None:
         """How the chain does."""

@@ -68,6 +68,8 @@ class Player:
                 elif time.monotonic() - last > SILENT_S:
                     last = time.monotonic()
                     screen.tell(self._status(newest, WAITING))
+            for skeletons, emotions in self._pipeline.flush():
+                screen.late(skeletons, emotions)
         except Exception as error:
             state = f"{ENDED}: {error}"
             raise
@@ -81,6 +83,8 @@ class Player:
         latency_s = time.monotonic() - arrived.at_s
         self._pace.add(latency_s)
         self._check(arrived.frame)
+        for skeletons, emotions in result.owed:
+            screen.late(skeletons, emotions)
         if screen.viewers and not result.late:
             screen.show(self._moment(arrived.frame, result, self._status(newest, RUNNING), latency_s))
 

@@ -30,7 +30,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..draw import style
 from ..draw.overlay import bone_side, in_a_word, opacity_of
 from ..errors import InputError, MissingExtraError
@@ -39,7 +38,7 @@ from ..skeleton import COCO17, H36M17, JointSet
 from ..types import EMOTIONS, Emotions, EmotionStatus, Skeletons3D
 from .moment import JPEG_QUALITY
 from .pace import RUNNING
-from .screen import Moment
+from .screen import MIN_SCORE, Moment
 
 APPLICATION = "posemo"
 TIMELINE = "stamp"
@@ -81,7 +80,8 @@ class RerunScreen:
         self._recording.send_recording_name(title)
         self._recording.set_log_time_enabled(False)
         self._recording.set_log_tick_enabled(False)
-        self._camera: Camera | None = None
+        self._lens: tuple[float, ...] | None = None
+        self._judged_ns: int | None = None
         self._said: tuple[str, ...] = ()
         self._stamp_ns: int | None = None
         self._flushed = time.monotonic()
@@ -98,14 +98,18 @@ class RerunScreen:
         self._at(moment.people.stamp_ns)
         self._picture(moment)
         self._people(moment)
-        self._emotions(moment.people.ids, moment.emotions)
         self._latency(moment)
         self._say(moment.status)
         if moment.skeletons is not None:
-            self._at(moment.skeletons.stamp_ns)
             self._skeletons(moment.skeletons, moment.min_score)
+        self._emotions(moment.emotions)
         if time.monotonic() - self._flushed > FLUSH_S:
             self._flush()
+
+    def late(self, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
+        """Log what is known of an earlier image."""
+        self._skeletons(skeletons, MIN_SCORE)
+        self._emotions(emotions)
 
     def tell(self, status: Mapping[str, Any]) -> None:
         """Log how the chain does."""
@@ -168,8 +172,9 @@ class RerunScreen:
 
     def _picture(self, moment: Moment) -> None:
         rr, camera = self._rr, moment.people.view.camera
-        if camera is not None and camera is not self._camera:
-            self._camera = camera
+        lens = None if camera is None else (camera.width, camera.height, *camera.matrix.ravel().tolist())
+        if camera is not None and lens != self._lens:
+            self._lens = lens
             pinhole = rr.Pinhole(
                 image_from_camera=camera.matrix,
                 resolution=[camera.width, camera.height],
@@ -199,6 +204,7 @@ class RerunScreen:
 
     def _skeletons(self, skeletons: Skeletons3D, least: float) -> None:
         rr = self._rr
+        self._at(skeletons.stamp_ns)
         self._clear_others([CAMERA, PEOPLE], skeletons.ids)
         for track_id, joints, scores in zip(skeletons.ids, skeletons.joints, skeletons.scores, strict=True):
             own = style.person_colour(track_id)
@@ -226,18 +232,17 @@ class RerunScreen:
 
     # Numbers ------------------------------------------------------------------------------------
 
-    def _emotions(self, ids: tuple[str, ...], emotions: Emotions | None) -> None:
-        rows = {} if emotions is None else {name: n for n, name in enumerate(emotions.ids)}
-        answered = [
-            track_id
-            for track_id in ids
-            if emotions and track_id in rows and emotions.status[rows[track_id]] is EmotionStatus.VALID
-        ]
-        self._clear_others([EMOTION], answered)
-        for track_id in answered:
-            assert emotions is not None
-            self._name_series(track_id)
-            self._log([EMOTION, track_id], self._rr.Scalars(emotions.probabilities[rows[track_id]]))
+    def _emotions(self, emotions: Emotions | None) -> None:
+        """At the stamp of the skeletons that they are about; each once."""
+        if emotions is None or emotions.stamp_ns == self._judged_ns:
+            return
+        self._judged_ns = emotions.stamp_ns
+        self._at(emotions.stamp_ns)
+        rows = [row for row, status in enumerate(emotions.status) if status is EmotionStatus.VALID]
+        self._clear_others([EMOTION], [emotions.ids[row] for row in rows])
+        for row in rows:
+            self._name_series(emotions.ids[row])
+            self._log([EMOTION, emotions.ids[row]], self._rr.Scalars(emotions.probabilities[row]))
 
     def _latency(self, moment: Moment) -> None:
         for station, ms in {**moment.work_ms, "total": moment.latency_ms}.items():

@@ -49,6 +49,9 @@ class Screen(Protocol):
     def show(self, moment: Moment) -> None:
         """What was found in an image."""
 
+    def late(self, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
+        """What is known of an earlier image; for screens that show more than the present."""
+
     def tell(self, status: Mapping[str, Any]) -> None:
         """How the chain does, where there is no image."""
 

@@ -39,18 +39,38 @@ class Leaving(KnowsAll):
     def step(self, frame: Any) -> FrameResult:
         number = round((frame.stamp_ns - image(0).stamp_ns) / (image(1).stamp_ns - image(0).stamp_ns))
         found = result(number, 2 if number < LEAVES else 1)
+        assert found.people.view.camera is not None
+        camera = replace(found.people.view.camera)  # an equal one, as messages have it
+        found = replace(found, people=replace(found.people, view=replace(found.people.view, camera=camera)))
         assert found.skeletons is not None
         scores = found.skeletons.scores.copy()
         scores[0, UNSURE] = 0.1
         return replace(found, skeletons=replace(found.skeletons, scores=scores))
 
 
-def recorded(path: Path, privacy: Privacy = Privacy.NONE) -> Rows:
+class Delayed(Leaving):
+    """Skeletons and emotions come two images later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[FrameResult] = []
+
+    def step(self, frame: Any) -> FrameResult:
+        found = super().step(frame)
+        self._due.append(found)
+        before = self._due.pop(0) if len(self._due) > 2 else replace(found, skeletons=None, emotions=None)
+        return replace(found, skeletons=before.skeletons, emotions=before.emotions)
+
+    def flush(self) -> Any:
+        return iter([(found.skeletons, found.emotions) for found in self._due])
+
+
+def recorded(path: Path, privacy: Privacy = Privacy.NONE, pipeline: Any = None) -> Rows:
     """Rows by entity: stamp (None: always), and what was logged by component."""
     from rerun.chunk import RrdReader
 
     screen = RerunFile("made-up clip", path)
-    Player(Clip(), Leaving(), privacy).play(screen, every=True)  # type: ignore[arg-type]
+    Player(Clip(), pipeline or Leaving(), privacy).play(screen, every=True)  # type: ignore[arg-type]
     screen.close()
     rows: Rows = defaultdict(list)
     for chunk in RrdReader(path).stream():
@@ -144,6 +164,7 @@ def test_latency_of_the_stations_and_of_all(rows: Rows) -> None:
 def test_camera_axes_intrinsics_and_picture(rows: Rows) -> None:
     (axes,) = values(rows, "/camera", "ViewCoordinates:xyz")
     assert axes.ravel().tolist() == [3, 2, 5]  # rerun's numbers of right, down, forward
+    assert stamps(rows, "/camera/image", "Pinhole:resolution") == EVERY[:1]  # it never changes
     (matrix,) = values(rows, "/camera/image", "Pinhole:image_from_camera")
     np.testing.assert_allclose(matrix.reshape(3, 3).T, CAMERA.matrix)  # rerun keeps columns
     assert values(rows, "/camera/image", "Pinhole:resolution")[0].ravel().tolist() == [160, 120]
@@ -154,6 +175,18 @@ def test_camera_axes_intrinsics_and_picture(rows: Rows) -> None:
 def picture(rows: Rows) -> np.ndarray:
     (blob,) = [row["EncodedImage:blob"] for _, row in rows["/camera/image"] if "EncodedImage:blob" in row][:1]
     return cv2.imdecode(np.frombuffer(np.array(blob[0], np.uint8), np.uint8), cv2.IMREAD_COLOR)
+
+
+@needs_rerun
+def test_what_comes_late_stands_at_its_own_stamp(tmp_path: Path, rows: Rows) -> None:
+    late = recorded(tmp_path / "clip.rrd", pipeline=Delayed())
+    for entity, component in (
+        ("/camera/people/p1/joints", "Points3D:positions"),
+        ("/camera/people/p2", "Clear:is_recursive"),
+        ("/emotions/p1", "Scalars:scalars"),
+    ):
+        assert stamps(late, entity, component) == stamps(rows, entity, component), entity
+        np.testing.assert_array_equal(values(late, entity, component), values(rows, entity, component))
 
 
 @needs_rerun
