@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .budget import Resting
 from .camera import DEFAULT_HFOV_DEG
 from .detect.boxes import areas
-from .detect.confirm import confirmed, distinct
+from .detect.confirm import Refused, confirmed, distinct
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
@@ -59,6 +59,7 @@ class PeopleFinder:
         self._people = People2D()
         self._detector_ms: deque[float] = deque()
         self._resting = Resting()
+        self._refused = Refused()
         self.level = 0
 
     def start(self) -> None:
@@ -72,6 +73,7 @@ class PeopleFinder:
         self.schedule.reset()
         self.tracker.reset()
         self._resting.reset()
+        self._refused = Refused()
         self._smoother.reset()
         self._first_ns = None
 
@@ -96,11 +98,12 @@ class PeopleFinder:
         while self._detector_ms:
             clock.note("detector", self._detector_ms.popleft())
         others = (People2D() if self.schedule.joined else self._people).other_boxes
-        boxes = self._best(view, found)
+        sure, known = self.detector.score_threshold, self._people.boxes
+        boxes = self._refused.worth_a_look(self._best(view, found), frame.stamp_ns, sure, known)
         with clock("keypoints"):
             keypoints, rested = self._keypoints(frame, boxes.boxes)
         with clock("tracker"):
-            kept = self._people_among(boxes, keypoints)
+            kept = self._people_among(boxes, keypoints, frame.stamp_ns)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
             ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
             if self.level:
@@ -131,11 +134,12 @@ class PeopleFinder:
         out[..., :2] = self._smoother.smooth(seconds, ids, keypoints[..., :2], metres)
         return out
 
-    def _people_among(self, boxes: Detections, keypoints: Floats) -> NDArray[np.int64]:
+    def _people_among(self, boxes: Detections, keypoints: Floats, stamp_ns: int) -> NDArray[np.int64]:
         """Indices of the boxes that show a person, each person once."""
         sure, known = self.detector.score_threshold, self._people.boxes
         shown = confirmed(boxes.boxes, boxes.scores, keypoints, sure, known)
         shown &= np.isfinite(boxes.boxes).all(axis=1)
+        self._refused.remember(Detections(boxes.boxes[~shown], boxes.scores[~shown]), stamp_ns)
         people = np.flatnonzero(shown)
         return people[distinct(boxes.boxes[people], boxes.scores[people], keypoints[people])]
 

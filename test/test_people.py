@@ -125,6 +125,29 @@ def test_weak_boxes_count_where_a_body_is_seen() -> None:
         np.testing.assert_array_equal(people.other_boxes, [[10, 400, 40, 470]])
 
 
+def test_a_thing_that_looks_a_little_like_somebody_costs_little() -> None:
+    """The keypoint network is not asked about it in every image, and it is hidden all the same."""
+
+    class Asked(Crowd):
+        asked = 0
+
+        def estimate(self, frame: Frame, boxes: np.ndarray) -> np.ndarray:
+            self.asked += len(boxes)
+            return super().estimate(frame, boxes)
+
+    world = Asked(0)
+    station = finder(world)
+    for i in range(30):
+        image = Frame(np.zeros((480, 640, 3), np.uint8), stamp_ns=i * 33_333_333)
+        people = station.find(image)
+        assert not people.ids
+        np.testing.assert_array_equal(people.other_boxes, [[10, 400, 40, 470]])
+    assert world.asked == 5
+    station.reset()
+    station.find(frame(10))
+    assert world.asked == 6
+
+
 def test_twenty_people_in_view() -> None:
     world = Crowd(20)
     world.speed = 0.5

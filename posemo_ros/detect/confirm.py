@@ -5,11 +5,13 @@ Symbols: N boxes of an image, K = 17 keypoints of COCO-17.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import COCO_SIGMAS
-from ..types import Floats
+from ..types import Detections, Floats
 from .boxes import iou
 
 ENTER, STAY = -0.2, -0.7  # least evidence for a new person, and for somebody who was there just now
@@ -18,6 +20,8 @@ SAME_PLACE = 0.3  # IoU with a person of the frame before: that person may still
 SAME_BODY = 0.8  # object keypoint similarity of two answers that are one person's
 SEEN, FEWEST = 0.3, 4  # score of a joint that counts, and how many both must have, to compare bodies
 WHOLE = 2.0  # weight of all the body's joints beside the box, to tell whose body it is
+REST_NS = 200_000_000  # so long a weak box without a body is not looked into again
+STANDS_STILL, SURER = 0.7, 0.1  # IoU with it, and how much higher a score is a reason to look at once
 BEST = 8  # joints that say how sure a body is: half of one may be hidden
 
 
@@ -52,6 +56,38 @@ def confirmed(
     before = (iou(boxes, known) >= SAME_PLACE).any(axis=1)
     enough = evidence(scores, keypoints, threshold) >= np.where(before, STAY, ENTER)
     return np.asarray((scores >= threshold) | enough, np.bool_)
+
+
+@dataclass
+class Refused:
+    """Weak boxes without a body: chairs and coats need not be looked at in every image."""
+
+    _boxes: Floats = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    _scores: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    _until_ns: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def worth_a_look(self, found: Detections, stamp_ns: int, threshold: float, known: Floats) -> Detections:
+        """Without weak boxes that were refused a moment ago, stand still and are not much surer now.
+
+        Args:
+            found: Boxes of an image.
+            stamp_ns: Of the image.
+            threshold, known: See ``confirmed``.
+        """
+        lasts = self._until_ns > stamp_ns
+        self._boxes, self._scores = self._boxes[lasts], self._scores[lasts]
+        self._until_ns = self._until_ns[lasts]
+        same = iou(found.boxes, self._boxes) >= STANDS_STILL
+        no_surer = found.scores[:, None] < self._scores[None] + SURER
+        rests = (same & no_surer).any(axis=1) & (found.scores < threshold)
+        rests &= ~(iou(found.boxes, known) >= SAME_PLACE).any(axis=1)
+        return Detections(found.boxes[~rests], found.scores[~rests])
+
+    def remember(self, refused: Detections, stamp_ns: int) -> None:
+        """In these was no body."""
+        self._boxes = np.concatenate([self._boxes, refused.boxes])
+        self._scores = np.concatenate([self._scores, refused.scores])
+        self._until_ns = np.concatenate([self._until_ns, np.full(len(refused), stamp_ns + REST_NS)])
 
 
 def _logit(probability: Floats | float) -> NDArray[np.float64]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posemo_ros.detect.confirm import body_scores, body_similarity, confirmed, distinct, evidence
+from posemo_ros.detect.confirm import (
+    REST_NS,
+    Refused,
+    body_scores,
+    body_similarity,
+    confirmed,
+    distinct,
+    evidence,
+)
+from posemo_ros.types import Detections
 
 NOBODY = np.zeros((0, 4), np.float32)
 
@@ -91,3 +100,44 @@ def test_nobody() -> None:
     nothing = np.zeros((0, 17, 3), np.float32)
     assert len(confirmed(NOBODY, np.zeros(0, np.float32), nothing, 0.5, NOBODY)) == 0
     assert len(distinct(NOBODY, np.zeros(0, np.float32), nothing)) == 0
+
+
+def weak(score: float, x: float = 0) -> Detections:
+    return Detections(box(x), np.array([score], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("later_ns", "found", "known", "looked"),
+    [
+        (REST_NS // 2, weak(0.3), NOBODY, False),
+        (REST_NS, weak(0.3), NOBODY, True),  # once in a while, since somebody may sit down there
+        (REST_NS // 2, weak(0.3, x=40), NOBODY, True),  # what moves may be somebody
+        (REST_NS // 2, weak(0.45), NOBODY, True),  # and what looks more like it
+        (REST_NS // 2, weak(0.55), NOBODY, True),
+        (REST_NS // 2, weak(0.3), box(20), True),  # and where somebody was just now
+    ],
+)
+def test_a_weak_box_without_a_body_is_left_alone_for_a_while(
+    later_ns: int, found: Detections, known: np.ndarray, looked: bool
+) -> None:
+    refused = Refused()
+    assert len(refused.worth_a_look(weak(0.3), 0, 0.5, NOBODY)) == 1
+    refused.remember(weak(0.3), 0)
+    assert bool(len(refused.worth_a_look(found, later_ns, 0.5, known))) == looked
+
+
+def test_others_in_the_image_are_looked_at_all_the_same() -> None:
+    refused = Refused()
+    refused.remember(weak(0.3), 0)
+    both = Detections(np.concatenate([box(), box(300)]), np.array([0.3, 0.3], np.float32))
+    np.testing.assert_array_equal(refused.worth_a_look(both, 1, 0.5, NOBODY).boxes, box(300))
+
+
+def test_how_often_a_thing_that_stands_there_is_looked_at() -> None:
+    """A second at 30 images a second."""
+    refused, looks = Refused(), 0
+    for image in range(30):
+        found = refused.worth_a_look(weak(0.3), image * 33_333_333, 0.5, NOBODY)
+        refused.remember(found, image * 33_333_333)
+        looks += len(found)
+    assert looks == 5
