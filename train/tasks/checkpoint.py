@@ -13,6 +13,7 @@ from posemo_ros.errors import ModelError
 from train.models.weights import fill, read_state
 
 PREFIX = "network."
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 LEARNED = "manifest"  # key of a checkpoint: settings that only the run can tell
 
 
@@ -47,8 +48,15 @@ def network_state(path: Path) -> dict[str, Tensor]:
             of a run (then its best checkpoint).
 
     Raises:
-        ModelError: The file cannot be read or holds no weights.
+        ModelError: The file is missing, cannot be read or holds no weights.
     """
+    if not path.exists():
+        advice = "expected a checkpoint or the folder of a run"
+        if path.parts[:1] == ("runs",) and CONFIGS.joinpath(*path.parts[1:]).with_suffix(".yaml").exists():
+            advice = (
+                f"train it first: python -m train fit --config train/configs/{'/'.join(path.parts[1:])}.yaml"
+            )
+        raise ModelError(f"{path} not found; {advice}")
     state = read_state(best_checkpoint(path) if path.is_dir() else path)
     own = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
     return own or state

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,17 @@ def test_imagenet_weights_without_the_classifier(tmp_path):
         start_from(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"])
     start_from(network, tmp_path / "hrnet.pth", may_miss=["final_layer.*"], may_have=IMAGENET_ONLY)
     assert torch.equal(network.conv1.weight, state["conv1.weight"])
+
+
+def test_a_run_that_was_not_trained_yet_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-STMO begins with its pre-training, which is a run of its own."""
+    monkeypatch.chdir(tmp_path)
+    wanted = r"runs/pstmo/pretrain not found; train it first: .* train/configs/pstmo/pretrain.yaml$"
+    with pytest.raises(ModelError, match=wanted):
+        start_from(torch.nn.Linear(2, 2), Path("runs/pstmo/pretrain"))
+    with pytest.raises(
+        ModelError, match=r"runs/mine not found; expected a checkpoint or the folder of a run$"
+    ):
+        start_from(torch.nn.Linear(2, 2), Path("runs/mine"))
