@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from posemo_ros.errors import InputError, ModelError
-from posemo_ros.inference.manifest import STATIONS
+from posemo_ros.inference.manifest import STATIONS, EmotionSpec
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.presets import load_preset
 from posemo_ros.text_files import yaml_of
@@ -121,6 +121,11 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def _looks_at_the_scene(store: ModelStore, name: str) -> bool:
+    spec = store.spec(name).spec
+    return isinstance(spec, EmotionSpec) and bool(spec.context_frames)
+
+
 def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence: str = "not stated") -> Path:
     """Export the networks of a preset and write a preset file that runs them.
 
@@ -145,6 +150,8 @@ def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence:
     read = {station: read_source(text, store) for station, text in sources.items()}
     models |= {s: source.name or chosen.models[s] for s, source in read.items()}
     found = {s: source.entry for s, source in read.items() if source.entry is not None}
+    if "emotion" in read and "emotion" not in found and not _looks_at_the_scene(store, models["emotion"]):
+        models["context"] = ""
     for station, entry in found.items():
         if entry.task != station:
             raise InputError(f"--{station} {sources[station]}: the network is for the station {entry.task!r}")

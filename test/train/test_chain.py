@@ -62,7 +62,8 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert main(small) == 0
     preset = load_preset(str(out / "papers.yaml"))
-    models = preset.choose({"context": "", "threads": 1, "runtime": "onnxruntime"})
+    models = preset.choose({"threads": 1, "runtime": "onnxruntime"})
+    assert models.context == ""  # posemo-emotion does not look at the scene
     store = ModelStore(preset.manifests)
     preset.check(store, models)
     result = Pipeline(models, preset.set({}), store).step(Frame(np.zeros((120, 160, 3), np.uint8)))
