@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import train  # noqa: F401  (declares what Lightning's import wants: so does xdist, for the warnings of its workers)
+
 # Which runtime is fastest depends on the machine and its mood; the tests want the same numbers each time.
 os.environ.setdefault("POSEMO_RUNTIME", "onnxruntime")
 
