@@ -34,3 +34,34 @@ def test_a_script_answers_without_a_traceback(tmp_path: Path, script: Path, word
     assert "usage:" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("latency", "--rates", "-3"),
+        ("latency", "--images", "0"),
+        ("scale", "--images", "-5"),
+        ("transport", "--seconds", "-1"),
+        ("reliability", "no-such-fault"),
+        ("fuzz", "bags", "--minutes", "x"),
+        ("performance", "nowhere.md"),
+        ("figures", "--demo", "nowhere.json"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_means_nothing_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    script = TOOLS / f"{words[0]}.py"
+    if any(name in script.read_text() for name in NEED_ROS):
+        pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
+    done = subprocess.run(
+        [sys.executable, str(script), *words[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr

@@ -32,6 +32,7 @@ import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from posemo_ros.camera import Camera
+from posemo_ros.cli import values
 from posemo_ros.errors import PosemoError
 from posemo_ros.inference.manifest import load_manifest
 from posemo_ros.inference.store import ModelStore
@@ -255,8 +256,8 @@ def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=values.number(0.01, 1e4), default=10.0)
+    parser.add_argument("--seed", type=values.SEED, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "fuzz", help="folder for what is found")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="use this one, in this process")
     parser.add_argument("--first", type=int, help=argparse.SUPPRESS)

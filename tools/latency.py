@@ -27,6 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from posemo_ros.cli import values
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,16 +42,22 @@ ANSWERED = 0.0  # a "rate": every image waits for the emotions of the one before
 def main() -> int:
     """Entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=300, help="that count, per run (default: 300)")
+    parser.add_argument("--images", type=values.COUNT, default=300, help="that count, per run (default: 300)")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
-    parser.add_argument("--rates", nargs="+", type=float, default=[15.0, 30.0], help="Hz; 0: one by one")
+    parser.add_argument(
+        "--rates", nargs="+", type=values.number(0, 1000), default=[15.0, 30.0], help="Hz; 0: one by one"
+    )
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of the pipeline"
     )
     args = parser.parse_args()
     for name, value in own_world().items():
         os.environ.setdefault(name, value)
-    runs = [measure(size, rate, args.images, args.set) for size in args.sizes for rate in args.rates]
+    try:
+        runs = [measure(size, rate, args.images, args.set) for size in args.sizes for rate in args.rates]
+    except RuntimeError as error:
+        print(f"latency.py: {error}", file=sys.stderr)
+        return 1
     from posemo_ros.machine import machine
 
     facts = {

@@ -25,6 +25,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from reliability_world import DEMO, ERROR, OK, ROOT, WARN, World, a_world
 from sensor_msgs.msg import CompressedImage, Image
 
+from posemo_ros.cli import values
 from posemo_ros.nodes import qos
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
@@ -278,9 +279,9 @@ def parameters(world: World, options: argparse.Namespace) -> Iterator[Row]:
         ("foreign names under /**", {"max_velocity": 1.0, "frame": "map"}, None, "waiting for images"),
         ("`emotion` empty", {"emotion": ""}, None, "waiting for images"),
     ]
-    for what, values, code, words in cases:
+    for what, given, code, words in cases:
         world.processes.log("pipeline").unlink(missing_ok=True)
-        world.processes.start("pipeline", **values)
+        world.processes.start("pipeline", **given)
         process = world.processes.running["pipeline"]
         if code is None:
             world.until(lambda w=words, p=process: w in world.processes.output("pipeline") or p.poll(), 90)
@@ -433,14 +434,20 @@ def main() -> int:
     """Run the faults; 0 when everything went as it should."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("faults", nargs="*", help=f"which ({', '.join(FAULTS)}); all when none is named")
-    parser.add_argument("--repeat", type=int, default=3, help="how often each station is killed")
-    parser.add_argument("--rounds", type=int, default=50, help="transitions")
-    parser.add_argument("--minutes", type=int, default=5, help="of the long run, whole ones; 60 for an hour")
+    parser.add_argument("--repeat", type=values.COUNT, default=3, help="how often each station is killed")
+    parser.add_argument("--rounds", type=values.COUNT, default=50, help="transitions")
+    parser.add_argument(
+        "--minutes", type=values.COUNT, default=5, help="of the long run, whole ones; 60 for an hour"
+    )
     parser.add_argument("--clip", type=Path, default=DEMO, help="the video of all runs, over and over")
-    parser.add_argument("--picture-s", type=float, default=30.0, help="seconds of black, white and noise")
+    parser.add_argument(
+        "--picture-s", type=values.number(0.1, 3600), default=30.0, help="seconds of black, white and noise"
+    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if unknown := [name for name in options.faults if name not in FAULTS]:
+        parser.error(f"there is no fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
     if options.stream:
         with a_world() as world:
             return stream(world)

@@ -24,6 +24,7 @@ from statistics import median
 
 import av
 
+from posemo_ros.cli import values
 from posemo_ros.machine import machine_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,10 +69,12 @@ class Size:
 def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=50, help="of each recording")
-    parser.add_argument("--recordings", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2, help="turns of every way")
-    parser.add_argument("--price", type=float, default=0.04, help="of a core for an hour, in dollars")
+    parser.add_argument("--images", type=values.COUNT, default=50, help="of each recording")
+    parser.add_argument("--recordings", type=values.COUNT, default=4)
+    parser.add_argument("--rounds", type=values.COUNT, default=2, help="turns of every way")
+    parser.add_argument(
+        "--price", type=values.number(0, 1e6), default=0.04, help="of a core for an hour, in dollars"
+    )
     parser.add_argument("--write", action="store_true", help="into docs/scale.md, too")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

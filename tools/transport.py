@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from posemo_ros.cli import values
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,9 +38,9 @@ START_S = 300.0  # for both to be there
 def main() -> int:
     """Entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=8.0, help="of sending, per run")
+    parser.add_argument("--seconds", type=values.number(0.1, 3600), default=8.0, help="of sending, per run")
     parser.add_argument("--images", nargs="+", choices=list(IMAGES), default=list(IMAGES))
-    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES_HZ))
+    parser.add_argument("--rates", nargs="+", type=values.number(0.1, 1000), default=list(RATES_HZ))
     parser.add_argument("--profiles", nargs="+", choices=[SHIPPED, DEFAULT], default=[SHIPPED, DEFAULT])
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -83,7 +84,13 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError(f"--save writes a file for rerun's viewer: give --viewer {RERUN}, too")
     if args.loop and args.viewer == RERUN:
         raise InputError("--loop is for the browser: rerun's viewer repeats what it has got by itself")
-    return _topic(args) if is_topic(args.source) else _local(args)
+    before = signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # nodes and windows end with this program
+    try:
+        return _topic(args) if is_topic(args.source) else _local(args)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def is_topic(text: str) -> bool:
