@@ -176,7 +176,7 @@ def test_command(tmp_path, capsys):
         (["poseformer", "--set", "sam=behind"], "'behind' is not one of none, before_msa"),
         (["poseformer", "--set", "frames"], "--set 'frames': expected OPTION=VALUE"),
         (["poseformer", "--set", "depths=2"], "depths"),
-        (["poseformer", "--weights", "absent.pth"], "cannot read the checkpoint absent.pth"),
+        (["poseformer", "--weights", "absent.pth"], "absent.pth not found; expected a checkpoint"),
         (["poseformer", "--set", "frames=9", "width=8", "--entry", "knees=2"], "unknown key 'knees'"),
     ],
 )

@@ -148,7 +148,7 @@ def test_missing_data_stop_the_command_with_a_message(
     assert "docs/training.md, 'Human3.6M'" in message
     path.write_text(yaml.safe_dump(lifter_config(tmp_path, tmp_path / "run", weights="nowhere.bin")))
     assert main(["fit", "--config", str(path)]) == 1
-    assert "python -m train fit: cannot read the checkpoint nowhere.bin" in capsys.readouterr().err
+    assert "python -m train fit: nowhere.bin not found; expected a checkpoint" in capsys.readouterr().err
 
 
 def test_wrong_channels_are_explained(motion: Path, tmp_path: Path) -> None:

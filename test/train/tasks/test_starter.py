@@ -78,14 +78,14 @@ def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> N
     config = small("lifter", data, tmp_path / "run", width=16)
     command(config, tmp_path / "c.yaml")
     motion = cmu.load(data, "train").only(lambda clip: clip != "00_01")  # that one validates
-    spec = LiftSpec(27, channels=3, rate_hz=30.0)
+    spec = LiftSpec(27, channels=6, rate_hz=30.0)
 
     def draw(rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         rows = training_batch(motion, spec, Corruption(), rng, 8)
         return torch.from_numpy(rows["keypoints"]), {k: torch.from_numpy(v) for k, v in rows.items()}
 
     torch.manual_seed(0)
-    net = TemporalLifter(width=16, scores=True)
+    net = TemporalLifter(channels=6, width=16, scores=True)
     expected = list(plain_loop(net, draw, lifter_loss, 1e-3))
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -193,7 +193,7 @@ def test_a_run_is_tested_and_exported(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "lifter.onnx"
     assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
     spec = load_manifest(tmp_path / "lifter.yaml")["lifter"].spec
-    assert spec == LiftSpec(27, "coco17", "person", channels=3, rate_hz=30.0)
+    assert spec == LiftSpec(27, "coco17", "person", channels=6, rate_hz=30.0)
     figures = read_figures(tmp_path / "lifter.md")["test"]
     assert figures == json.loads((tmp_path / "run/test.json").read_text())
     assert figures["metrics"]["mpjpe_mm"] > 0
