@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +207,33 @@ def test_bfloat16_has_to_be_earned(
     monkeypatch.setattr(runtimes, "_cpu_has_bf16", lambda: True)
     entry = dataclasses.replace(ModelStore().spec("posemo-emotion"), precision_loss=loss)
     assert ("openvino-bf16" in runtimes.available(tuning.earned(entry))) is there
+
+
+ARM = platform.processor() or platform.machine()  # its kernel gives no name
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "said"),
+    [
+        ("model name\t: AMD EPYC\nflags\t\t: fma avx avx2", "AMD EPYC (AVX2)"),
+        (
+            "model name\t: AMD EPYC\nflags\t\t: avx2 avx512f avx512_bf16 avx512_vnni",
+            "AMD EPYC (AVX2, AVX-512, VNNI, bfloat16)",
+        ),
+        (
+            "Features\t: fp asimd bf16 i8mm",
+            f"{platform.processor() or platform.machine()} (NEON, int8, bfloat16)",
+        ),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(
+    cpuinfo: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered, and a benchmark's file, must say on which of them it was measured."""
+    (tmp_path / "cpuinfo").write_text(cpuinfo + "\n\nmodel name\t: another core\n")
+    monkeypatch.setattr(runtimes, "CPUINFO", tmp_path / "cpuinfo")
+    assert runtimes.processor() == said
+    assert runtimes._cpu_has_bf16() is ("bfloat16" in said)
 
 
 def test_trial_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +18,7 @@ PROVIDERS: Mapping[str, str] = {
 }
 RUNTIMES = (REFERENCE, *PROVIDERS, "openvino", "openvino-bf16", "tensorrt")
 AUTO = "auto"
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def lower_precision(runtime: str) -> bool:
@@ -61,19 +63,42 @@ def versions() -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
+# What a network's speed and answers depend on, by the flags that the kernel lists (x86-64, AArch64).
+INSTRUCTIONS: Mapping[str, frozenset[str]] = {
+    "AVX2": frozenset({"avx2"}),
+    "AVX-512": frozenset({"avx512f"}),
+    "VNNI": frozenset({"avx512_vnni", "avx_vnni"}),
+    "AMX": frozenset({"amx_tile"}),
+    "NEON": frozenset({"asimd"}),
+    "int8": frozenset({"i8mm"}),
+    "bfloat16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
+}
+
+
 def processor() -> str:
-    """Model name of the processor, as the system gives it."""
-    return _cpuinfo().get("model name", "unknown")
+    """The processor's name as the system gives it, and its instructions: "AMD EPYC (AVX2)".
+
+    A name alone says little: on a virtual machine several generations may carry the same.
+    """
+    info = _cpuinfo()
+    name = info.get("model name") or platform.processor() or platform.machine() or "unknown"
+    sets = instructions(info.get("flags", ""))
+    return f"{name} ({', '.join(sets)})" if sets else name
+
+
+def instructions(flags: str) -> tuple[str, ...]:
+    """Those of ``INSTRUCTIONS`` that the flags of /proc/cpuinfo name, in that order."""
+    return tuple(name for name, any_of in INSTRUCTIONS.items() if any_of & set(flags.split()))
 
 
 def _cpu_has_bf16() -> bool:
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(_cpuinfo().get("flags", "").split()))
+    return "bfloat16" in instructions(_cpuinfo().get("flags", ""))
 
 
 def _cpuinfo() -> dict[str, str]:
     """The first processor's lines of /proc/cpuinfo; empty elsewhere than on Linux."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = CPUINFO.read_text(encoding="utf-8")
     except OSError:
         return {}
     pairs = (line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)

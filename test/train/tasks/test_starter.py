@@ -88,7 +88,7 @@ def test_lifter_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> N
     net = TemporalLifter(channels=6, width=16, scores=True)
     expected = list(plain_loop(net, draw, lifter_loss, 1e-3))
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)  # processors add in different orders
 
 
 def lifter_loss(answer: Tensor, rows: dict[str, Tensor]) -> Tensor:
@@ -123,7 +123,7 @@ def test_emotion_learns_what_a_plain_loop_learns(data: Path, tmp_path: Path) -> 
     torch.manual_seed(0)
     expected = list(plain_loop(DescriptorEmotion(len(NAMES), width=16, dropout=0.0), draw, loss, 2e-3))
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)  # processors add in different orders
 
 
 def test_emotion_is_calibrated_and_says_so(data: Path, tmp_path: Path) -> None:
