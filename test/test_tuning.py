@@ -204,7 +204,7 @@ def test_bfloat16_has_to_be_earned(
     loss: dict[str, float], there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino")
-    monkeypatch.setattr(runtimes, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(runtimes, "computes_bfloat16", lambda: True)
     entry = dataclasses.replace(ModelStore().spec("posemo-emotion"), precision_loss=loss)
     assert ("openvino-bf16" in runtimes.available(tuning.earned(entry))) is there
 
@@ -233,7 +233,7 @@ def test_processors_of_one_name_are_told_apart(
     (tmp_path / "cpuinfo").write_text(cpuinfo + "\n\nmodel name\t: another core\n")
     monkeypatch.setattr(runtimes, "CPUINFO", tmp_path / "cpuinfo")
     assert runtimes.processor() == said
-    assert runtimes._cpu_has_bf16() is ("bfloat16" in said)
+    assert runtimes.computes_bfloat16() is ("bfloat16" in said)
 
 
 def test_trial_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from posemo_ros.inference.manifest import (
     input_shapes,
     load_manifest,
 )
-from posemo_ros.inference.runtimes import REFERENCE
+from posemo_ros.inference.runtimes import REFERENCE, lower_precision
 from posemo_ros.inference.session import Session
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
@@ -111,12 +111,17 @@ def cost(store: ModelStore, name: str, precision: str, data: Path, *, runtime: s
         runtime: What computes in it; empty: that of ``RUNTIMES``.
 
     Raises:
-        InputError: Nothing is known to measure this kind of network with.
-        ModelError: The runtime is not here or cannot load the network.
+        InputError: Nothing is known to measure this kind of network with, or the runtime does not
+            compute in that precision.
+        ModelError: The runtime is not here, cannot load the network, or not in that precision.
     """
     entry = store.spec(name)
+    if not isinstance(entry.spec, KeypointSpec | DetectSpec | LiftSpec):
+        raise InputError(f"{name}: a network for '{entry.task}' is too small to gain from lower precision")
     shapes = input_shapes(entry.spec)
     runtime = runtime or RUNTIMES[precision]
+    if precision == "bf16" and not lower_precision(runtime):
+        raise InputError(f"--runtime {runtime} computes in float32; expected {RUNTIMES['bf16']} for bf16")
     with tempfile.TemporaryDirectory() as folder:
         path = store.path(name)
         exact = open_session(path, runtime=REFERENCE, threads=1, shapes=shapes)
@@ -125,7 +130,7 @@ def cost(store: ModelStore, name: str, precision: str, data: Path, *, runtime: s
             lower = Path(folder) / f"{name}-int8.onnx"
             to_int8(path, lower, calibration(entry, exact, data))
         session = open_session(lower, runtime=runtime, threads=1, shapes=shapes)
-        given, found = (_figures(entry, one, data) for one in (exact, session))
+        given, found = (_figures(entry.spec, one, data) for one in (exact, session))
         timed = {f"fp32 {REFERENCE}": exact, f"{precision} {runtime}": session}
         if runtime != RUNTIMES["bf16"]:
             with contextlib.suppress(PosemoError):  # not on this processor
@@ -189,15 +194,12 @@ def stated(found: Sequence[Loss]) -> float:
 Figures = Mapping[tuple[str, str], tuple[int, float]]  # set and figure -> samples, value
 
 
-def _figures(entry: ModelSpec, session: Session, data: Path) -> Figures:
-    spec = entry.spec
+def _figures(spec: KeypointSpec | DetectSpec | LiftSpec, session: Session, data: Path) -> Figures:
     if isinstance(spec, KeypointSpec):
         return _keypoints(KeypointEstimator(session, spec), data)
     if isinstance(spec, DetectSpec):
         return _boxes(Detector(session, spec, score_threshold=spec.weak_threshold or 0.05), data)
-    if isinstance(spec, LiftSpec):
-        return _joints(Lifter(session, spec), data)
-    raise InputError(f"{entry.name}: a network for '{entry.task}' is too small to gain from lower precision")
+    return _joints(Lifter(session, spec), data)
 
 
 def _keypoints(station: KeypointEstimator, data: Path) -> Figures:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtraError, ModelError
+from .runtimes import processor
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
 
 STREAMS = 4  # so many people at once at most
@@ -41,6 +42,11 @@ class OpenVinoSession:
             if alone:
                 network.reshape({spec.name: [1, *spec.shape[1:]] for spec in self.inputs})
             whole = core.compile_model(network, "CPU", _properties(threads, bf16=bf16))
+            if bf16 and whole.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32:
+                raise ModelError(
+                    f"runtime 'openvino-bf16': OpenVINO does not compute in bfloat16 on this processor, "
+                    f"{processor()}, it would take float32 without a word; use 'auto' or 'openvino'"
+                )
             self._request, self._requests = whole.create_infer_request(), []
             if alone:
                 options = _properties(threads, bf16=bf16, streams=self._streams)

@@ -40,7 +40,7 @@ def available(precisions: frozenset[str] = frozenset()) -> tuple[str, ...]:
     names = [REFERENCE, *(name for name, provider in PROVIDERS.items() if provider in there)]
     if importlib.util.find_spec("openvino"):
         names.append("openvino")
-        if "bf16" in precisions and _cpu_has_bf16():
+        if "bf16" in precisions and computes_bfloat16():
             names.append("openvino-bf16")
     from .runtime_tensorrt import usable
 
@@ -91,7 +91,8 @@ def instructions(flags: str) -> tuple[str, ...]:
     return tuple(name for name, any_of in INSTRUCTIONS.items() if any_of & set(flags.split()))
 
 
-def _cpu_has_bf16() -> bool:
+def computes_bfloat16() -> bool:
+    """Whether the processor has instructions for it; without, runtimes compute in float32 and say nothing."""
     return "bfloat16" in instructions(_cpuinfo().get("flags", ""))
 
 

@@ -13,6 +13,7 @@ pytest.importorskip("pycocotools")
 
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import load_manifest
+from posemo_ros.inference.runtimes import computes_bfloat16
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.tuning import MAX_LOSS
@@ -93,6 +94,23 @@ def test_8_bits_are_calibrated_on_people_to_train_on(monkeypatch: pytest.MonkeyP
         precision.calibration(store.spec(name), open_session(store.path(name), threads=1), DATA)
 
 
+def test_float32_is_not_measured_as_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It would lose nothing, and say so in the manifest."""
+    assert main(["precision", "posemo-detector", "--runtime", "onnxruntime"]) == 1
+    assert "--runtime onnxruntime computes in float32" in capsys.readouterr().err
+    pytest.importorskip("openvino")
+    if computes_bfloat16():
+        pytest.skip("this processor computes in bfloat16")
+    manifest = tmp_path / "models.yaml"
+    manifest.write_text((ROOT / "config/models.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    before = manifest.read_bytes()
+    assert main(["precision", "posemo-detector", "--data", str(DATA), "--write", str(manifest)]) == 1
+    assert "does not compute in bfloat16 on this processor" in capsys.readouterr().err
+    assert manifest.read_bytes() == before
+
+
 def test_small_networks_have_nothing_to_gain(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("openvino")
     assert main(["precision", "posemo-emotion"]) == 1
@@ -105,6 +123,8 @@ def test_the_manifest_states_what_the_detector_loses(
 ) -> None:
     """The quickest of them measured again; the others with the command of their cards."""
     pytest.importorskip("openvino")
+    if not computes_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
     manifest = tmp_path / "models.yaml"
     manifest.write_text((ROOT / "config/models.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     command = ["precision", "posemo-detector", "--data", str(DATA), "--write", str(manifest)]
