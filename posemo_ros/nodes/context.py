@@ -9,8 +9,8 @@ from rclpy.lifecycle import LifecyclePublisher
 
 from .. import diagnostics as keys
 from ..emotion.context import ContextEncoder
-from ..pipeline import StageClock, build_context
-from ..settings import CONTEXT_RATE_HZ
+from ..pipeline import StageClock, build_context, context_rate
+from ..settings import Settings
 from ..topics import CONTEXT
 from ..types import Frame
 from .base import SwitchedOff
@@ -25,6 +25,7 @@ class Loaded:
     """Between configure and cleanup."""
 
     encoder: ContextEncoder
+    own_rate_hz: float  # what the emotion network was trained with
     features: LifecyclePublisher
 
 
@@ -35,12 +36,13 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
 
     def load(self) -> Loaded:
         """Load the encoder."""
-        models = models_of(self.params)
-        encoder = build_context(models, store_of(self.params), settings_of(self.params))
+        models, store = models_of(self.params), store_of(self.params)
+        encoder = build_context(models, store, settings_of(self.params))
         if encoder is None:
             raise SwitchedOff("parameter context is empty")
         report_networks(self, models, {"context": encoder.session})
-        return Loaded(encoder, self.publisher(ContextFeatures, CONTEXT))
+        own_rate_hz = context_rate(models, store, Settings())
+        return Loaded(encoder, own_rate_hz, self.publisher(ContextFeatures, CONTEXT))
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe, and forget the last encoding."""
@@ -49,7 +51,7 @@ class ContextNode(ImageStation[ContextParameters, Loaded]):
 
     def apply(self, loaded: Loaded, params: ContextParameters) -> None:
         """Hand changed settings on."""
-        loaded.encoder.rate_hz = settings_of(params).context_rate_hz or CONTEXT_RATE_HZ
+        loaded.encoder.rate_hz = settings_of(params).context_rate_hz or loaded.own_rate_hz
 
     def process(self, loaded: Loaded, frame: Frame) -> None:
         """Encode the image when it is time, and publish what is new."""

@@ -215,12 +215,20 @@ class ContextModelParameter(Parameters):
 
 
 @dataclass(frozen=True)
-class EncodeParameters(ContextModelParameter):
+class EmotionModelParameter(Parameters):
+    """Of nodes that need to know which network judges emotions."""
+
+    emotion: str = declared(Models.emotion, "Emotion network: name in the model manifest; empty: none.")
+
+
+@dataclass(frozen=True)
+class EncodeParameters(ContextModelParameter, EmotionModelParameter):
     """Of nodes that encode the scene."""
 
     context_rate_hz: float = declared(
         Settings.context_rate_hz,
-        "Encodings of the scene per second; 0: as in the emotion network's training (pipeline), or 2.",
+        "Encodings of the scene per second; 0: as in the training of the emotion network, or 2 where that "
+        "does not say.",
         0.0,
         100.0,
         live=True,
@@ -228,10 +236,9 @@ class EncodeParameters(ContextModelParameter):
 
 
 @dataclass(frozen=True)
-class JudgeParameters(ContextModelParameter):
+class JudgeParameters(ContextModelParameter, EmotionModelParameter):
     """Of nodes that judge emotions."""
 
-    emotion: str = declared(Models.emotion, "Emotion network: name in the model manifest; empty: none.")
     context_max_age_s: float = declared(
         Settings.context_max_age_s,
         "Features of the scene older than this, in seconds, are not used.",

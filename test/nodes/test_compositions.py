@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
@@ -42,15 +43,19 @@ from .tiny_models import parameters, write_chain
 pytestmark = pytest.mark.usefixtures("ros")
 
 MS = 1_000_000
-SETTINGS = {"detect_every": 3, "context_rate_hz": 4.0, "hfov_deg": 47.0}
+SETTINGS = {"detect_every": 3, "hfov_deg": 47.0}
 Results = tuple[list[Any], ...]
 
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lifter that sees 27 images."""
+    """A lifter that sees 27 images, and an emotion network that says how often it wants the scene."""
     pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
-    return write_chain(tmp_path_factory.mktemp("models"), frames=27)
+    path = write_chain(tmp_path_factory.mktemp("models"), frames=27)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["models"]["tiny-emotion"]["emotion"]["context_rate_hz"] = 4.0
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
 
 
 def frames() -> list[Frame]:

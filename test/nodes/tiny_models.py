@@ -93,7 +93,7 @@ def parameters(manifest: Path, node: str) -> dict[str, object]:
         "pipeline": ("detector", "keypoints", "lifter", "emotion", "context"),
         "keypoints": ("detector", "keypoints"),
         "lifter": ("lifter",),
-        "context": ("context",),
+        "context": ("context", "emotion"),
         "emotion": ("emotion", "context"),
     }[node]
     return {"manifests": [str(manifest)], "threads": 1} | {name: f"tiny-{name}" for name in chosen}
