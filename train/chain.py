@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from posemo_ros.errors import InputError, ModelError
+from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import STATIONS, EmotionSpec
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.presets import load_preset
@@ -20,10 +20,9 @@ from posemo_ros.text_files import yaml_of
 
 from .export import export
 from .models.zoo import NETWORKS, Entry, build
-from .tasks.checkpoint import best_checkpoint, learned_settings, start_from
+from .tasks.checkpoint import CONFIG, best_checkpoint, configuration, learned_settings, start_from
 from .tasks.cli import read_run
 
-CONFIG = "config.yaml"  # what a run leaves beside its log
 RANDOM = "random"  # in the place of a checkpoint
 _PARTS = ("seed_everything", "out", "model", "data", "trainer")
 
@@ -88,10 +87,7 @@ def _from_zoo(network: str, options: list[str], weights: str) -> Source:
 
 def _from_run(run: Path) -> Source:
     best = best_checkpoint(run)
-    logs = sorted(run.glob(f"csv/version_*/{CONFIG}"), key=lambda p: int(p.parent.name.split("_")[1]))
-    if not logs:
-        raise ModelError(f"{run}: no csv/version_*/{CONFIG}, which `train fit` leaves there")
-    entry = _read(logs[-1])
+    entry = _read(configuration(run))
     entry.settings.update(learned_settings(best))
     start_from(entry.network, best)
     return Source(entry, origin=f"{run.name}, {best.name}")

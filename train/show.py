@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from posemo_ros.errors import InputError, PosemoError
+from posemo_ros.errors import PosemoError
 from posemo_ros.text_files import json_of
 from posemo_ros.types import EMOTIONS
 
 from .tasks.callbacks import read_logs
-from .tasks.checkpoint import best_checkpoint, start_from
+from .tasks.checkpoint import best_checkpoint, configuration, start_from
 from .tasks.cli import prepare
 from .tasks.pictures import ANSWERS, ATTENTION, CURVES, Pictures, answers, curves, some_samples, write_events
 from .tasks.task import Task
@@ -34,9 +34,9 @@ def write_page(folder: Path) -> Path:
     """Write ``show.html`` into the folder of a run.
 
     Raises:
-        InputError: The folder holds no run.
+        ModelError: The folder holds no run.
     """
-    config = newest_config(folder)
+    config = configuration(folder)
     shown = curves(folder)
     problem = "" if shown else "No logs."
     try:
@@ -53,16 +53,6 @@ def write_page(folder: Path) -> Path:
     page = folder / "show.html"
     page.write_text(_PAGE.format(title=title, body="\n".join(parts)), encoding="utf-8")
     return page
-
-
-def newest_config(folder: Path) -> Path:
-    """The configuration that stands beside the newest log of a run."""
-    found = sorted(folder.glob("csv/version_*/config.yaml"), key=lambda p: int(p.parent.name.split("_")[1]))
-    if not found:
-        raise InputError(
-            f"{folder}: no csv/version_*/config.yaml; expected the folder of a run of `train fit`"
-        )
-    return found[-1]
 
 
 def load(folder: Path, config: Path) -> tuple[Task, dict[str, Tensor]]:

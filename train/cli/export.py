@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from posemo_ros.cli.command import Command
@@ -98,7 +99,22 @@ def _export(args: argparse.Namespace) -> None:
         print(f"{path}: differs from PyTorch by {difference:.1e} of the largest output")
     print(f"{args.out.with_suffix('.yaml')}: manifest entry")
     if run is not None and (run / "test.json").exists():
-        put_report(args.card or args.out.with_suffix(".md"), "test", run / "test.json")
+        _put_figures(args.card or args.out.with_suffix(".md"), run / "test.json", args.weights)
+
+
+def _put_figures(card: Path, result: Path, weights: Path) -> None:
+    """The figures of the run's test into the card, if these weights were tested."""
+    from posemo_ros.text_files import json_of
+    from train.tasks.checkpoint import identity, same_weights
+
+    tested, exported = json_of(result).get("checkpoint"), identity(weights)
+    if tested and not same_weights(tested, exported):
+        print(
+            f"{result}: of {tested.get('weights')}, not of {exported['weights']}: its figures are not "
+            f"put into {card}; test these weights: python -m train test --config … --ckpt_path {weights}"
+        )
+        return
+    put_report(card, "test", result)
 
 
 def _export_chain(args: argparse.Namespace, sources: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -31,15 +32,24 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: The file cannot be read, holds objects that are not allowed, or no weights.
     """
-    try:
-        with _numpy_random_states():
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"cannot read the checkpoint {path}: {error}") from error
+    data = read_checkpoint(path)
     state = next((data[k] for k in STATE_KEYS if isinstance(data, Mapping) and k in data), data)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path} holds no weights: expected tensors by name, or those under {STATE_KEYS}")
     return {str(k).removeprefix("module."): v for k, v in state.items()}
+
+
+def read_checkpoint(path: Path) -> Any:
+    """All that a checkpoint holds; tensors stay in the file, where its form allows it.
+
+    Raises:
+        ModelError: The file cannot be read, or holds objects that are not allowed.
+    """
+    try:
+        with _numpy_random_states():
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ModelError(f"cannot read the checkpoint {path}: {error}") from error
 
 
 # Parts of HRNet's ImageNet classifier that the keypoint network does not have.

@@ -11,18 +11,18 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, ModelError, PosemoError
 from posemo_ros.text_files import json_of, yaml_of
 from train.models.counting import count_parameters
 from train.models.zoo import build
-from train.tasks.checkpoint import best_checkpoint
+from train.tasks.checkpoint import best_checkpoint, configuration, identity, same_weights
 
 from .cmu import section as cmu_section
 from .papers import TABLES, Column, Row, Table
@@ -64,19 +64,22 @@ def run(names: Sequence[str], root: Path, *, evaluate: bool = False, write: bool
         write: Write ``docs/reproduction.md``.
 
     Raises:
-        InputError: A table is unknown.
+        InputError: A table is unknown; or, when the tables are printed, runs could not be tested.
     """
     unknown = [n for n in names if n not in TABLES]
     if unknown:
         raise InputError(f"no table {', '.join(unknown)} (known: {', '.join(TABLES)})")
     chosen = [TABLES[n] for n in names] or list(TABLES.values())
+    failed: list[str] = []
     if evaluate:
         for row in dict.fromkeys(r.config for t in chosen for r in t.rows if r.config):
-            evaluate_row(row, root)
+            failed += evaluate_row(row, root).failed
     print("\n\n".join(render(t, root) for t in chosen))
     if write:
         PAGE.write_text(page(root), encoding="utf-8")
         print(f"\n{PAGE.name} written")
+    if failed:
+        raise InputError(f"not tested: {'; '.join(failed)}")
 
 
 def load_config(name: str) -> dict[str, Any]:
@@ -99,7 +102,11 @@ def needed_models(config: dict[str, Any], root: Path) -> list[str]:
 
 
 def checkpoint(name: str, config: dict[str, Any], root: Path) -> tuple[Path | None, str]:
-    """Our own checkpoint of a row, if its weights come from there; and what is missing."""
+    """Our own checkpoint of a row, if its weights come from there; and what is missing.
+
+    Raises:
+        ModelError: The run is damaged, or its best checkpoint is gone.
+    """
     released = config["model"]["init_args"].get("weights")
     run_folder = root / config["out"]
     if (run_folder / "checkpoints" / "last.ckpt").exists():
@@ -113,14 +120,16 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     """What is known about a configuration's row; ``count``: its parameters too."""
     config = load_config(name)
     counted: dict[str, Any] = {"parameters": parameters(config)} if count else {}
-    measured = [json_of(path) for path in result_files(root / config["out"])]
+    out = root / config["out"]
+    measured = {folder: json_of(folder / "test.json") for folder in tested_folders(out)}
     if measured:
-        first = measured[0]
-        text = f"{first['samples']:,} samples, {first['data']}, {first['device']}, {first['precision']}"
-        seeds = f", {len(measured)} seeds" if len(measured) > 1 else ""
-        return State(tuple({**m, **counted} for m in measured), f"measured here: {text}{seeds}", True)
+        results = tuple({**m, **counted} for m in measured.values())
+        return State(results, f"measured here: {_conditions(out, measured)}", True)
     missing = needed_data(config, root)
-    _, weights = checkpoint(name, config, root)
+    try:
+        _, weights = checkpoint(name, config, root)
+    except ModelError as error:
+        weights = f"a run that is whole ({error})"
     folders = dict.fromkeys("/".join(Path(m).parts[:2]) for m in missing)
     models = needed_models(config, root)
     wanted = [f"data in {', '.join(folders)}"] if missing else []
@@ -129,14 +138,59 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     return State((counted,), f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
 
 
+def _conditions(out: Path, measured: Mapping[Path, dict[str, Any]]) -> str:
+    """On what, with which weights, and what to know about runs that were stopped, changed or left out."""
+    results = list(measured.values())
+    texts = [f"{r['samples']:,} samples, {r['data']}, {r['device']}, {r['precision']}" for r in results]
+    parts = [" and ".join(dict.fromkeys(texts))]
+    weights = [r["checkpoint"].get("weights", "") for r in results if r.get("checkpoint")]
+    parts += [" and ".join(dict.fromkeys(weights))] if any(weights) else []
+    parts += [f"{len(measured)} seeds"] if len(measured) > 1 else []
+    left_out = [f.name for f in run_folders(out) if f.exists() and f not in measured]
+    parts += [f"without {', '.join(left_out)}, not tested"] if left_out else []
+    return "; ".join([", ".join(parts), *filter(None, map(unfinished, measured)), *_outdated(measured)])
+
+
+def unfinished(folder: Path) -> str:
+    """How far a run has come that was to go further; empty for one that came to its end."""
+    try:
+        come = identity(folder / "checkpoints" / "last.ckpt")
+        plan = yaml_of(configuration(folder)).get("trainer", {})
+    except (OSError, ModelError):  # only its result is here
+        return ""
+    for unit in ("epochs", "steps"):
+        wanted = plan.get(f"max_{unit}")
+        if wanted is not None and wanted > 0 and come.get(unit, wanted) >= wanted:
+            return ""
+    wanted = {u: plan[f"max_{u}"] for u in ("epochs", "steps") if (plan.get(f"max_{u}") or -1) > 0}
+    text = " or ".join(f"{come.get(u)} of {n:,} {u}" for u, n in wanted.items())
+    return f"{folder.name} has had {text}" if text else ""
+
+
+def _outdated(measured: Mapping[Path, dict[str, Any]]) -> list[str]:
+    """Runs whose best checkpoint is no longer the one that was tested."""
+    old = [folder.name for folder, result in measured.items() if not _is_of_best(folder, result)]
+    return [f"{', '.join(old)} has learned since, test again: --evaluate"] if old else []
+
+
+def _is_of_best(folder: Path, result: dict[str, Any]) -> bool:
+    tested = result.get("checkpoint")
+    if not tested or not (folder / "checkpoints" / "last.ckpt").exists():
+        return True
+    try:
+        return same_weights(tested, identity(folder))
+    except ModelError:  # the best is gone: nothing better can be said
+        return True
+
+
 def run_folders(out: Path) -> list[Path]:
     """A row's run, and the same with other seeds in ``OUT-seed1``, ``OUT-seed2``, ..."""
     return [out, *sorted(out.parent.glob(f"{out.name}-seed*"))]
 
 
-def result_files(out: Path) -> list[Path]:
-    """``test.json`` of ``run_folders`` where there is one."""
-    return [f / "test.json" for f in run_folders(out) if (f / "test.json").exists()]
+def tested_folders(out: Path) -> list[Path]:
+    """``run_folders`` that have a result."""
+    return [f for f in run_folders(out) if (f / "test.json").exists()]
 
 
 def parameters(config: dict[str, Any]) -> int:
@@ -149,19 +203,58 @@ def parameters(config: dict[str, Any]) -> int:
     return count_parameters(network)
 
 
-def evaluate_row(name: str, root: Path) -> bool:
-    """Test a row's runs, of all seeds, that have data and weights and no result; whether one was."""
+@dataclass(frozen=True)
+class Evaluated:
+    """What ``evaluate_row`` did.
+
+    Attributes:
+        tested: Folders of runs.
+        failed: Folders and why they could not be tested.
+    """
+
+    tested: tuple[Path, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def evaluate_row(name: str, root: Path) -> Evaluated:
+    """Test a row's runs, of all seeds, that have data and weights and no result of these weights.
+
+    It says which weights it tests, and why it leaves a run out that was begun.
+    """
     config = load_config(name)
     if needed_data(config, root) or needed_models(config, root):
-        return False
-    tested = [_evaluate(name, config, out, root) for out in run_folders(root / config["out"])]
-    return any(tested)
+        return Evaluated()
+    tested: list[Path] = []
+    failed: list[str] = []
+    for out in run_folders(root / config["out"]):
+        try:
+            tested += [out] if _evaluate(name, config, out, root) else []
+        except PosemoError as error:
+            failed.append(f"{out}: {error}")
+    return Evaluated(tuple(tested), tuple(failed))
 
 
 def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
+    """Test a run, if that is to be done; whether it was."""
     path, missing = checkpoint(name, {**config, "out": str(out.relative_to(root))}, root)
-    if (out / "test.json").exists() or missing:
+    if _tested(out) and _is_of_best(out, json_of(out / "test.json")):
         return False
+    if missing:
+        if out.exists() and not _tested(out):
+            print(f"{out}: no checkpoint yet, left out")
+        return False
+    print(f"testing {path or config['model']['init_args']['weights']}", flush=True)
+    if path is not None and (text := unfinished(out)):
+        print(f"  {text}", flush=True)
+    _test(name, out, path, root)
+    return True
+
+
+def _tested(out: Path) -> bool:
+    return (out / "test.json").exists()
+
+
+def _test(name: str, out: Path, path: Path | None, root: Path) -> None:
     from train.tasks.cli import run as run_task
 
     arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml"), "--trainer.precision=32-true"]
@@ -170,7 +263,6 @@ def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
         arguments.append(f"--ckpt_path={path.resolve()}")
     with _inside(root):
         run_task(arguments)
-    return True
 
 
 @contextlib.contextmanager

@@ -171,6 +171,7 @@ class Results(Callback):
             "parameters": count_parameters(module.network),  # type: ignore[arg-type]
             "precision": str(trainer.precision),
             "device": str(trainer.strategy.root_device),
+            "checkpoint": checkpoint_of(trainer, module),
         }
         for table in ("per_action", "per_camera", "per_joint"):
             if getattr(module, table, None):
@@ -180,6 +181,12 @@ class Results(Callback):
             result["confusion"] = np.asarray(module.confusion).tolist()
             draw_confusion(np.asarray(module.confusion), EMOTIONS, self.folder / "confusion.png")
         (self.folder / "test.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def checkpoint_of(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
+    """Which weights are tested: ``weights``, the file, and of a run ``epochs`` and ``steps``."""
+    known: dict[str, Any] = dict(module.tested)  # type: ignore[arg-type]
+    return {"weights": Path(trainer.ckpt_path).name, **known} if trainer.ckpt_path else known
 
 
 class Predictions(BasePredictionWriter):

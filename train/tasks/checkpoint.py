@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from posemo_ros.errors import ModelError
-from train.models.weights import fill, read_state
+from posemo_ros.text_files import yaml_of
+from train.models.weights import fill, read_checkpoint, read_state
 
 PREFIX = "network."
+CONFIG = "config.yaml"  # what a command leaves beside its log
+_NOT_OF_FIT = {"verbose", "return_predictions"}  # options of the other commands, which stand there
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 LEARNED = "manifest"  # key of a checkpoint: settings that only the run can tell
 
@@ -26,18 +28,63 @@ def best_checkpoint(run: Path) -> Path:
     last = run / "checkpoints" / "last.ckpt"
     if not last.is_file():
         raise ModelError(f"{run}: no checkpoints/last.ckpt; expected the folder of a run of `train fit`")
-    try:
-        callbacks = torch.load(last, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {})
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"cannot read the checkpoint {last}: {error}") from error
+    callbacks = _read(last).get("callbacks", {})
     states = [state for name, state in callbacks.items() if name.startswith("ModelCheckpoint")]
     named = next((Path(s["best_model_path"]).name for s in states if s.get("best_model_path")), "")
-    if not named or not states[0].get("best_model_score"):
+    if not named or states[0].get("best_model_score") is None:
         return last
     best = last.with_name(named)
     if not best.is_file():
         raise ModelError(f"{best}: the best checkpoint of the run is gone; name another one, such as {last}")
     return best
+
+
+def configuration(run: Path) -> Path:
+    """The configuration that a run was trained with, beside the newest log of a `fit`.
+
+    Tests leave theirs beside logs too, and may say otherwise; they count where nothing was trained.
+
+    Raises:
+        ModelError: The folder holds no run.
+    """
+    found = sorted(run.glob(f"csv/version_*/{CONFIG}"), key=lambda p: int(p.parent.name.split("_")[1]))
+    if not found:
+        raise ModelError(f"{run}: no csv/version_*/{CONFIG}; expected the folder of a run of `train fit`")
+    trained = [path for path in found if not _NOT_OF_FIT & set(yaml_of(path))]
+    return (trained or found)[-1]
+
+
+def identity(path: Path) -> dict[str, Any]:
+    """Which weights a file holds, as ``test.json`` says it: ``weights``, its name, and ``place_of``.
+
+    Args:
+        path: A checkpoint, or the folder of a run (then its best).
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    path = best_checkpoint(path) if path.is_dir() else path
+    return {"weights": path.name, **place_of(_read(path))}
+
+
+def place_of(checkpoint: Mapping[str, Any]) -> dict[str, int]:
+    """Whole ``epochs`` and ``steps`` that a run of ours had taken; empty for a released checkpoint."""
+    if not {"epoch", "global_step", "loops"} <= set(checkpoint):
+        return {}
+    batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    whole = int(checkpoint["epoch"]) + bool(batches.get("is_last_batch", True))
+    return {"epochs": whole, "steps": int(checkpoint["global_step"])}
+
+
+def same_weights(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two ``identity`` of one run are the same: ``last.ckpt`` may be the best."""
+    key = "steps" if "steps" in one and "steps" in other else "weights"
+    return bool(one.get(key) == other.get(key))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = read_checkpoint(path)
+    return content if isinstance(content, dict) else {}
 
 
 def network_state(path: Path) -> dict[str, Tensor]:
@@ -68,9 +115,7 @@ def learned_settings(path: Path) -> dict[str, Any]:
     Args:
         path: A checkpoint, or the folder of a run (then its best).
     """
-    path = best_checkpoint(path) if path.is_dir() else path
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(state.get(LEARNED, {})) if isinstance(state, dict) else {}
+    return dict(_read(best_checkpoint(path) if path.is_dir() else path).get(LEARNED, {}))
 
 
 def start_from(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from train.models.zoo import Entry, build
 
-from .checkpoint import LEARNED, start_from
+from .checkpoint import LEARNED, place_of, start_from
 
 Rows = dict[str, Tensor]
 
@@ -54,8 +54,10 @@ class Task(lightning.LightningModule):
         self._settings = dict(settings or {})
         self.network = self._zoo.network
         self._make_optimizer, self._make_scheduler, self._plateau = optimizer, scheduler, plateau
+        self.tested: dict[str, Any] = {}  # which weights these are, for ``test.json``
         if weights is not None:
             start_from(self.network, Path(weights), may_miss=may_miss, may_have=may_have)
+            self.tested = {"weights": Path(weights).name}
         self.rows: list[Rows] = []
         self.learned: dict[str, Any] = {}  # settings of the manifest that only the run can tell
 
@@ -66,6 +68,7 @@ class Task(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The same, back."""
         self.learned = dict(checkpoint.get(LEARNED, {}))
+        self.tested = place_of(checkpoint)
 
     @property
     def datamodule(self) -> Any:

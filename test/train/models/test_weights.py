@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from posemo_ros.errors import ModelError  # noqa: E402
 from train.models.hrnet import HRNet  # noqa: E402
 from train.models.weights import IMAGENET_ONLY, read_state  # noqa: E402
-from train.tasks.checkpoint import start_from  # noqa: E402
+from train.tasks.checkpoint import learned_settings, start_from  # noqa: E402
 
 
 class Evil:
@@ -29,6 +29,7 @@ def test_the_forms_released_checkpoints_come_in(tmp_path, network):
     for form in (state, parallel, {"state_dict": state}, {"model": parallel}, poseformer):
         torch.save(form, tmp_path / "w.bin")
         start_from(network, tmp_path / "w.bin")
+        assert learned_settings(tmp_path / "w.bin") == {}
         assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
 
 

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from posemo_ros.errors import InputError
+from train.cli import main
 from train.models.zoo import build
 from train.tables import cmu, command
 from train.tables.papers import TABLES
+from train.tasks.checkpoint import best_checkpoint, configuration, identity
+from train.tasks.cli import run as train
 
 _spec = importlib.util.spec_from_file_location(
     "published", Path(__file__).resolve().parents[1] / "data" / "published.py"
@@ -90,18 +94,18 @@ def test_released_weights_and_data_in_place_are_evaluated(
     assert command.state(name, tmp_path).conditions.startswith("needs data in data/h36m; weights")
     published.write_h36m(tmp_path / "data/h36m", frames=4)
     assert command.state(name, tmp_path).conditions == "needs weights weights/gt81f.bin"
-    assert not command.evaluate_row(name, tmp_path)
+    assert command.evaluate_row(name, tmp_path) == command.Evaluated()
     network = build("poseformer", **small).network
     (tmp_path / "weights").mkdir()
     state = {f"module.{k}": v for k, v in network.state_dict().items()}
     torch.save({"epoch": 1, "model_pos": state}, tmp_path / "weights/gt81f.bin")
     assert command.state(name, tmp_path).conditions == "not run yet: --evaluate"
-    assert command.evaluate_row(name, tmp_path)
+    assert command.evaluate_row(name, tmp_path).tested
     known = command.state(name, tmp_path)
     assert known.measured
     assert known.results[0]["samples"] == 2 * 2 * 4 * 4
     assert known.results[0]["per_action"]["Walking"]["mpjpe_mm"] > 0
-    assert not command.evaluate_row(name, tmp_path)  # once is enough
+    assert not command.evaluate_row(name, tmp_path).tested  # once is enough
 
 
 def test_all_seeds_of_a_row_are_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +117,10 @@ def test_all_seeds_of_a_row_are_evaluated(tmp_path: Path, monkeypatch: pytest.Mo
     (runs / "ours_27-seed1/test.json").write_text("{}")
     asked: list[list[str]] = []
     monkeypatch.setattr("train.tasks.cli.run", asked.append)
-    assert command.evaluate_row("table_9/ours_27", tmp_path)
+    assert command.evaluate_row("table_9/ours_27", tmp_path).tested == (
+        runs / "ours_27",
+        runs / "ours_27-seed2",
+    )
     assert [words[-2:] for words in asked] == [
         [f"--out=runs/table_9/{name}", f"--ckpt_path={runs / name}/checkpoints/last.ckpt"]
         for name in ("ours_27", "ours_27-seed2")
@@ -128,7 +135,9 @@ def test_exports_that_a_row_reads_are_named(tmp_path: Path) -> None:
     assert "exports" not in command.state("moemo/x_pose", tmp_path).conditions
     for name in ("test", "actors.csv"):
         (tmp_path / "data/emotion" / name).mkdir(parents=True)
-    assert not command.evaluate_row("moemo/official", tmp_path)  # rather than stop the whole table
+    assert (
+        command.evaluate_row("moemo/official", tmp_path) == command.Evaluated()
+    )  # rather than stop the whole table
 
 
 def test_page_has_every_table(tmp_path: Path) -> None:
@@ -145,3 +154,108 @@ def test_the_page_in_docs_is_up_to_date() -> None:
         assert f"### Table {table.name}: {table.title}" in text
         assert all(row.label in text for row in table.rows)
     assert cmu.section() in text
+
+
+@pytest.fixture(scope="module")
+def small_row(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder in which table_9/ours_27, made small, was trained for two of two epochs."""
+    root = tmp_path_factory.mktemp("root")
+    config = command.load_config("table_9/ours_27")
+    config["model"]["init_args"]["options"] = {"frames": 3, "width": 8, "depth": 1, "heads": 2}
+    config["data"]["init_args"] |= {"keypoints": "gt", "workers": 0}
+    config["trainer"] |= {"accelerator": "cpu", "enable_progress_bar": False, "max_epochs": 2}
+    published.write_h36m(root / "data/h36m", frames=4)
+    shutil.copytree(command.CONFIGS / "table_9", root / "configs/table_9")
+    (root / "configs/table_9/ours_27.yaml").write_text(json.dumps(config))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(root)
+        train(["fit", "--config", "configs/table_9/ours_27.yaml"])
+    return root
+
+
+@pytest.fixture
+def trained(small_row: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy, for a test of its own."""
+    shutil.copytree(small_row, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(command, "CONFIGS", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stop_early(run: Path) -> None:
+    """As if the run had been killed: its plan was longer."""
+    config = run / "csv/version_0/config.yaml"
+    config.write_text(config.read_text().replace("max_epochs: 2", "max_epochs: 5"))
+
+
+def test_evaluation_says_what_it_tests_and_leaves_out(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = trained / "runs/table_9"
+    with_seed = ["--out=runs/table_9/ours_27-seed1", "--seed_everything=1", "--data.init_args.seed=1"]
+    train(["fit", "--config", "configs/table_9/ours_27.yaml", *with_seed])
+    stop_early(runs / "ours_27-seed1")
+    (runs / "ours_27-seed2/checkpoints").mkdir(parents=True)  # begun a moment ago
+    capsys.readouterr()
+    assert main(["table", "IX", "--evaluate", "--root", str(trained)]) == 0
+    said = capsys.readouterr().out
+    best = [best_checkpoint(runs / name) for name in ("ours_27", "ours_27-seed1")]
+    for checkpoint in best:
+        assert f"testing {checkpoint}" in said
+    assert f"{runs}/ours_27-seed2: no checkpoint yet, left out" in said
+
+    _, ours, gap = _lines(said, "Ours, f = 27")
+    errors = [
+        json.loads((c.parents[1] / "test.json").read_text())["per_action"]["average"]["mpjpe_mm"]
+        for c in best
+    ]
+    mean, spread = sum(errors) / 2, abs(errors[0] - errors[1]) / 2**0.5
+    assert ours[3] == f"{mean:.1f} ± {spread:.1f}"
+    assert gap[3] == f"{mean - 43.6:+.1f}"
+    names = " and ".join(dict.fromkeys(c.name for c in best))
+    assert f"32-true, {names}, 2 seeds, without ours_27-seed2, not tested" in ours[4]
+    assert "ours_27-seed1 has had 2 of 5 epochs" in ours[4]
+    assert "ours_27 has had" not in ours[4]
+    assert command.evaluate_row("table_9/ours_27", trained) == command.Evaluated()  # once is enough
+
+
+def test_a_run_that_has_learned_since_is_tested_again(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = trained / "configs/table_9/ours_27.yaml", trained / "runs/table_9/ours_27"
+    assert command.evaluate_row("table_9/ours_27", trained).tested
+    before = json.loads((out / "test.json").read_text())
+    assert before["checkpoint"]["weights"] == best_checkpoint(out).name
+    assert before["checkpoint"]["steps"] == identity(out)["steps"]
+    before["checkpoint"]["steps"] -= 1  # of an earlier best
+    (out / "test.json").write_text(json.dumps(before))
+    assert "ours_27 has learned since, test again" in command.state("table_9/ours_27", trained).conditions
+
+    card = trained / "x.md"  # nor do the figures go into the card of other weights
+    words = ["--config", str(path), "--weights", str(out), "--out", str(trained / "x.onnx")]
+    assert main(["export", *words]) == 0
+    assert "test these weights" in capsys.readouterr().out
+    assert not card.exists()
+    assert command.evaluate_row("table_9/ours_27", trained).tested == (out,)
+    assert main(["export", *words]) == 0
+    assert card.exists()
+
+
+def test_what_cannot_be_tested_does_not_stop_the_others(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = trained / "runs/table_9"
+    (runs / "ours_27-seed1/checkpoints").mkdir(parents=True)
+    (runs / "ours_27-seed1/checkpoints/last.ckpt").write_bytes(b"half a file")
+    assert main(["table", "IX", "--evaluate", "--root", str(trained)]) == 1
+    said = capsys.readouterr()
+    assert "ours_27-seed1: cannot read the checkpoint" in said.err
+    assert "without ours_27-seed1, not tested" in _lines(said.out, "Ours, f = 27")[1][4]
+
+
+def test_the_configuration_of_a_run_is_that_of_its_training(trained: Path) -> None:
+    """A test leaves its own beside its log, and may ask for other things."""
+    out = trained / "runs/table_9/ours_27"
+    assert command.evaluate_row("table_9/ours_27", trained).tested
+    assert len(list(out.glob("csv/version_*/config.yaml"))) == 2
+    assert configuration(out) == out / "csv/version_0/config.yaml"
