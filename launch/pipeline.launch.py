@@ -30,7 +30,15 @@ from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.live.screen import VIEWERS
 from posemo_ros.nodes.base import AGAIN
-from posemo_ros.nodes.launch_ending import PATIENCE, Ending, existing_file
+from posemo_ros.nodes.launch_arguments import (
+    at_home,
+    existing_file,
+    number,
+    refuse_idle,
+    strict,
+    transport_of,
+)
+from posemo_ros.nodes.launch_ending import PATIENCE, Ending
 from posemo_ros.nodes.parameters import NODES
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 from posemo_ros.presets import load_preset, preset_files
@@ -39,6 +47,13 @@ from posemo_ros.topics import COMPRESSED, EMOTIONS, MARKERS, OVERLAY, PEOPLE, SK
 SHARE = Path(get_package_share_directory("posemo_ros"))
 YES_NO = ["true", "false"]
 PASSED_ON = ("image_transport", "runtime", "privacy", "target_frame", "depth_topic", "viewer", "save")
+PATHS = ("params_file", "preset", "source", "record", "save")
+NO_SOURCE = "is for a source that the launch file plays, and none is given (source:=)"
+NEEDS = {
+    "topic": ("source", f"{NO_SOURCE}; the topic of a camera that is there already is image:="),
+    **dict.fromkeys(("rate", "loop", "lockstep"), ("source", NO_SOURCE)),
+    "save": ("viewer", "is for viewer:=rerun"),
+}
 MODELS = {
     "detector": "Person detector",
     "keypoints": "Keypoint network",
@@ -48,7 +63,11 @@ MODELS = {
 }
 
 ARGUMENTS = [
-    DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Image to look at."),
+    DeclareLaunchArgument(
+        "image",
+        default_value="/camera/image_raw",
+        description="Image to look at; with /compressed at its end, its JPEGs (image_transport:=compressed).",
+    ),
     DeclareLaunchArgument(
         "image_transport",
         default_value="",
@@ -205,13 +224,16 @@ def generate_launch_description() -> LaunchDescription:
     if not any(name in os.environ for name in PROFILE_VARIABLES):
         profile = str(SHARE / "config" / "fastdds.xml")
         entities += [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
-    return LaunchDescription([*entities, OpaqueFunction(function=start)])
+    return strict([*entities, OpaqueFunction(function=start)], __file__)
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    given = transport_of(at_home(given, PATHS))
+    refuse_idle(given, NEEDS)
     existing_file("params_file", given["params_file"])
+    number(given, "respawn_delay")  # is wanted only later
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
     names += ["viewer"] if given["viewer"] else []
     names += ["frames"] if given["tf"] == "true" or given["target_frame"] else []
@@ -251,7 +273,7 @@ def watched(
             again = watched(name, given, names, ending)
             how = f"was ended by signal {-code}" if code < 0 else "has given up"
             log = LogInfo(msg=f"{name} {how}; starting it again")
-            return [log, TimerAction(period=float(given["respawn_delay"]), actions=again)]
+            return [log, TimerAction(period=number(given, "respawn_delay"), actions=again)]
         reason = f"{name} has ended with {code}"
         return [LogInfo(msg=f"{reason}: ending everything"), EmitEvent(event=Shutdown(reason=reason))]
 
@@ -306,7 +328,7 @@ def camera_parameters(given: dict[str, str], names: list[str]) -> dict[str, obje
     return {
         "source": given["source"],
         "topic": given["topic"],
-        "rate": float(given["rate"]),
+        "rate": number(given, "rate"),
         "loop": given["loop"] == "true",
         "lockstep": given["lockstep"] == "true",
         "wait_for": looking,

@@ -31,12 +31,14 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
-from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit, existing_file
+from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, strict
+from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
 YES_NO = ["true", "false"]
+PATHS = ("bag", "camera_info", "truth", "out", "params_file")
 
 ARGUMENTS = [
     DeclareLaunchArgument("bag", description="Bag to play: folder or file; any other recording works too."),
@@ -81,12 +83,13 @@ def generate_launch_description() -> LaunchDescription:
     if not any(name in os.environ for name in PROFILE_VARIABLES):
         profile = str(SHARE / "config" / "fastdds.xml")
         entities += [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
-    return LaunchDescription([*entities, OpaqueFunction(function=start)])
+    return strict([*entities, OpaqueFunction(function=start)], __file__)
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, and what follows when one has ended."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    given = at_home(given, PATHS)
     existing_file("params_file", given["params_file"])
     bag = Path(given["bag"]).resolve()
     out = Path(given["out"] or bag.with_name(f"{bag.name}-posemo")).resolve()
@@ -121,7 +124,7 @@ def played(given: dict[str, str], bag: Path) -> dict[str, object]:
         "source": str(bag),
         "topic": given["topic"],
         "camera_info": given["camera_info"],
-        "speed": float(given["rate"]),
+        "speed": number(given, "rate"),
         "loop": given["loop"] == "true",
         "lockstep": True,
         "clock": True,

@@ -13,6 +13,8 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from posemo_ros.nodes.launch_arguments import strict
+
 CONFIG = Path(get_package_share_directory("posemo_ros")) / "config" / "posemo.rviz"
 ARGUMENTS = [
     DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of the results."),
@@ -28,7 +30,7 @@ ARGUMENTS = [
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+    return strict([*ARGUMENTS, OpaqueFunction(function=start)], __file__)
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:

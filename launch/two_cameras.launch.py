@@ -16,13 +16,15 @@ from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDesc
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from posemo_ros.nodes.launch_arguments import strict
+
 PIPELINE = Path(get_package_share_directory("posemo_ros")) / "launch" / "pipeline.launch.py"
 CAMERAS = ("left", "right")
 
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [argument for camera in CAMERAS for argument in arguments_of(camera)]
-    return LaunchDescription([*arguments, *map(pipeline, CAMERAS)])
+    return strict([*arguments, *map(pipeline, CAMERAS)], __file__)
 
 
 def arguments_of(camera: str) -> list[DeclareLaunchArgument]:

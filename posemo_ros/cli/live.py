@@ -43,6 +43,7 @@ _TOPIC = re.compile(r"(/[A-Za-z_]\w*)+", re.ASCII)
 PORT = 8600
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -84,13 +85,14 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError(f"--save writes a file for rerun's viewer: give --viewer {RERUN}, too")
     if args.loop and args.viewer == RERUN:
         raise InputError("--loop is for the browser: rerun's viewer repeats what it has got by itself")
-    before = signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # nodes and windows end with this program
+    # Nodes and windows end with this program, also when its terminal is gone; under nohup that is ignored.
+    ends = [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     try:
         return _topic(args) if is_topic(args.source) else _local(args)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def is_topic(text: str) -> bool:

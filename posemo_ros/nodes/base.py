@@ -172,26 +172,28 @@ class PosemoNode(LifecycleNode, Generic[P, L]):
 
     def publisher(self, kind: type, topic: str, profile: QoSProfile | None = None) -> LifecyclePublisher:
         """A publisher that lives until cleanup and only works while the node is active."""
-        made = self.create_lifecycle_publisher(
-            kind, topic, profile or qos.results(), qos_overriding_options=qos.overridable()
-        )
+        with qos.refusals(topic):
+            made = self.create_lifecycle_publisher(
+                kind, topic, profile or qos.results(), qos_overriding_options=qos.overridable()
+            )
         self._publishers_made.append(made)
         self.on_free(lambda: self.destroy_lifecycle_publisher(made))
         return made
 
     def subscribe(
-        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+        self, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile
     ) -> Callable[[], None]:
         """Subscribe until the node stops, or until what is returned is called."""
-        key = qos_key(self.resolve_topic_name(topic))
-        made = self.create_subscription(
-            kind,
-            topic,
-            callback,
-            profile,
-            event_callbacks=qos.incompatible(self, topic, profile, lambda text: self.warn(key, text)),
-            qos_overriding_options=qos.overridable(),
-        )
+        with qos.refusals(topic):
+            key = qos_key(self.resolve_topic_name(topic))
+            made = self.create_subscription(
+                kind,
+                topic,
+                callback,
+                profile,
+                event_callbacks=qos.incompatible(self, topic, profile, lambda text: self.warn(key, text)),
+                qos_overriding_options=qos.overridable(),
+            )
         standing = [made]
 
         def leave() -> None:

@@ -63,6 +63,8 @@ class FramesNode(ResultStation[FramesParameters, Loaded]):
 
     def _take(self, loaded: Loaded, message: Skeleton3DArray) -> None:
         skeletons = skeletons_from_message(message)
+        if not message.header.frame_id:
+            raise InputError("images carry no frame_id: TF has no frame without a name; set it in the camera")
         if loaded.tf is not None:
             # In the camera's frame: these are known even while the way to the target is not.
             frames = joint_frames(skeletons, self.params.frame_prefix)

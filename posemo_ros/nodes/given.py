@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
@@ -17,7 +18,14 @@ from .parameters import NODES
 _LONG_NAME = 8
 _SIMILAR = 0.85
 _ROS_OWN = ("use_sim_time", "start_type_description_service")
-_ROS_OWN_PREFIX = "qos_overrides."
+_QOS = "qos_overrides."
+_OF_TOPIC = re.compile(r"(?P<topic>/.+)\.(?:publisher|subscription)\.(?P<policy>\w+)")
+_POLICIES = {
+    "reliability": ("reliable", "best_effort", "system_default"),
+    "history": ("keep_last", "keep_all", "system_default"),
+    "depth": (),
+}
+_TOPICS_OF_ROS = ("/parameter_events", "/clock", "/rosout")
 
 
 def checked_values(
@@ -43,6 +51,8 @@ def checked_values(
                 values[name] = checked(known[name], value)
             except InputError as error:
                 wrong.append(str(error))
+        elif name.startswith(_QOS):
+            wrong += [] if name in shared else _wrong_quality(name, value)
         elif not _is_elsewhere(name):
             text, refused = _unknown(name, known, name in shared)
             (wrong if refused else warnings).append(text)
@@ -53,7 +63,25 @@ def checked_values(
 
 def _is_elsewhere(name: str) -> bool:
     ours = any(name == parameter.name for parameters in NODES.values() for parameter in parameters)
-    return ours or name in _ROS_OWN or name.startswith(_ROS_OWN_PREFIX)
+    return ours or name in _ROS_OWN
+
+
+def _wrong_quality(name: str, value: object) -> list[str]:
+    """What rclpy would leave unread, or fail at when the topic is subscribed."""
+    found = _OF_TOPIC.fullmatch(name.removeprefix(_QOS))
+    if found is None:
+        form = f"{_QOS}/TOPIC.subscription (or publisher).POLICY"
+        return [f"parameter {name} has no effect; its form is {form}"]
+    if found["topic"] in _TOPICS_OF_ROS:
+        return []
+    if found["policy"] not in _POLICIES:
+        return [f"parameter {name} has no effect; what can be overridden is {', '.join(_POLICIES)}"]
+    words = _POLICIES[found["policy"]]
+    if words:
+        well, needed = str(value).lower() in words, f"one of {', '.join(words)}"
+    else:
+        well, needed = type(value) is int and value >= 0, "an integer, 0 or more"
+    return [] if well else [f"parameter {name} is {value!r}; it must be {needed}"]
 
 
 def _unknown(name: str, known: Collection[str], shared: bool) -> tuple[str, bool]:

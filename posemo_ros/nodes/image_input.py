@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,8 @@ FIRST_INFO_S = 0.5
 CHECK_PICTURE_S = 1.0
 CHECK_LOSS_S = 5.0
 LOSS_SHARE = 0.4
+CHECK_SENDERS_S = 2.0
+NOT_NUMBERED = 2**64 - 1  # rmw's word for it
 ENOUGH = 10
 
 
@@ -62,6 +64,7 @@ class ImageInput:
         self._camera_of: tuple[object, Camera | None] = (None, None)
         self._checked_s = 0.0
         self._loss = _LossCheck()
+        self._senders = _SenderCheck()
         self._depth = BitDepth()
         station.on_stop(self._forget)
         self._worker = station.worker(self._convert)
@@ -78,17 +81,27 @@ class ImageInput:
         return params
 
     def _forget(self) -> None:
-        for key in ("camera_info", "stamp", "picture", "loss", "shared memory"):
+        for key in ("camera_info", "stamp", "picture", "loss", "senders", "shared memory"):
             self._station.monitor.clear(key)
 
     def tick(self) -> None:
-        """Complain when no image comes, or fewer than their CameraInfos."""
+        """Complain when no image comes, fewer than their CameraInfos, or those of two cameras."""
         self._watch.check(self._params.stall_s)
         loss = self._loss.check()
         if loss is not None:
             self._station.warn(
                 "loss", f"{self.topic}: {loss}; {self._size_hint()}".rstrip("; ") if loss else ""
             )
+        several = self._senders.check()
+        if several is not None:
+            self._station.warn("senders", self._name_senders() if several else "")
+
+    def _name_senders(self) -> str:
+        publishers = qos.describe_publishers(self._station, self.topic)
+        return (
+            f"{self.topic}: images of several senders in turn ({publishers}): people are mixed up; give "
+            "every camera a topic, and a chain in a namespace of its own"
+        )
 
     def _size_hint(self) -> str:
         info = self._info
@@ -101,8 +114,9 @@ class ImageInput:
         self._loss.infos += 1
         self._info_came.set()
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, about: Mapping[str, Any]) -> None:
         self._watch.came()
+        self._senders.came(int(about.get("publication_sequence_number") or 0))
         self._loss.images += 1
         self._station.monitor.count(keys.RECEIVED)
         self._worker.put(message)
@@ -169,6 +183,29 @@ class _LossCheck:
         if infos < ENOUGH or not images or images >= (1 - LOSS_SHARE) * infos:
             return ""
         return f"{images} images for {infos} CameraInfos in {seconds:.0f} s: images get lost on the way"
+
+
+class _SenderCheck:
+    """Notices that two send on one topic: the numbers that each of them counts do not grow any more."""
+
+    def __init__(self) -> None:
+        self._last = self._steps_back = 0
+        self._since = time.monotonic()
+
+    def came(self, number: int) -> None:
+        """An image with its sender's number; 0 or ``NOT_NUMBERED`` where the middleware has none."""
+        if number in (0, NOT_NUMBERED):
+            return
+        self._steps_back += number <= self._last
+        self._last = number
+
+    def check(self) -> bool | None:
+        """Whether there are several; one that was started again is not. None before a new verdict."""
+        if time.monotonic() - self._since < CHECK_SENDERS_S:
+            return None
+        several = self._steps_back > 1
+        self._steps_back, self._since = 0, time.monotonic()
+        return several
 
 
 class ImageStation(Station[P, L]):

@@ -7,11 +7,11 @@ the code 1. So this raises, once nothing runs any more.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from launch import Action, Event, EventHandler, LaunchContext, LaunchDescriptionEntity
@@ -19,10 +19,12 @@ from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
 from launch.events.process import ProcessExited, ProcessIO, ProcessStarted
 
+from .launch_arguments import LaunchFailed
+
 LAST_WORDS_S = 0.3  # what a process wrote may come a little after its end
 # Launch's own 5 s, twice, kill nodes that would have ended well on a busy machine.
 PATIENCE = {"sigterm_timeout": "10", "sigkill_timeout": "10"}
-ASKED_TO_END = (-signal.SIGINT, -signal.SIGTERM)
+ASKED_TO_END = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"\[(?:ERROR|FATAL)\] \[[\d.]+\] \[[^]]+\]: (.+)")
 
@@ -30,20 +32,6 @@ _BY_SIGNAL = "was ended by signal"
 _KILLED = f"{_BY_SIGNAL} {int(signal.SIGKILL)}"
 
 OnExit = Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity]]
-
-
-class LaunchFailed(Exception):
-    """What went wrong, a line for each process; launch logs it and returns 1."""
-
-
-def existing_file(argument: str, path: str) -> None:
-    """Launch would go on without a parameter file that is missing.
-
-    Raises:
-        LaunchFailed: There is no such file.
-    """
-    if not Path(path).is_file():
-        raise LaunchFailed(f"{argument}: there is no file {path}")
 
 
 class _Failed(Event):
@@ -64,7 +52,7 @@ class Ending:
     def entities(self) -> list[LaunchDescriptionEntity]:
         """What has to stand in the description before the processes."""
         return [
-            OpaqueFunction(function=_leave_ctrl_c_to_launch),
+            OpaqueFunction(function=_leave_signals_to_launch),
             RegisterEventHandler(OnProcessStart(on_start=self._started)),
             RegisterEventHandler(OnProcessExit(on_exit=self._ended)),
             RegisterEventHandler(_Raise(self)),
@@ -118,15 +106,19 @@ class Ending:
         )
 
 
-def _leave_ctrl_c_to_launch(context: LaunchContext) -> None:
-    """Python raises no KeyboardInterrupt any more.
+def _leave_signals_to_launch(context: LaunchContext) -> None:
+    """Python raises no KeyboardInterrupt any more, and SIGHUP is taken for SIGTERM.
 
     Launch hears of Ctrl-C by a wakeup file descriptor. If Python raises as well, and just while launch
-    starts a process, then launch loses that process and waits for it for ever.
+    starts a process, then launch loses that process and waits for it for ever. SIGHUP, of a terminal or an
+    ssh session that is gone, it does not know: it would die and leave all its processes running.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: None)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 class _Raise(EventHandler):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rclpy.duration import Duration
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -15,6 +17,9 @@ from rclpy.qos import (
     ReliabilityPolicy,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from ..errors import InputError
 
 
 def newest(depth: int = 1) -> QoSProfile:
@@ -46,6 +51,15 @@ def overridable() -> QoSOverridingOptions:
     return QoSOverridingOptions.with_default_policies()
 
 
+@contextmanager
+def refusals(topic: str) -> Iterator[None]:
+    """What ROS says against a topic's name or overridden quality, as an error of ours."""
+    try:
+        yield
+    except (RuntimeError, ValueError, ParameterException, NameValidationException) as error:
+        raise InputError(f"{topic}: {' '.join(str(error).split())}") from error
+
+
 def incompatible(
     node: Node, topic: str, asked: QoSProfile, say: Callable[[str], None]
 ) -> SubscriptionEventCallbacks:
@@ -69,10 +83,16 @@ def incompatible(
 def describe_publishers(node: Node, topic: str) -> str:
     """The publishers of a topic with their quality; empty when there are none."""
     return ", ".join(
-        f"{info.node_namespace.rstrip('/')}/{info.node_name} "
-        f"({info.topic_type}, {describe(info.qos_profile)})"
+        f"{_name_of(info)} ({info.topic_type}, {describe(info.qos_profile)})"
         for info in node.get_publishers_info_by_topic(topic)
     )
+
+
+def _name_of(info: TopicEndpointInfo) -> str:
+    """Of the node; whoever publishes without ROS, or came a moment ago, has none."""
+    if info.node_name == "_NODE_NAME_UNKNOWN_":
+        return "a node without a name"
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
 
 
 def describe(profile: QoSProfile) -> str:

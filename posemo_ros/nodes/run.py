@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import rclpy
@@ -18,6 +21,11 @@ from .start import asked_to_end, catch_signals
 
 Node = PosemoNode[Any, Any]
 
+ROS_MODULES = ("rclpy", "_rclpy_pybind11", "rpyutils")
+DOMAINS = 232  # beyond it, DDS has no ports
+LOG_ADVICE = " (set HOME or ROS_LOG_DIR to a folder that can be written)"
+_WHERE = re.compile(r",? at (?:\./src|/)")  # rcl names the line of its source
+
 
 def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
     """Run a node until it ends or is interrupted.
@@ -29,8 +37,12 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
     node: Node | None = None
     catch_signals()
     try:
-        _init(args)
-        node = kind()
+        _check_domain()
+        with _plain_errors("the arguments for ROS, its environment or a parameter file cannot be used"):
+            # Our own handlers: rclpy's would take the publishers away before the last results are out.
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        with _plain_errors("ROS cannot make the node"):
+            node = kind()
         _forward_log(node)
         _tidy_up(node)
         _bring_up(node)
@@ -51,13 +63,28 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
         asked_to_end.clear()
 
 
-def _init(args: Sequence[str] | None) -> None:
-    # Our own handlers: rclpy's would take the publishers away before the last results are out.
+@contextmanager
+def _plain_errors(what: str) -> Iterator[None]:
+    """What ROS refuses (a name, a parameter, the environment) in one line; other errors stay as they are."""
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # rcl's errors have no common class
-        reason = str(error).replace("\n", " ").split(", at ./src")[0].split(", at /")[0]
-        raise InputError(f"the arguments for ROS or a parameter file cannot be used: {reason}") from error
+        yield
+    except Exception as error:
+        if not _is_of_ros(error):
+            raise
+        reason = _WHERE.split(" ".join(str(error).split()))[0].rstrip(" :,^")
+        advice = LOG_ADVICE if "logging directory" in reason else ""
+        raise InputError(f"{what}: {reason}{advice}") from error
+
+
+def _is_of_ros(error: Exception) -> bool:
+    return any(kind.__module__.partition(".")[0] in ROS_MODULES for kind in type(error).__mro__)
+
+
+def _check_domain() -> None:
+    """Fast DDS would end the process by itself, and say something of port numbers."""
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isascii() and domain.isdecimal() and int(domain) <= DOMAINS):
+        raise InputError(f"ROS_DOMAIN_ID is {domain!r}; it must be a number from 0 to {DOMAINS}")
 
 
 def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:

@@ -13,14 +13,15 @@ import sys
 import threading
 from pathlib import Path
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal or ssh session is gone
 asked_to_end = threading.Event()
 
 
 def catch_signals() -> None:
-    """From now on SIGINT and SIGTERM set ``asked_to_end``, and nothing else."""
+    """From now on the signals set ``asked_to_end``, and nothing else; under nohup SIGHUP stays ignored."""
     for number in SIGNALS:
-        signal.signal(number, _ask)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _ask)
 
 
 def ignore_signals() -> None:

@@ -134,6 +134,8 @@ class _Showing:
                 continue
             self._warnings[status.name] = "" if status.level == OK else f"{status.name}: {status.message}"
             values = {value.key: value.value for value in status.values}
+            if keys.STATE not in values:  # not of this package: what it calls so may be anything
+                continue
             self._dropped[status.name] = int(values.get(keys.DROPPED, 0))
             work = {station: values.get(keys.work_ms(station)) for station in STATIONS}
             self._work_ms |= {station: float(ms) for station, ms in work.items() if ms}

@@ -18,6 +18,11 @@ ALIVE_S = 2.0
 MEET_S = 1.0
 NOTICE_S = 0.6  # until a neighbour has noticed what we have, and says so
 REPEAT_S = 10.0
+RAW, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+JPEG_ADVICE = (
+    "set image_transport to compressed and name the topic without /compressed, or, for one that is called "
+    "otherwise, remap IMAGE/compressed to it"
+)
 
 Hint = Callable[[], str]
 
@@ -122,21 +127,27 @@ class TopicWatch:
                 # A scene may be encoded once in minutes: its encoder knows whether that is right.
                 well = not self._required and cause.of_well
                 return None if well else Silence(cause.level, f"{text}: {cause.text}")
-        wanted = qos.describe_own(self._node, self.topic)
-        hint = self._hint()
-        return Silence(
-            ERROR,
-            "; ".join(
-                filter(None, (f"{text}: publishers seen: {publishers}", f"this node asks for {wanted}", hint))
-            ),
-        )
+        wanted = self._clash() or f"this node asks for {qos.describe_own(self._node, self.topic)}"
+        parts = (f"{text}: publishers seen: {publishers}", wanted, self._hint())
+        return Silence(ERROR, "; ".join(filter(None, parts)))
+
+    def _clash(self) -> str:
+        """What to say when everybody publishes another type under this name: the two never meet."""
+        types = {info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)}
+        if self._kind_name in types:
+            return ""
+        advice = JPEG_ADVICE if types == {JPEG} and self._kind_name == RAW else "name the right topic"
+        return f"this node takes {self._kind_name} under this name: {advice}"
+
+    @property
+    def _kind_name(self) -> str:
+        return f"{self._kind.__module__.split('.')[0]}/msg/{self._kind.__name__}"
 
     def _others(self) -> str:
-        wanted = f"{self._kind.__module__.split('.')[0]}/msg/{self._kind.__name__}"
         others = [
             name
             for name, types in self._node.get_topic_names_and_types()
-            if wanted in types and name != self.topic and self._node.count_publishers(name)
+            if self._kind_name in types and name != self.topic and self._node.count_publishers(name)
         ]
         return f"(published {self._kind.__name__} topics: {', '.join(others) or 'none'})"
 

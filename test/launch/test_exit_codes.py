@@ -70,6 +70,16 @@ def test_ctrl_c_ends_with_0(ros2_launch: Any, parameters: Any, composition: str)
     assert done.code == 0, done.said
 
 
+def test_a_terminal_that_is_gone_ends_everything(ros2_launch: Any, parameters: Any, tmp_path: Path) -> None:
+    launch = ros2_launch("pipeline.launch.py", params_file=parameters(), record=tmp_path / "r.mcap")
+    launch.wait_for("waiting for images")
+    launch.hang_up()
+    done = launch.end()
+    assert done.code == 0, done.said
+    assert "process[ERROR]" not in done.said
+    assert (tmp_path / "r.mcap").is_file()
+
+
 def test_a_source_that_ends_ends_everything_with_0(ros2_launch: Any, parameters: Any, tmp_path: Path) -> None:
     done = ros2_launch(
         "pipeline.launch.py",
@@ -88,8 +98,15 @@ def test_a_source_that_ends_ends_everything_with_0(ros2_launch: Any, parameters:
         ({"source": "nothing.mp4"}, "camera ended with exit code 1: .*nothing.mp4"),
         ({"record": "/dev/full/x.mcap", "source": ""}, "recorder ended with exit code 1: .*parameter output"),
         ({"preset": "quick"}, "there is no preset 'quick'|preset.*quick"),
+        ({"imagee": "/eye"}, "there is no argument imagee; did you mean image?"),
+        (
+            {"topic": "/eye"},
+            "topic is for a source .*; the topic of a camera that is .* is image:=",
+        ),
+        ({"respawn_delay": "soon"}, "respawn_delay is 'soon'; it must be a number, 0 or more"),
+        ({"source": "0", "rate": "-1"}, "rate is '-1'; it must be a number, 0 or more"),
     ],
-    ids=["source", "record", "preset"],
+    ids=["source", "record", "preset", "unknown", "idle", "no number", "negative"],
 )
 def test_wrong_arguments_end_with_1(
     ros2_launch: Any, parameters: Any, given: dict[str, str], reason: str

@@ -190,3 +190,15 @@ def test_markers_stand_in_the_target_frame(bench: Bench) -> None:
     np.testing.assert_allclose(points, joints, atol=1e-4)
     (text,) = [m for m in markers if m.ns == "emotions"]
     assert text.pose.position.z > joints[:, 2].max() + 0.1  # base_link's z points up
+
+
+@with_tf2
+def test_images_without_a_frame_id_are_said(bench: Bench) -> None:
+    node = bench.up(FramesNode)
+    send = bench.publisher(Skeleton3DArray, "skeletons")
+    nameless = message(now_ns())
+    nameless.header.frame_id = ""
+    send.publish(nameless)
+    bench.until(lambda: "images carry no frame_id" in node.monitor.snapshot().message, "the complaint")
+    assert node.monitor.snapshot().level == ERROR
+    assert "Traceback" not in node.monitor.snapshot().message

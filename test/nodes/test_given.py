@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,41 @@ def test_names_are_shared_when_they_stand_for_many_nodes_only(tmp_path: Path):
     )
     files = ["--params-file", str(file), "--params-file", "gone.yaml"]
     assert shared_names(["--ros-args", "-p", "many:=2", *files]) == {"foreign", "robot.base.frame"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "/image_raw.subscription.reliability",
+            "wobbly",
+            "is 'wobbly'; it must be one of reliable, best_ef",
+        ),
+        ("/image_raw.subscription.history", True, "is True; it must be one of keep_last, keep_all"),
+        ("/image_raw.subscription.depth", -1, "is -1; it must be an integer, 0 or more"),
+        ("/image_raw.subscription.depth", "5", "is '5'; it must be an integer, 0 or more"),
+        (
+            "/image_raw.subscription.durability",
+            "volatile",
+            "no effect; what can be overridden is reliab",
+        ),
+        ("image_raw.subscription.depth", 5, "no effect; its form is qos_overrides./TOPIC.subscription"),
+        ("/image_raw.reliability", "reliable", "no effect; its form is qos_overrides./TOPIC.subscription"),
+    ],
+)
+def test_a_quality_of_service_that_cannot_be_is_refused(name: str, value: object, message: str):
+    name = f"qos_overrides.{name}"
+    with pytest.raises(InputError, match=re.escape(f"parameter {name} ")) as caught:
+        checked_values(KNOWN, {name: value}, set())
+    assert message in str(caught.value)
+    assert checked_values(KNOWN, {name: value}, {name}) == ({}, [])  # in a file for many it may be another's
+
+
+def test_qualities_of_service_that_ros_has():
+    given = {
+        "qos_overrides./image_raw.subscription.reliability": "RELIABLE",
+        "qos_overrides./robot/people.publisher.depth": 100,
+        "qos_overrides./people.publisher.history": "keep_all",
+        "qos_overrides./parameter_events.publisher.durability": "volatile",
+    }
+    assert checked_values(KNOWN, given, set()) == ({}, [])

@@ -122,3 +122,20 @@ sys.exit(start.main())
 def test_a_signal_after_the_end_changes_no_exit_code() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+HANGUP = """
+import os, signal, sys
+from posemo_ros.nodes import start
+if sys.argv[1] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+start.catch_signals()
+os.kill(os.getpid(), signal.SIGHUP)
+print(start.asked_to_end.is_set())
+"""
+
+
+@pytest.mark.parametrize(("how", "asked"), [("terminal", "True"), ("nohup", "False")])
+def test_a_terminal_that_is_gone_asks_to_end(how: str, asked: str) -> None:
+    done = subprocess.run([sys.executable, "-c", HANGUP, how], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, asked, "")

@@ -65,7 +65,8 @@ def test_results_of_one_image_come_together(bench: Bench, privacy: str):
     }
     said = bench.publisher(DiagnosticArray, "/diagnostics")
     status = DiagnosticStatus(name="/pipeline", level=DiagnosticStatus.WARN, message="the picture is dark")
-    status.values.append(KeyValue(key="dropped", value="4"))
+    status.values += [KeyValue(key="dropped", value="4"), KeyValue(key="state", value="active")]
+    driver = DiagnosticStatus(name="/driver", values=[KeyValue(key="dropped", value="1.5 % of 30 Hz")])
     if privacy == "none":
         to_images = bench.publisher(Image, "image_raw")
     else:
@@ -75,7 +76,7 @@ def test_results_of_one_image_come_together(bench: Bench, privacy: str):
 
     def whole() -> bool:
         found = result(next(numbers) % 12)
-        said.publish(DiagnosticArray(status=[status]))
+        said.publish(DiagnosticArray(status=[driver, status]))
         if privacy == "none":
             to_images.publish(MAKE.image(np.full((120, 160, 3), 90, np.uint8), found.people.view))
         to["emotions"].publish(MAKE.emotions(found.emotions, Models()))
@@ -108,7 +109,7 @@ def test_results_go_into_a_file_for_rerun(bench: Bench, tmp_path: Path):
     }
     said = bench.publisher(DiagnosticArray, "/diagnostics")
     status = DiagnosticStatus(name="/pipeline", level=DiagnosticStatus.OK)
-    status.values.append(KeyValue(key="lifter [ms]", value="2.5"))
+    status.values += [KeyValue(key="lifter [ms]", value="2.5"), KeyValue(key="state", value="active")]
     found = result(7)
 
     def whole() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from posemo_msgs.msg import Person2DArray, Statistics
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from posemo_ros import diagnostics as keys
 from posemo_ros.camera import Camera
@@ -416,3 +419,61 @@ def test_a_transition_that_is_refused_keeps_the_node_as_it_is(bench: Bench):
     node = bench.up(MarkersNode)
     assert node.trigger_deactivate() == SUCCESS == TransitionCallbackReturn.SUCCESS
     assert node.state == "inactive"
+
+
+@pytest.fixture
+def stranger(ros: None, domain: int) -> Iterator[Node]:
+    """A node of another process, as it were: one and the same cannot have two types of one topic."""
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = Node("stranger", context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        (CompressedImage, "set image_transport to compressed"),
+        (CameraInfo, "name the right topic"),
+    ],
+)
+def test_another_type_under_the_name_of_the_image_is_named(
+    bench: Bench, tiny_manifest: Path, stranger: Node, kind: type, advice: str
+):
+    stranger.create_publisher(kind, "/image_raw", 1)
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"), **STALL)
+    bench.until(lambda: "publishers seen: /stranger" in says(node)[1], "the complaint")
+    level, text = says(node)
+    assert level == ERROR
+    assert f"publishers seen: /stranger (sensor_msgs/msg/{kind.__name__}, " in text
+    assert f"this node takes sensor_msgs/msg/Image under this name: {advice}" in text
+
+
+def test_two_cameras_on_one_topic_are_named_until_one_leaves(
+    bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from posemo_ros.nodes import image_input
+
+    monkeypatch.setattr(image_input, "CHECK_SENDERS_S", 1.0)
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
+    senders = [bench.publisher(Image, "image_raw") for _ in range(2)]
+    number = 0
+
+    def said() -> bool:
+        nonlocal number
+        number += 1
+        senders[number % len(senders)].publish(picture())
+        return "images of several senders in turn" in says(node)[1]
+
+    bench.until(said, "the complaint")
+    assert says(node)[0] == WARN
+    bench.world.destroy_publisher(senders.pop())
+    bench.until(lambda: not said(), "the end of it")
+    # The next one, which counts from the beginning, is no second one.
+    bench.world.destroy_publisher(senders.pop())
+    senders.append(bench.publisher(Image, "image_raw"))
+    end = time.monotonic() + 3
+    bench.until(lambda: said() or time.monotonic() > end, "time")
+    assert "several senders" not in says(node)[1]

@@ -1,0 +1,117 @@
+"""Arguments of the launch files as people give them: what would have no effect is refused.
+
+``ros2 launch`` takes any name, and one that no file declares changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..topics import COMPRESSED
+
+if TYPE_CHECKING:
+    from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+NOT_GIVEN = ("", "false", "0", "0.0")
+
+
+class LaunchFailed(Exception):
+    """What went wrong, a line for each thing; launch logs it and returns 1."""
+
+
+def strict(entities: Sequence[LaunchDescriptionEntity], file: str) -> LaunchDescription:
+    """A launch description that fails when the command line has a name that it does not declare.
+
+    Nothing is refused where another launch file includes it: that has arguments of its own.
+    """
+    from launch import LaunchDescription
+    from launch.actions import OpaqueFunction
+
+    description = LaunchDescription(entities)
+    check = OpaqueFunction(function=lambda context: _refuse_unknown(context, description, file))
+    return LaunchDescription([check, *entities])
+
+
+def _refuse_unknown(context: LaunchContext, description: LaunchDescription, file: str) -> None:
+    if any(Path(word).name == Path(file).name for word in sys.argv[1:]):
+        known = [argument.name for argument in description.get_launch_arguments()]
+        if wrong := unknown(context.argv, known):
+            raise LaunchFailed(wrong)
+
+
+def unknown(words: Iterable[str], known: Collection[str]) -> str:
+    """What is wrong with the names in words such as ``rate:=5``; empty when they are all known."""
+    names = [word.partition(":=")[0] for word in words if ":=" in word]
+    return "; ".join(_no_argument(name, known) for name in names if name not in known)
+
+
+def _no_argument(name: str, known: Collection[str]) -> str:
+    nearest = get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "--show-args lists those there are"
+    return f"there is no argument {name}; {hint}"
+
+
+def refuse_idle(given: Mapping[str, str], needs: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse arguments that have no effect without another one.
+
+    Args:
+        given: Value by name.
+        needs: The other argument, and what to say, by name.
+
+    Raises:
+        LaunchFailed: Names all of them.
+    """
+    idle = [
+        f"{name} {why}"
+        for name, (other, why) in needs.items()
+        if given[name] not in NOT_GIVEN and given[other] in NOT_GIVEN
+    ]
+    if idle:
+        raise LaunchFailed("; ".join(idle))
+
+
+def number(given: Mapping[str, str], name: str) -> float:
+    """The value of an argument that is a finite number, 0 or more.
+
+    Raises:
+        LaunchFailed: It is not.
+    """
+    try:
+        value = float(given[name])
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise LaunchFailed(f"{name} is {given[name]!r}; it must be a number, 0 or more")
+    return value
+
+
+def existing_file(argument: str, path: str) -> None:
+    """Launch would go on without a parameter file that is missing.
+
+    Raises:
+        LaunchFailed: There is no such file.
+    """
+    if not Path(path).is_file():
+        raise LaunchFailed(f"{argument}: there is no file {path}")
+
+
+def at_home(given: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """The arguments, with the home folder for ``~`` in paths; a shell leaves it in ``record:=~/a``."""
+    return {name: str(Path(v).expanduser()) if _is_home(name, v, names) else v for name, v in given.items()}
+
+
+def _is_home(name: str, value: str, names: Collection[str]) -> bool:
+    return name in names and (value == "~" or value.startswith("~/"))
+
+
+def transport_of(given: Mapping[str, str]) -> dict[str, str]:
+    """The arguments, with ``image`` and ``image_transport`` for an image that is named by its JPEG topic."""
+    image = given["image"]
+    if not image.endswith(COMPRESSED):
+        return dict(given)
+    return {**given, "image": image.removesuffix(COMPRESSED), "image_transport": "compressed"}
