@@ -34,6 +34,7 @@ from posemo_ros.nodes.launch_arguments import (
     at_home,
     existing_file,
     number,
+    refuse_bytes,
     refuse_idle,
     strict,
     transport_of,
@@ -142,6 +143,9 @@ ARGUMENTS = [
         "viewer; see the node viewer. Empty: no.",
     ),
     DeclareLaunchArgument(
+        "port", default_value="", description="Port of the viewer. Empty: as in params_file (8600)."
+    ),
+    DeclareLaunchArgument(
         "save",
         default_value="",
         description="With viewer:=rerun: write this .rrd file instead of waiting for a viewer. Empty: no.",
@@ -230,6 +234,7 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    refuse_bytes(given)
     given = transport_of(at_home(given, PATHS))
     refuse_idle(given, NEEDS)
     existing_file("params_file", given["params_file"])
@@ -296,13 +301,15 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
         parameters["real_time"] = (given["real_time"] or "true") == "true"
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
+    if given["port"]:
+        parameters["port"] = int(number(given, "port"))
     known = {parameter.name for parameter in NODES[name]}
     parameters = {key: value for key, value in parameters.items() if key in known}
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}
     if name == "camera":
         parameters |= camera_parameters(given, names)
     if name == "frames":
-        parameters |= {"tf": given["tf"] == "true", "frame_prefix": given["frame_prefix"]}
+        parameters |= {"tf": given["tf"] == "true", "frame_prefix": given["frame_prefix"].lstrip("/")}
     if name == "recorder":
         parameters["output"] = given["record"]
     return LifecycleNode(

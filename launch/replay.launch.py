@@ -31,7 +31,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
-from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, strict
+from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, refuse_bytes, strict
 from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
@@ -89,6 +89,7 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, and what follows when one has ended."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    refuse_bytes(given)
     given = at_home(given, PATHS)
     existing_file("params_file", given["params_file"])
     bag = Path(given["bag"]).resolve()

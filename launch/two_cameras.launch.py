@@ -3,8 +3,8 @@
 ros2 launch posemo_ros two_cameras.launch.py left_image:=/front/image_raw right_image:=/rear/image_raw
 ros2 launch posemo_ros two_cameras.launch.py --show-args
 
-Every argument of pipeline.launch.py that is not one camera's own (image, camera_info, namespace,
-frame_prefix, record, depth_topic) may be given and holds for both. Somebody seen by both cameras has an id in
+Every argument of pipeline.launch.py that is not one camera's own (image, camera_info, namespace, frame_prefix,
+depth_topic, record, port, save) may be given and holds for both. Somebody seen by both cameras has an id in
 each: nothing joins them.
 """
 
@@ -20,6 +20,7 @@ from posemo_ros.nodes.launch_arguments import strict
 
 PIPELINE = Path(get_package_share_directory("posemo_ros")) / "launch" / "pipeline.launch.py"
 CAMERAS = ("left", "right")
+VIEWER_PORT = 8600
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -35,6 +36,8 @@ def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
         "camera_info": (f"/{camera}/camera_info", "Intrinsics of that camera"),
         "depth_topic": ("", "Depth images aligned with the image. Empty: none"),
         "record": ("", "Write images and results into this .mcap file. Empty: no"),
+        "port": (str(VIEWER_PORT + CAMERAS.index(camera)), "With viewer: its port"),
+        "save": ("", "With viewer:=rerun: write this .rrd file. Empty: no"),
     }
     return [
         DeclareLaunchArgument(f"{camera}_{name}", default_value=default, description=f"{what}.")
@@ -48,7 +51,7 @@ def pipeline(camera: str) -> GroupAction:
     def own(name: str) -> LaunchConfiguration:
         return LaunchConfiguration(f"{camera}_{name}")
 
-    names = ("namespace", "image", "camera_info", "depth_topic", "record")
+    names = ("namespace", "image", "camera_info", "depth_topic", "record", "port", "save")
     arguments = [(name, own(name)) for name in names] + [("frame_prefix", [own("namespace"), "_"])]
     source = PythonLaunchDescriptionSource(str(PIPELINE))
     return GroupAction([IncludeLaunchDescription(source, launch_arguments=arguments)])

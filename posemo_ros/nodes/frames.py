@@ -45,10 +45,9 @@ class FramesNode(ResultStation[FramesParameters, Loaded]):
         params = self.params
         if not (params.tf or params.target_frame):
             raise SwitchedOff("tf is false and target_frame is empty")
-        if params.target_frame.startswith("/"):
-            raise InputError(
-                f"parameter target_frame is {params.target_frame!r}; frames have no slash in front"
-            )
+        for name in ("target_frame", "frame_prefix"):
+            if (frame := getattr(params, name)).startswith("/"):
+                raise InputError(f"parameter {name} is {frame!r}; frames have no slash in front")
         tf = self.publisher(_tf_message(), TF, qos.results(TF_DEPTH)) if params.tf else None
         if not params.target_frame:
             return Loaded(tf, None, None)

@@ -69,10 +69,26 @@ def refuse_idle(given: Mapping[str, str], needs: Mapping[str, tuple[str, str]]) 
     idle = [
         f"{name} {why}"
         for name, (other, why) in needs.items()
-        if given[name] not in NOT_GIVEN and given[other] in NOT_GIVEN
+        if given[name] not in NOT_GIVEN and given[other] == ""
     ]
     if idle:
         raise LaunchFailed("; ".join(idle))
+
+
+def refuse_bytes(given: Mapping[str, str]) -> None:
+    """Refuse file names that are not UTF-8: no node could be told of them.
+
+    Raises:
+        LaunchFailed: Names one.
+    """
+    for name, value in given.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            shown = value.encode(errors="backslashreplace").decode()
+            raise LaunchFailed(
+                f"{name}: {shown} is not UTF-8, which ROS wants of names; rename the file or link it"
+            ) from error
 
 
 def number(given: Mapping[str, str], name: str) -> float:

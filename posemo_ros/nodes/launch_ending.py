@@ -7,7 +7,6 @@ the code 1. So this raises, once nothing runs any more.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 import threading
@@ -17,7 +16,9 @@ from typing import Any
 from launch import Action, Event, EventHandler, LaunchContext, LaunchDescriptionEntity
 from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
+from launch.events import Shutdown
 from launch.events.process import ProcessExited, ProcessIO, ProcessStarted
+from launch.utilities.signal_management import AsyncSafeSignalManager
 
 from .launch_arguments import LaunchFailed
 
@@ -52,7 +53,7 @@ class Ending:
     def entities(self) -> list[LaunchDescriptionEntity]:
         """What has to stand in the description before the processes."""
         return [
-            OpaqueFunction(function=_leave_signals_to_launch),
+            OpaqueFunction(function=_take_signals),
             RegisterEventHandler(OnProcessStart(on_start=self._started)),
             RegisterEventHandler(OnProcessExit(on_exit=self._ended)),
             RegisterEventHandler(_Raise(self)),
@@ -106,19 +107,36 @@ class Ending:
         )
 
 
-def _leave_signals_to_launch(context: LaunchContext) -> None:
-    """Python raises no KeyboardInterrupt any more, and SIGHUP is taken for SIGTERM.
+def _take_signals(context: LaunchContext) -> None:
+    """Ctrl-C is left to launch; SIGTERM and SIGHUP end all processes, too.
 
-    Launch hears of Ctrl-C by a wakeup file descriptor. If Python raises as well, and just while launch
-    starts a process, then launch loses that process and waits for it for ever. SIGHUP, of a terminal or an
-    ssh session that is gone, it does not know: it would die and leave all its processes running.
+    Launch hears of Ctrl-C by a wakeup file descriptor. If Python raises KeyboardInterrupt as well, and just
+    while launch starts a process, then launch loses that process and waits for it for ever. At SIGTERM
+    (``kill``, systemd, docker) and SIGHUP (a terminal or an ssh session that is gone) launch dies and leaves
+    all its processes running.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: None)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    end_all = _end_all(context)
+    manager = getattr(AsyncSafeSignalManager, "_AsyncSafeSignalManager__current", None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if manager is not None and signal.getsignal(number) == signal.SIG_DFL:
+            manager.handle(number, None)  # its own only cancels launch
+            signal.signal(number, end_all)
+
+
+def _end_all(context: LaunchContext) -> Callable[[int, object], None]:
+    asked = threading.Event()
+
+    def ask(number: int, _: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            event = Shutdown(reason=signal.Signals(number).name)
+            context.asyncio_loop.call_soon_threadsafe(context.emit_event_sync, event)
+
+    return ask
 
 
 class _Raise(EventHandler):

@@ -14,7 +14,7 @@ from typing import Any
 from ament_index_python.packages import get_package_share_directory
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -190,9 +190,12 @@ def _nothing() -> None:
 
 
 def matching(publishers: list[Any]) -> QoSProfile:
-    """The most reliable quality that all publishers offer."""
+    """The most reliable quality that all publishers offer; what all keep for late comers (/tf_static), too."""
     offered = {p.qos_profile.reliability for p in publishers}
-    return qos.newest(DEPTH) if ReliabilityPolicy.BEST_EFFORT in offered else qos.results(DEPTH)
+    profile = qos.newest(DEPTH) if ReliabilityPolicy.BEST_EFFORT in offered else qos.results(DEPTH)
+    if {p.qos_profile.durability for p in publishers} == {DurabilityPolicy.TRANSIENT_LOCAL}:
+        profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return profile
 
 
 def with_type(types: Typestore, kind: str) -> Typestore:

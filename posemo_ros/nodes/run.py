@@ -21,6 +21,7 @@ from .start import asked_to_end, catch_signals
 
 Node = PosemoNode[Any, Any]
 
+ARGUMENTS = "the arguments for ROS, its environment or a parameter file cannot be used"
 ROS_MODULES = ("rclpy", "_rclpy_pybind11", "rpyutils")
 DOMAINS = 232  # beyond it, DDS has no ports
 LOG_ADVICE = " (set HOME or ROS_LOG_DIR to a folder that can be written)"
@@ -38,10 +39,10 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
     catch_signals()
     try:
         _check_domain()
-        with _plain_errors("the arguments for ROS, its environment or a parameter file cannot be used"):
+        with _plain_errors(ARGUMENTS, of_ros_alone=False):
             # Our own handlers: rclpy's would take the publishers away before the last results are out.
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        with _plain_errors("ROS cannot make the node"):
+        with _plain_errors("ROS cannot make the node", of_ros_alone=True):
             node = kind()
         _forward_log(node)
         _tidy_up(node)
@@ -64,12 +65,21 @@ def run(kind: type[Node], args: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _plain_errors(what: str) -> Iterator[None]:
-    """What ROS refuses (a name, a parameter, the environment) in one line; other errors stay as they are."""
+def _plain_errors(what: str, *, of_ros_alone: bool) -> Iterator[None]:
+    """What ROS refuses (a name, a parameter, the environment) in one line.
+
+    Args:
+        what: Could not be done.
+        of_ros_alone: Leave other errors as they are.
+    """
     try:
         yield
-    except Exception as error:
-        if not _is_of_ros(error):
+    except UnicodeError as error:
+        raise InputError(
+            f"{what}: a name is not UTF-8, which ROS wants; rename the file or link it"
+        ) from error
+    except Exception as error:  # rcl's errors have no common class
+        if of_ros_alone and not _is_of_ros(error):
             raise
         reason = _WHERE.split(" ".join(str(error).split()))[0].rstrip(" :,^")
         advice = LOG_ADVICE if "logging directory" in reason else ""

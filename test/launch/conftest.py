@@ -72,9 +72,9 @@ class Launch:
         """Ctrl-C, which a terminal sends to everybody in the foreground."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def hang_up(self) -> None:
-        """What happens to a launch, and to it alone, when the ssh session that started it ends."""
-        os.kill(self._process.pid, signal.SIGHUP)
+    def send(self, number: signal.Signals) -> None:
+        """A signal to launch, and to it alone."""
+        os.kill(self._process.pid, number)
 
     def end(self, timeout_s: float = START_S) -> Launched:
         """Wait for the end."""

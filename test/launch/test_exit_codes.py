@@ -70,13 +70,19 @@ def test_ctrl_c_ends_with_0(ros2_launch: Any, parameters: Any, composition: str)
     assert done.code == 0, done.said
 
 
-def test_a_terminal_that_is_gone_ends_everything(ros2_launch: Any, parameters: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["kill", "terminal gone"])
+def test_a_launch_that_is_ended_ends_everything(
+    ros2_launch: Any, parameters: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    """By systemd or docker, or with the ssh session that started it; launch by itself leaves all running."""
     launch = ros2_launch("pipeline.launch.py", params_file=parameters(), record=tmp_path / "r.mcap")
     launch.wait_for("waiting for images")
-    launch.hang_up()
+    process = launch.process_of("pipeline")
+    for _ in range(3):
+        launch.send(number)
     done = launch.end()
     assert done.code == 0, done.said
-    assert "process[ERROR]" not in done.said
+    assert not Path(f"/proc/{process}").exists()
     assert (tmp_path / "r.mcap").is_file()
 
 

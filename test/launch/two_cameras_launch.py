@@ -5,6 +5,7 @@ Run by ``test_launch``, or by hand: ``launch_test test/launch/two_cameras_launch
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 import unittest
@@ -39,6 +40,8 @@ RESULTS = 5
 def generate_test_description():
     file = Path(get_package_share_directory("posemo_ros")) / "launch" / "two_cameras.launch.py"
     arguments = {"params_file": str(tiny_parameters()), "left_namespace": "front", "markers": "false"}
+    if importlib.util.find_spec("aiohttp"):  # two pages, each on a port of its own
+        arguments |= {"viewer": "browser", "left_port": "0", "right_port": "0"}
     include = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(file)), launch_arguments=arguments.items()
     )

@@ -38,8 +38,20 @@ def recorder(*words: str, **environment: str | None) -> subprocess.CompletedProc
         (("-p", "qos_overrides./a.subscription.depth:=some"), {}, "it must be an integer, 0 or more"),
         (("-p", "use_sim_time:=perhaps"), {}, "use_sim_time"),
         (("--log-level", "loud"), {}, "loud"),
+        (("-p", "output:=b\udcff.mcap"), {}, "a name is not UTF-8"),
     ],
-    ids=["far domain", "no domain", "space", "digit", "long", "dash", "quality", "sim time", "log level"],
+    ids=[
+        "far domain",
+        "no domain",
+        "space",
+        "digit",
+        "long",
+        "dash",
+        "quality",
+        "sim time",
+        "log level",
+        "bytes",
+    ],
 )
 def test_what_ros_refuses_is_one_line(
     domain: int, words: tuple[str, ...], environment: dict[str, str], message: str

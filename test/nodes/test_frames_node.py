@@ -192,6 +192,13 @@ def test_markers_stand_in_the_target_frame(bench: Bench) -> None:
     assert text.pose.position.z > joints[:, 2].max() + 0.1  # base_link's z points up
 
 
+@pytest.mark.parametrize("name", ["target_frame", "frame_prefix"])
+def test_frames_have_no_slash_in_front(bench: Bench, name: str) -> None:
+    node = bench.add(FramesNode, **{name: "/left"})
+    assert node.trigger_configure() == FAILURE
+    assert f"parameter {name} is '/left'; frames have no slash" in node.monitor.snapshot().message
+
+
 @with_tf2
 def test_images_without_a_frame_id_are_said(bench: Bench) -> None:
     node = bench.up(FramesNode)

@@ -39,7 +39,7 @@ def test_what_has_no_effect_is_refused() -> None:
     needs = {"rate": ("source", "is for a source"), "save": ("viewer", "is for viewer:=rerun")}
     given = {"rate": "0.0", "save": "", "source": "", "viewer": ""}
     arguments.refuse_idle(given, needs)
-    arguments.refuse_idle({**given, "rate": "5", "source": "0.mp4"}, needs)
+    arguments.refuse_idle({**given, "rate": "5", "source": "0"}, needs)  # the first camera
     with pytest.raises(LaunchFailed) as caught:
         arguments.refuse_idle({**given, "rate": "5", "save": "a.rrd"}, needs)
     assert str(caught.value) == "rate is for a source; save is for viewer:=rerun"
@@ -57,6 +57,12 @@ def test_an_image_named_by_its_jpegs_is_compressed() -> None:
     assert arguments.transport_of(raw) == raw
     jpegs = {"image": "/eye/image_raw/compressed", "image_transport": "raw"}
     assert arguments.transport_of(jpegs) == {"image": "/eye/image_raw", "image_transport": "compressed"}
+
+
+def test_names_that_are_no_text_are_refused() -> None:
+    arguments.refuse_bytes({"source": "dä rk/it's #2: x.mp4"})
+    with pytest.raises(LaunchFailed, match=r"source: b\\udcff.mp4 is not UTF-8"):
+        arguments.refuse_bytes({"source": b"b\xff.mp4".decode(errors="surrogateescape")})
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 from posemo_msgs.msg import EmotionArray, Person2DArray, Skeleton3DArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from posemo_ros.nodes import qos
@@ -316,6 +317,22 @@ def test_recorder_overwrites_nothing(bench: Bench, tmp_path: Path):
     assert node.trigger_configure() == FAILURE
     assert f"{path} exists already" in problems(node)[1]
     assert path.read_text() == "mine"
+
+
+def test_what_was_published_once_before_is_recorded_too(bench: Bench, tmp_path: Path):
+    """As /tf_static: its publisher keeps it for those who come late."""
+    from rosbags.highlevel import AnyReader
+
+    latched = qos.results(1)
+    latched.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    send = bench.world.create_publisher(CameraInfo, "kept", latched)
+    send.publish(MAKE.camera_info(View(SECOND, "eye", None, 160, 120)))
+    path = tmp_path / "r.mcap"
+    node = bench.up(RecorderNode, output=str(path), topics=["kept"])
+    bench.until(lambda: node.monitor.snapshot().totals["received"], "the message")
+    assert node.trigger_deactivate() == node.trigger_cleanup() == SUCCESS
+    with AnyReader([path]) as bag:
+        assert [connection.topic for connection, _, _ in bag.messages()] == ["/kept"]
 
 
 @pytest.mark.parametrize("transport", ["raw", "compressed"])
