@@ -3,9 +3,9 @@
 ros2 launch posemo_ros two_cameras.launch.py left_image:=/front/image_raw right_image:=/rear/image_raw
 ros2 launch posemo_ros two_cameras.launch.py --show-args
 
-Every argument of pipeline.launch.py that is not one camera's own (image, camera_info, namespace, frame_prefix,
-depth_topic, record, port, save) may be given and holds for both. Somebody seen by both cameras has an id in
-each: nothing joins them.
+Every argument of pipeline.launch.py that is not one camera's own (image, camera_info, namespace,
+frame_prefix, depth_topic, record, port, save) may be given and holds for both. Somebody seen
+by both cameras has an id in each: nothing joins them.
 """
 
 from pathlib import Path

@@ -190,7 +190,7 @@ def _nothing() -> None:
 
 
 def matching(publishers: list[Any]) -> QoSProfile:
-    """The most reliable quality that all publishers offer; what all keep for late comers (/tf_static), too."""
+    """The most reliable quality that all offer; with what all keep for those who come late (/tf_static)."""
     offered = {p.qos_profile.reliability for p in publishers}
     profile = qos.newest(DEPTH) if ReliabilityPolicy.BEST_EFFORT in offered else qos.results(DEPTH)
     if {p.qos_profile.durability for p in publishers} == {DurabilityPolicy.TRANSIENT_LOCAL}:
