@@ -5,6 +5,7 @@ Symbols: B clips, T poses of a window, K context encodings, P tokens of one, C t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,6 +20,7 @@ from posemo_ros.interpolate import at_times
 
 from .cameras import LEVEL
 
+_log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 # Parts of the body that something in front of it hides together (H36M-17).
 PARTS = ((1, 2, 3), (4, 5, 6), (11, 12, 13), (14, 15, 16), (9, 10), (1, 2, 3, 4, 5, 6))
@@ -165,12 +167,28 @@ class EmotionWindows:
                 f"{turned[0].name}: {turned[0].axes} axes have no image plane; expected dimensions: 3"
             )
         self.clips, self.frames, self.rate_hz, self.axes = tuple(clips), frames, rate_hz, axes
+        self._say_what_is_short()
         self.context_frames, self.random_start = context_frames, random_start
         self.occlusion, self.seed = occlusion or Occlusion(), seed
         self.scene_of = order = np.arange(len(clips))
         if shuffle_context:  # a round dance: nobody keeps the own scene
             dance = np.random.default_rng(seed).permutation(order)
             self.scene_of = np.roll(dance, 1)[np.argsort(dance)]
+
+    def _say_what_is_short(self) -> None:
+        """The chain would not judge such movements."""
+        span = (self.frames - 1.5) / self.rate_hz  # the station's, half a step is forgiven
+        short = [c.name for c in self.clips if c.times[-1] - c.times[0] < span]
+        if short:
+            _log.warning(
+                "%d of %d clips show a person for less than the %.1f s that the network looks at, such as "
+                "%s: their windows end at rest. The chain says 'too few frames' of them, so figures on them "
+                "are not those of the chain",
+                len(short),
+                len(self.clips),
+                (self.frames - 1) / self.rate_hz,
+                short[0],
+            )
 
     def __len__(self) -> int:
         return len(self.clips)

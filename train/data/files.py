@@ -123,7 +123,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def floats(value: object, shape: tuple[int | None, ...], path: Path, name: str, section: str) -> np.ndarray:
-    """An array of numbers of the given shape (None: any size) as float32.
+    """An array of finite numbers of the given shape (None: any size) as float32.
 
     Raises:
         InputError: It is something else.
@@ -135,4 +135,6 @@ def floats(value: object, shape: tuple[int | None, ...], path: Path, name: str, 
     if array.ndim != len(shape) or any(e not in (None, n) for n, e in zip(array.shape, shape, strict=True)):
         wanted = tuple("any" if n is None else n for n in shape)
         raise malformed(path, f"{name} has the shape {array.shape}", f"{wanted}", section)
+    if unknown := int((~np.isfinite(array)).sum()):  # the figures would be those of the other frames
+        raise malformed(path, f"{name} has {unknown} numbers like NaN", "finite ones", section)
     return array

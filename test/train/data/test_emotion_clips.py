@@ -90,3 +90,17 @@ def test_recordings_with_z_up_are_seen_by_a_level_camera() -> None:
     clip = replace(_clip("a", "x"), axes="world", poses=np.tile(np.float32([3, 2, 1]), (120, 17, 1)))
     batch = EmotionWindows([clip], 5, 2.0)[[(0, 0)]]
     np.testing.assert_allclose(batch["movement"][0, 0, 0], [-2, -1, 3], atol=1e-6)
+
+
+def test_clips_that_the_chain_would_not_judge_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    none = np.zeros((0, 0, 0), np.float32)
+
+    def clip(name: str, frames: int) -> EmotionClip:
+        poses = np.zeros((frames, 17, 3), np.float32)
+        return EmotionClip(name, 0, name, name, np.arange(frames) / 10, poses, np.zeros(0), none)
+
+    EmotionWindows([clip("long", 11)], 11, 10.0)
+    assert not caplog.records
+    EmotionWindows([clip("long", 11), clip("short", 8)], 11, 10.0)
+    assert "1 of 2 clips show a person for less than the 1.0 s" in caplog.text
+    assert "such as short" in caplog.text

@@ -86,6 +86,15 @@ def test_h36m_fixture_projects_with_its_cameras(shared_data: Path) -> None:
             assert np.abs(flat - pixels[:, :2]).max() < 12  # distortion is left out here
 
 
+def test_unknown_numbers_are_refused(tmp_path: Path) -> None:
+    """Their frames would be left out of the figures without a word."""
+    _, seen, _ = write_h36m(tmp_path, subjects=("S1",))
+    seen["S1"]["Directions"][2][4, 9] = np.nan
+    np.savez(tmp_path / "data_2d_h36m_own.npz", positions_2d=np.array(seen, dtype=object))
+    with pytest.raises(InputError, match="camera 2 has 2 numbers like NaN; expected finite ones"):
+        h36m.load_videos(tmp_path, "own", ("S1",))
+
+
 def test_h36m_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data_3d_h36m.npz not found.*docs/training.md.*Human3.6M"):
         h36m.load_videos(tmp_path, "gt", ("S1",))

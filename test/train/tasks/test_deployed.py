@@ -1,0 +1,182 @@
+"""From videos: the figure of a run's test is that of the chain that ``posemo run`` plays them to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from posemo_ros import cli
+from posemo_ros.replay.bag import Recording, read_results
+from posemo_ros.skeleton import h36m_from_coco
+from posemo_ros.types import EMOTIONS, EmotionStatus, Floats
+from train.cli import main
+from train.data import h36m
+from train.tasks.fusion import figures
+from train.tasks.lifter import by_action
+
+from .runs import command, lifter_config, trainer, write_motion
+
+_spec = importlib.util.spec_from_file_location(
+    "tiny_models", Path(__file__).resolve().parents[2] / "nodes" / "tiny_models.py"
+)
+assert _spec is not None
+assert _spec.loader is not None
+tiny = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny)
+
+NAMES = ("detector", "keypoints", "lifter")
+FPS, FRAMES = 10, 13
+LAST = 9  # frame at which the window in the middle of a clip ends: 0.3 to 0.9 of 1.2 s
+
+
+def film(path: Path, paths: Floats, size: tuple[int, int], fps: float, seed: int) -> None:
+    """Somebody (a bright patch) whose middle follows ``paths`` (T, 2) px, and who changes colour."""
+    rng = np.random.default_rng(seed)
+    colours = np.linspace(rng.integers(60, 250, 3), rng.integers(60, 250, 3), len(paths))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, size)
+    half = np.array([size[0] // 14, size[1] // 5])
+    for middle, colour in zip(paths, colours, strict=True):
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        low, high = (middle - half).astype(int), (middle + half).astype(int)
+        image[low[1] : high[1], low[0] : high[0]] = colour
+        video.write(image)
+    video.release()
+
+
+def deployed(videos: list[Path], out: Path, manifests: list[Path], *options: str) -> dict[str, Recording]:
+    """``posemo run`` on them: results by the name of the video."""
+    chain = [word for name in NAMES for word in (f"--{name}", f"tiny-{name}")]
+    words = ["run", *map(str, videos), "--out", str(out), "--emotion", "", *chain, *options]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSEMO_MODELS", ":".join(map(str, manifests)))
+        assert cli.main(words) == 0
+    bags = {b.parent.name: b for b in out.rglob("results.mcap")}
+    assert len(bags) == len(videos)
+    return {v.stem: read_results(next(b for n, b in bags.items() if v.stem in n)) for v in videos}
+
+
+def write_acted(folder: Path) -> None:
+    """Two clips per emotion and split, in the folders of `EmotionVideos`."""
+    rows = []
+    for number, (split, emotion, take) in enumerate(
+        (s, e, t) for s in ("train", "val", "test") for e in EMOTIONS for t in range(2)
+    ):
+        turns, phase = np.random.default_rng(number).uniform((2, 0), (4, 6)), np.array([0, 1])
+        steps = 12 * np.sin(turns[0] * np.linspace(0, 1, FRAMES)[:, None] + turns[1] + phase)
+        name = f"{split}{number:02}"
+        film(folder / split / emotion / f"{name}.avi", [80, 60] + steps, (160, 120), FPS, number)
+        rows.append(f"{name},{split}{take}")
+    (folder / "actors.csv").write_text("\n".join(["clip,actor", *rows]) + "\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", ["cross", "pose"])
+def test_emotions(tmp_path: Path, fusion: str) -> None:
+    manifest = tiny.write_chain(tmp_path / "tiny")
+    write_acted(tmp_path / "data")
+    options: dict[str, Any] = {"fusion": fusion, "frames": 4, "width": 16, "depth": 1, "heads": 2}
+    options |= {"context_frames": 3, "context_tokens": 1, "context_width": 3}
+    config = {
+        "out": str(tmp_path / "run"),
+        "model": {
+            "class_path": "train.tasks.fusion.Fusion",
+            "init_args": {
+                "options": options,
+                "settings": {"rate_hz": 5.0},
+                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
+                "calibrate": True,
+            },
+        },
+        "data": {
+            "class_path": "train.data.emotion_modules.EmotionVideos",
+            "init_args": {
+                "folder": str(tmp_path / "data"),
+                "manifests": [str(manifest)],
+                **{name: f"tiny-{name}" for name in NAMES},
+                "context": "" if fusion == "pose" else "tiny-context",
+                "batch": 12,
+                "workers": 0,
+            },
+        },
+        "trainer": trainer(20, 8),
+    }
+    path, best, out = tmp_path / "c.yaml", tmp_path / "run", tmp_path / "net.onnx"
+    command(config, path)
+    command(config, path, f"--ckpt_path={best}/checkpoints/last.ckpt", name="test")
+    metrics = json.loads((best / "test.json").read_text())["metrics"]
+    weights = ["--weights", f"{best}/checkpoints/last.ckpt"]
+    assert main(["export", "--config", str(path), *weights, "--out", str(out)]) == 0
+
+    clips = sorted((tmp_path / "data/test").rglob("*.avi"))
+    labels = np.array([EMOTIONS.index(c.parent.name) for c in clips])
+    scene = [] if fusion == "pose" else ["--context", "tiny-context"]
+    options_of_run = ["--emotion", "net", *scene]
+    found = deployed(clips, tmp_path / "out", [manifest, out.with_suffix(".yaml")], *options_of_run)
+
+    def at(frame: int) -> dict[str, float]:
+        """Of what is said about the person seen in most frames, whose movement the task learns from."""
+        answers = []
+        for clip in clips:
+            film = sorted(found[clip.stem].emotions.values(), key=lambda e: e.stamp_ns)
+            main = Counter(person for e in film for person in e.ids).most_common(1)[0][0]
+            row = film[frame].ids.index(main)
+            assert film[frame].status[row] is EmotionStatus.VALID
+            answers.append(film[frame].probabilities[row])
+        return figures(np.stack(answers).astype(np.float64), labels, 0.0)
+
+    for name in ("loss", "ece", "accuracy", "macro_f1"):
+        assert at(LAST)[name] == pytest.approx(metrics[name], abs=1e-3), name  # scenes are kept as float16
+
+
+@pytest.mark.slow
+def test_a_lifter(tmp_path: Path) -> None:
+    """With what the tables are measured with: half a window of delay, no filter over the skeletons."""
+    manifest, data = tiny.write_chain(tmp_path / "tiny"), tmp_path / "data"
+    write_motion(data, frames=12)
+    with np.load(data / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
+        seen = file["positions_2d"].item()
+    videos = {}
+    for number, (subject, action, camera) in enumerate(
+        (s, a, c) for s in h36m.TEST_SUBJECTS for a in seen[s] for c in range(4)
+    ):
+        steps = np.random.default_rng(number).uniform(-0.5, 0.5, 2) * np.arange(12)[:, None]
+        videos[subject, action, camera] = tmp_path / f"films/v{number:02}.avi"
+        film(videos[subject, action, camera], 500 + steps, h36m.IMAGE_SIZES[camera], h36m.FPS, number)
+    no_emotion = deployed([*videos.values()], tmp_path / "seen", [manifest], "--lifter", "")
+    for (subject, action, camera), video in videos.items():  # the lifter is tested on what the chain finds
+        people = sorted(no_emotion[video.stem].people.values(), key=lambda p: p.stamp_ns)
+        points = np.stack([h36m_from_coco(p.keypoints)[0, :, :2] for p in people])
+        assert np.isfinite(points).all()
+        seen[subject][action][camera] = points
+    np.savez(data / "data_2d_h36m_ours.npz", positions_2d=np.array(seen, dtype=object))
+
+    config = lifter_config(data, tmp_path / "run")
+    config["data"]["init_args"]["keypoints"] = "ours"
+    path, last, out = tmp_path / "c.yaml", tmp_path / "run/checkpoints/last.ckpt", tmp_path / "net.onnx"
+    command(config, path)
+    tested = command(config, path, f"--ckpt_path={last}", name="test")
+    figure = json.loads((tmp_path / "run/test.json").read_text())["metrics"]["mpjpe_mm"]
+    assert main(["export", "--config", str(path), "--weights", str(last), "--out", str(out)]) == 0
+
+    windows = tested.datamodule.datasets["test"]
+    names = [f"{s} {a} camera {c}" for s, a, c in videos]
+    assert [v.name for v in windows.videos] == names
+
+    def of_run(folder: str, *options: str) -> float:
+        manifests = [manifest, out.with_suffix(".yaml")]
+        found = deployed([*videos.values()], tmp_path / folder, manifests, "--lifter", "net", *options)
+        rows = [sorted(found[v.stem].skeletons.values(), key=lambda s: s.stamp_ns) for v in videos.values()]
+        poses = np.concatenate([s.relative for film in rows for s in film])
+        return by_action(poses, windows.joints, np.arange(len(poses)), windows)["average"]["mpjpe_mm"]
+
+    papers = of_run("papers", "--delay-frames", "1", "--smoothing-hz", "0")
+    assert papers == pytest.approx(figure, rel=1e-4)
+    assert of_run("live") != pytest.approx(figure, rel=1e-4)  # no delay, with the filter: a figure of its own
