@@ -84,7 +84,9 @@ ARGUMENTS = [
         description="Depth images aligned with the image, for true sizes and distances; raw, or a topic that "
         "ends in /compressedDepth. Empty: none.",
     ),
-    DeclareLaunchArgument("namespace", default_value="posemo", description="Namespace of nodes and results."),
+    DeclareLaunchArgument(
+        "namespace", default_value="posemo", description="Namespace of nodes and results; / for none."
+    ),
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "pipeline.yaml"),
