@@ -332,7 +332,7 @@ def camera_parameters(given: dict[str, str], names: list[str]) -> dict[str, obje
     looking = [name for name in names if name in ("pipeline", "keypoints", "context", "recorder")]
     results = [PEOPLE, SKELETONS, EMOTIONS]
     if given["record"] and "markers" in names:
-        looking.append("markers")
+        looking += ["markers"] * (given["privacy"] != Privacy.SKELETON)  # which never looks at an image
         results += [MARKERS, OVERLAY + COMPRESSED]
     return {
         "source": given["source"],

@@ -86,13 +86,17 @@ def test_a_launch_that_is_ended_ends_everything(
     assert (tmp_path / "r.mcap").is_file()
 
 
-def test_a_source_that_ends_ends_everything_with_0(ros2_launch: Any, parameters: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("privacy", ["none", "blur", "skeleton"])
+def test_a_source_that_ends_ends_everything_with_0(
+    ros2_launch: Any, parameters: Any, tmp_path: Path, privacy: str
+) -> None:
     done = ros2_launch(
         "pipeline.launch.py",
         params_file=parameters(),
         source=pictures(tmp_path / "walk"),
         lockstep="true",
         record=tmp_path / "r.mcap",
+        privacy=privacy,
     ).end()
     assert done.code == 0, done.said
     assert (tmp_path / "r.mcap").is_file()
@@ -158,11 +162,13 @@ def test_ctrl_c_while_a_node_is_being_started_ends_everything(ros2_launch: Any, 
     ("given", "code", "reason"),
     [
         ({}, 0, ""),
+        ({"privacy": "blur"}, 0, ""),
+        ({"privacy": "skeleton"}, 0, ""),
         ({"truth": "missing.npz"}, 1, "report ended with exit code 1: .*missing.npz"),
         ({"topic": "/no/such"}, 1, "camera ended with exit code 1: "),
         ({"params_file": "missing.yaml"}, 1, "params_file: there is no file missing.yaml"),
     ],
-    ids=["well", "no truth", "no topic", "no parameter file"],
+    ids=["well", "blur", "skeleton", "no truth", "no topic", "no parameter file"],
 )
 def test_replay(
     ros2_launch: Any, parameters: Any, tmp_path: Path, given: dict[str, str], code: int, reason: str
