@@ -147,12 +147,13 @@ def test_a_lifter(tmp_path: Path) -> None:
     for number, (subject, action, camera) in enumerate(
         (s, a, c) for s in h36m.TEST_SUBJECTS for a in seen[s] for c in range(4)
     ):
-        steps = np.random.default_rng(number).uniform(-0.5, 0.5, 2) * np.arange(12)[:, None]
+        steps = np.random.default_rng(number).uniform(-4, 4, 2) * np.arange(12)[:, None]
         videos[subject, action, camera] = tmp_path / f"films/v{number:02}.avi"
         film(videos[subject, action, camera], 500 + steps, h36m.IMAGE_SIZES[camera], h36m.FPS, number)
-    no_emotion = deployed([*videos.values()], tmp_path / "seen", [manifest], "--lifter", "")
+    each = ("--detect-every", "1")  # the boxes that follow tiny-keypoints drift out of the image
+    in_2d = deployed([*videos.values()], tmp_path / "seen", [manifest], "--lifter", "", *each)
     for (subject, action, camera), video in videos.items():  # the lifter is tested on what the chain finds
-        people = sorted(no_emotion[video.stem].people.values(), key=lambda p: p.stamp_ns)
+        people = sorted(in_2d[video.stem].people.values(), key=lambda p: p.stamp_ns)
         points = np.stack([h36m_from_coco(p.keypoints)[0, :, :2] for p in people])
         assert np.isfinite(points).all()
         seen[subject][action][camera] = points
@@ -172,7 +173,7 @@ def test_a_lifter(tmp_path: Path) -> None:
 
     def of_run(folder: str, *options: str) -> float:
         manifests = [manifest, out.with_suffix(".yaml")]
-        found = deployed([*videos.values()], tmp_path / folder, manifests, "--lifter", "net", *options)
+        found = deployed([*videos.values()], tmp_path / folder, manifests, "--lifter", "net", *each, *options)
         rows = [sorted(found[v.stem].skeletons.values(), key=lambda s: s.stamp_ns) for v in videos.values()]
         poses = np.concatenate([s.relative for film in rows for s in film])
         return by_action(poses, windows.joints, np.arange(len(poses)), windows)["average"]["mpjpe_mm"]
