@@ -19,7 +19,7 @@ from posemo_ros.bench.contenders import REAL_TIME  # noqa: E402
 from train.cards import read_figures  # noqa: E402
 
 DEMO = ROOT / "docs" / "measured" / "demo.json"
-SPEED = ROOT / "docs" / "bench" / "default.json"
+SPEED = [ROOT / "docs" / "bench" / name for name in ("default.json", "avx2.json")]  # two processors
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures: made by tools/figures.py, checked by a test -->", "<!-- /figures -->"
 
@@ -67,7 +67,7 @@ def with_table(readme: str) -> str:
 
 def table() -> str:
     """Markdown, one row per figure: what, figure, command."""
-    rows = [*_demo(json.loads(DEMO.read_text(encoding="utf-8"))), _speed(), *_cards()]
+    rows = [*_demo(json.loads(DEMO.read_text(encoding="utf-8"))), *map(_speed, SPEED), *_cards()]
     return "\n".join(
         ["| what | figure | command |", "|---|---|---|", *("| " + " | ".join(r) + " |" for r in rows), ""]
     )
@@ -107,12 +107,13 @@ def _demo(demo: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _speed() -> tuple[str, str, str]:
-    crowds = json.loads(SPEED.read_text(encoding="utf-8"))["crowds"]
-    fps = {f["people"]: f["fps"] for f in crowds if f["contender"] == REAL_TIME}
+def _speed(file: Path) -> tuple[str, str, str]:
+    report = json.loads(file.read_text(encoding="utf-8"))
+    fps = {f["people"]: f["fps"] for f in report["crowds"] if f["contender"] == REAL_TIME}
     shown = {people: fps[people] for people in (1, 4, 8)}
+    computes = {"bf16": "bfloat16", "fp32": "float32"}[report["networks"]["keypoints"]["precision"]]
     return (
-        f"the whole chain, VGA, {', '.join(map(str, shown))} people",
+        f"the whole chain, VGA, {', '.join(map(str, shown))} people, in {computes}",
         f"{', '.join(f'{rate:.0f}' for rate in shown.values())} images per second",
         "`posemo bench`, [speed](docs/performance.md)",
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
     baselines = [row for row in begun["rows"] if "parameters" not in row]
     summary = {"budget": begun["budget"], "rows": [*baselines, *_rows(done)]}
     _write(out, summary, keep=keep)
-    print("\n".join([*table(summary), "", verdict(summary)]))
+    print("\n".join([*_every_run(done), "", *table(summary), "", verdict(summary)]))
     return summary
 
 
@@ -154,12 +154,25 @@ def _rows(done: Done) -> list[dict[str, Any]]:
     """A row per network and window length, from the seeds that all networks of this length have finished."""
     rows = []
     for (f, variant), results in done.items():
-        others = [set(r) for (g, _), r in done.items() if g == f and r]
-        common = sorted(set.intersection(*others)) if others else []
+        common = _common_seeds(done, f)
         if results and common:
             spread = _spread([results[seed] for seed in common])
             rows.append({"frames": f, "variant": variant, "seeds": len(common), **spread})
     return rows
+
+
+def _common_seeds(done: Done, frames: int) -> list[int]:
+    """Those that every network of this length has finished."""
+    seeds = [set(results) for (f, _), results in done.items() if f == frames and results]
+    return sorted(set.intersection(*seeds)) if seeds else []
+
+
+def _every_run(done: Done) -> Iterator[str]:
+    """A line per finished run; which are not in the table, and why."""
+    for (f, variant), results in done.items():
+        for seed, result in results.items():
+            out = "" if seed in _common_seeds(done, f) else "; not in the table: others lack this seed"
+            yield f"f = {f}, {variant}, seed {seed}: {result['mpjpe_mm']:.1f} mm{out}"
 
 
 def _write(out: Path, summary: dict[str, Any], *, keep: bool) -> None:

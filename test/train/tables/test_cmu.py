@@ -94,7 +94,7 @@ def _finished(folder: Path, error: float, curve: list[float]) -> None:
 
 
 def test_a_stopped_comparison_is_reported_as_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """f = 1: two seeds of both networks and a third of one; f = 9: one seed; f = 27: nothing finished."""
     out, kept = tmp_path / "runs", tmp_path / "kept"
@@ -123,6 +123,9 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
     assert [r.get("seeds") for r in rows.values()] == [None, 2, 2, 1, 1]
     assert rows[1, "none"]["mpjpe_mm"] == 52  # of the seeds that both have
     assert rows[1, "none"]["last_gain"] == pytest.approx(0.1)
+    said = capsys.readouterr().out
+    assert "f = 1, none, seed 1: 54.0 mm\n" in said
+    assert "f = 1, none, seed 2: 99.0 mm; not in the table: others lack this seed\n" in said
     page = cmu.section()
     assert "| 1 | sam+tam | 5,000 | 2 | 62.0 ± 2.8 | 31.0 ± 1.4 | 1.0 ± 0.0 | -10.0% |" in page
     assert "| 9 | none | 5,000 | 1 | 48.0 | 24.0 | 1.0 | -10.0% |" in page
