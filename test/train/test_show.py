@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import ModelError
 from train.cli import main
 from train.models.zoo import build
 from train.show import write_page
@@ -58,7 +58,7 @@ def test_page_of_a_lifter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_no_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected the folder of a run"):
+    with pytest.raises(ModelError, match="expected the folder of a run"):
         write_page(tmp_path)
 
 
