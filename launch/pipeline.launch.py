@@ -28,7 +28,7 @@ from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
-from posemo_ros.live.screen import VIEWERS
+from posemo_ros.live.screen import PORT, VIEWERS
 from posemo_ros.nodes.base import AGAIN
 from posemo_ros.nodes.launch_arguments import (
     at_home,
@@ -38,6 +38,7 @@ from posemo_ros.nodes.launch_arguments import (
     refuse_idle,
     strict,
     transport_of,
+    whole_number,
 )
 from posemo_ros.nodes.launch_ending import PATIENCE, Ending
 from posemo_ros.nodes.parameters import NODES
@@ -145,7 +146,7 @@ ARGUMENTS = [
         "viewer; see the node viewer. Empty: no.",
     ),
     DeclareLaunchArgument(
-        "port", default_value="", description="Port of the viewer. Empty: as in params_file (8600)."
+        "port", default_value="", description=f"Port of the viewer. Empty: as in params_file ({PORT})."
     ),
     DeclareLaunchArgument(
         "save",
@@ -304,7 +305,7 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
     if given["port"]:
-        parameters["port"] = int(number(given, "port"))
+        parameters["port"] = whole_number(given, "port")
     known = {parameter.name for parameter in NODES[name]}
     parameters = {key: value for key, value in parameters.items() if key in known}
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}

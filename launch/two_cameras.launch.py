@@ -16,11 +16,11 @@ from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDesc
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from posemo_ros.live.screen import PORT
 from posemo_ros.nodes.launch_arguments import strict
 
 PIPELINE = Path(get_package_share_directory("posemo_ros")) / "launch" / "pipeline.launch.py"
 CAMERAS = ("left", "right")
-VIEWER_PORT = 8600
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -36,7 +36,7 @@ def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
         "camera_info": (f"/{camera}/camera_info", "Intrinsics of that camera"),
         "depth_topic": ("", "Depth images aligned with the image. Empty: none"),
         "record": ("", "Write images and results into this .mcap file. Empty: no"),
-        "port": (str(VIEWER_PORT + CAMERAS.index(camera)), "With viewer: its port"),
+        "port": (str(PORT + CAMERAS.index(camera)), "With viewer: its port"),
         "save": ("", "With viewer:=rerun: write this .rrd file. Empty: no"),
     }
     return [

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,6 +30,15 @@ def shared_data() -> Path:
     if not (folder / "README.md").exists():
         pytest.skip(f"development data not found at {folder} (set POSEMO_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """The module with the tiny networks of the nodes' tests."""
+    pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
+    from .loading import load
+
+    return load(ROOT / "test" / "nodes" / "tiny_models.py")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ..draw.privacy import EVERY_IMAGE, Privacy
 from ..errors import InputError
 from ..inference.manifest import STATIONS
-from ..live.screen import BROWSER, RERUN, VIEWERS
+from ..live.screen import BROWSER, PORT, RERUN, VIEWERS
 from ..presets import CHAIN_SETTINGS
 from ..settings import Settings
 from ..topics import COMPRESSED, camera_info_of
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ..replay.source import Source
 
 _TOPIC = re.compile(r"(/[A-Za-z_]\w*)+", re.ASCII)
-PORT = 8600
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
 ENDS = (signal.SIGTERM, signal.SIGHUP)

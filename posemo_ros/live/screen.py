@@ -11,6 +11,7 @@ from ..draw.style import Picture
 from ..types import Emotions, People2D, Skeletons3D
 
 VIEWERS = (BROWSER, RERUN) = ("browser", "rerun")
+PORT = 8600  # where they listen, if nothing else is said
 MIN_SCORE = 0.3
 
 

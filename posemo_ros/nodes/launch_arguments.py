@@ -106,6 +106,18 @@ def number(given: Mapping[str, str], name: str) -> float:
     return value
 
 
+def whole_number(given: Mapping[str, str], name: str) -> int:
+    """The same without a fraction.
+
+    Raises:
+        LaunchFailed: It is not.
+    """
+    value = number(given, name)
+    if not value.is_integer():
+        raise LaunchFailed(f"{name} is {given[name]!r}; it must be a whole number")
+    return int(value)
+
+
 def existing_file(argument: str, path: str) -> None:
     """Launch would go on without a parameter file that is missing.
 

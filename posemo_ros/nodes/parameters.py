@@ -16,7 +16,7 @@ from ..camera import DEFAULT_HFOV_DEG
 from ..draw.privacy import CHOICES, Privacy
 from ..errors import InputError
 from ..inference.runtimes import AUTO, RUNTIMES
-from ..live.screen import BROWSER, VIEWERS
+from ..live.screen import BROWSER, PORT, VIEWERS
 from ..pipeline import Models, Settings
 from ..presets import Preset, load_preset
 from .declaration import Parameter, Parameters, Value, declared, parameters_of
@@ -373,7 +373,7 @@ class ViewerParameters(PrivacyParameter, ImageParameters):
         "127.0.0.1",
         "Address to listen on; another than 127.0.0.1 lets others look, 0.0.0.0 all who reach this machine.",
     )
-    port: int = declared(8600, "Port to listen on; 0: any free one.", 0, 65535)
+    port: int = declared(PORT, "Port to listen on; 0: any free one.", 0, 65535)
     score_threshold: float = declared(0.3, "Joints below this score are not drawn.", 0.0, 1.0, live=True)
 
 

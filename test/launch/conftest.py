@@ -109,19 +109,6 @@ def ros2_launch(domain: int) -> Iterator[Callable[..., Launch]]:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    """The module with the tiny networks of the nodes' tests."""
-    pytest.importorskip("onnx", reason="onnx makes the networks of these tests")
-    path = ROOT / "test" / "nodes" / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("tiny_models", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
 def tiny_manifest(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Manifest of a chain of tiny networks."""
     return tiny.write_chain(tmp_path_factory.mktemp("models"))

@@ -11,6 +11,8 @@ import pytest
 from posemo_ros.nodes import launch_arguments as arguments
 from posemo_ros.nodes.launch_arguments import LaunchFailed
 
+from ..loading import load
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,6 +37,12 @@ def test_what_is_no_number_is_named(text: str) -> None:
         arguments.number({"rate": text}, "rate")
 
 
+def test_a_port_is_a_whole_number() -> None:
+    assert arguments.whole_number({"port": "9000"}, "port") == 9000
+    with pytest.raises(LaunchFailed, match=r"port is '1\.5'; it must be a whole number"):
+        arguments.whole_number({"port": "1.5"}, "port")
+
+
 def test_what_has_no_effect_is_refused() -> None:
     needs = {"rate": ("source", "is for a source"), "save": ("viewer", "is for viewer:=rerun")}
     given = {"rate": "0.0", "save": "", "source": "", "viewer": ""}
@@ -46,10 +54,10 @@ def test_what_has_no_effect_is_refused() -> None:
 
 
 def test_home_is_what_a_shell_would_make_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/home")
     given = {"record": "~/walk.mcap", "source": "~other/x", "image": "~/x", "out": "a~/b", "bag": "~"}
     kept = arguments.at_home(given, ("record", "source", "out", "bag"))
-    assert kept == {**given, "record": "/home/me/walk.mcap", "bag": "/home/me"}
+    assert kept == {**given, "record": "/home/walk.mcap", "bag": "/home"}
 
 
 def test_an_image_named_by_its_jpegs_is_compressed() -> None:
@@ -91,11 +99,7 @@ def documented() -> list[tuple[str, str, tuple[str, ...]]]:
 @pytest.mark.skipif(importlib.util.find_spec("launch_ros") is None, reason="launch_ros comes with ROS")
 @pytest.mark.parametrize(("page", "file", "names"), documented())
 def test_pages_show_arguments_that_have_an_effect(page: str, file: str, names: tuple[str, ...]) -> None:
-    spec = importlib.util.spec_from_file_location("launch_file", ROOT / "launch" / file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load(ROOT / "launch" / file)
     known = {argument.name for argument in module.generate_launch_description().get_launch_arguments()}
     assert set(names) <= known
     given = dict.fromkeys(known, "") | dict.fromkeys(names, "x")

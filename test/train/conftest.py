@@ -1,5 +1,10 @@
 """Every test of the training code starts from the same random state, and keeps to one core."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
 
@@ -8,3 +13,11 @@ def seeded() -> None:
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)  # tests run side by side, and threads that wait for a core spin
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def published() -> ModuleType:
+    """The module that writes files of the data sets' published forms."""
+    from ..loading import load
+
+    return load(Path(__file__).parent / "data" / "published.py")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -11,8 +11,6 @@ from posemo_ros.errors import InputError
 from posemo_ros.inference.store import ModelStore
 from train.data import video_emotion
 from train.data.video_emotion import Extraction, Extractor
-
-TINY = Path(__file__).resolve().parents[2] / "nodes" / "tiny_models.py"
 
 
 def _write_video(path: Path, frames: int = 12, blank: bool = False) -> None:
@@ -79,12 +77,7 @@ def test_errors(tmp_path: Path) -> None:
         video_emotion.load_clips(folder, "train", _fake([]))
 
 
-def test_the_chain_extracts_poses_and_context(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("tiny_models", TINY)
-    assert spec is not None
-    assert spec.loader is not None
-    tiny = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny)
+def test_the_chain_extracts_poses_and_context(tiny: ModuleType, tmp_path: Path) -> None:
     manifest = tiny.write_chain(tmp_path / "models")
     names = {n: f"tiny-{n}" for n in ("detector", "keypoints", "lifter", "context")}
     extractor = video_emotion.chain_extractor(**names, context_rate_hz=5.0, store=ModelStore([manifest]))

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -15,14 +15,6 @@ from train.tables import cmu, command
 from train.tables.papers import TABLES
 from train.tasks.checkpoint import best_checkpoint, configuration, identity
 from train.tasks.cli import run as train
-
-_spec = importlib.util.spec_from_file_location(
-    "published", Path(__file__).resolve().parents[1] / "data" / "published.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-published = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(published)
 
 
 def _lines(text: str, label: str) -> list[list[str]]:
@@ -78,7 +70,7 @@ def test_unknown_table() -> None:
 
 
 def test_released_weights_and_data_in_place_are_evaluated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table's own way from a checkpoint in PoseFormer's form and VideoPose3D's files to a number."""
     name, small = "table_3/poseformer", {"frames": 3, "width": 8, "depth": 1, "heads": 2}
@@ -108,7 +100,9 @@ def test_released_weights_and_data_in_place_are_evaluated(
     assert not command.evaluate_row(name, tmp_path).tested  # once is enough
 
 
-def test_all_seeds_of_a_row_are_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_seeds_of_a_row_are_evaluated(
+    published: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     published.write_h36m(tmp_path / "data/h36m", frames=4, kinds=("gt", "cpn_ft_h36m_dbb"))
     runs = tmp_path / "runs/table_9"
     for name in ("ours_27", "ours_27-seed1", "ours_27-seed2"):
@@ -157,7 +151,7 @@ def test_the_page_in_docs_is_up_to_date() -> None:
 
 
 @pytest.fixture(scope="module")
-def small_row(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_row(published: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root folder in which table_9/ours_27, made small, was trained for two of two epochs."""
     root = tmp_path_factory.mktemp("root")
     config = command.load_config("table_9/ours_27")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -22,14 +22,6 @@ from train.tasks.fusion import figures
 from train.tasks.lifter import by_action
 
 from .runs import command, lifter_config, trainer, write_motion
-
-_spec = importlib.util.spec_from_file_location(
-    "tiny_models", Path(__file__).resolve().parents[2] / "nodes" / "tiny_models.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 NAMES = ("detector", "keypoints", "lifter")
 FPS, FRAMES = 10, 13
@@ -55,7 +47,6 @@ def deployed(videos: list[Path], out: Path, manifests: list[Path], *options: str
     """``posemo run`` on them: results by the name of the video."""
     chain = [word for name in NAMES for word in (f"--{name}", f"tiny-{name}")]
     words = ["run", *map(str, videos), "--out", str(out), "--emotion", "", *chain, *options]
-    words += ["--runtime", "onnxruntime"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSEMO_MODELS", ":".join(map(str, manifests)))
         assert cli.main(words) == 0
@@ -80,7 +71,7 @@ def write_acted(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["cross", "pose"])
-def test_emotions(tmp_path: Path, fusion: str) -> None:
+def test_emotions(tiny: ModuleType, tmp_path: Path, fusion: str) -> None:
     manifest = tiny.write_chain(tmp_path / "tiny")
     write_acted(tmp_path / "data")
     options: dict[str, Any] = {"fusion": fusion, "frames": 4, "width": 16, "depth": 1, "heads": 2}
@@ -138,7 +129,7 @@ def test_emotions(tmp_path: Path, fusion: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_lifter(tmp_path: Path) -> None:
+def test_a_lifter(tiny: ModuleType, tmp_path: Path) -> None:
     """With what the tables are measured with: half a window of delay, no filter over the skeletons."""
     manifest, data = tiny.write_chain(tmp_path / "tiny"), tmp_path / "data"
     write_motion(data, frames=12)
@@ -172,12 +163,14 @@ def test_a_lifter(tmp_path: Path) -> None:
     names = [f"{s} {a} camera {c}" for s, a, c in videos]
     assert [v.name for v in windows.videos] == names
 
-    def of_run(folder: str, *options: str) -> float:
+    def of_run(folder: str, films: list[Path], *options: str) -> Floats:
         manifests = [manifest, out.with_suffix(".yaml")]
-        found = deployed([*videos.values()], tmp_path / folder, manifests, "--lifter", "net", *each, *options)
-        rows = [sorted(found[v.stem].skeletons.values(), key=lambda s: s.stamp_ns) for v in videos.values()]
-        poses = np.concatenate([s.relative for film in rows for s in film])
-        return by_action(poses, windows.joints, np.arange(len(poses)), windows)["average"]["mpjpe_mm"]
+        found = deployed(films, tmp_path / folder, manifests, "--lifter", "net", *each, *options)
+        rows = [sorted(found[film.stem].skeletons.values(), key=lambda s: s.stamp_ns) for film in films]
+        return np.concatenate([s.relative for row in rows for s in row])
 
-    papers = of_run("papers", "--delay-frames", "1", "--smoothing-hz", "0")
+    poses = of_run("papers", [*videos.values()], "--delay-frames", "1", "--smoothing-hz", "0")
+    papers = by_action(poses, windows.joints, np.arange(len(poses)), windows)["average"]["mpjpe_mm"]
     assert papers == pytest.approx(figure, rel=1e-4)
+    live = of_run("live", [*videos.values()][:2])  # no delay, with the filter: other poses
+    assert np.linalg.norm(live - poses[: len(live)], axis=-1).mean() > 1e-3  # m
