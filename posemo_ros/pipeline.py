@@ -40,6 +40,7 @@ from .settings import Models as Models
 from .settings import Settings as Settings
 from .stage_clock import StageClock as StageClock
 from .timeline import Timeline
+from .trained_behind import is_called
 from .tuning import open_model
 from .types import Emotions, Frame, FrameResult, People2D, Skeletons3D
 
@@ -147,7 +148,7 @@ def check_context(models: Models, store: ModelStore, settings: Settings) -> None
     if not isinstance(spec, EmotionSpec) or not spec.context_frames:
         return
     wanted = spec.context_model
-    if models.context not in (wanted, f"{wanted}-fp16", f"{wanted}-int8"):
+    if not is_called(models.context, wanted):
         given = f"the context {models.context!r} is another" if models.context else "no context is named"
         raise ModelError(
             f"emotion network {models.emotion!r} looks at the scene through the encoder {wanted!r}, "

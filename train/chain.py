@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from posemo_ros.errors import InputError
+from posemo_ros.inference.checksum import sha256_of
 from posemo_ros.inference.manifest import STATIONS, EmotionSpec
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.presets import load_preset
@@ -122,6 +123,14 @@ def _looks_at_the_scene(store: ModelStore, name: str) -> bool:
     return isinstance(spec, EmotionSpec) and bool(spec.context_frames)
 
 
+def _behind_the_lifter(entry: Entry, lifter: Path) -> Entry:
+    """An emotion network that learned from the chain's own lifter calls it by its name in the chain."""
+    learned = entry.settings.get("trained_behind", {}).get("lifter")
+    if learned is None or not lifter.is_file() or sha256_of(lifter) != learned:
+        return entry
+    return replace(entry, settings={**entry.settings, "poses": lifter.stem})
+
+
 def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence: str = "not stated") -> Path:
     """Export the networks of a preset and write a preset file that runs them.
 
@@ -153,6 +162,8 @@ def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence:
             raise InputError(f"--{station} {sources[station]}: the network is for the station {entry.task!r}")
     manifests = {p.name for p in before.manifests} if before else set()
     for station, entry in found.items():
+        if station == "emotion":
+            entry = _behind_the_lifter(entry, out / f"{models['lifter']}.onnx")
         if entry.settings.get("context_frames"):
             entry = replace(entry, settings={**entry.settings, "context_model": models["context"]})
         elif station == "emotion":

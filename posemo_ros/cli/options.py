@@ -16,6 +16,7 @@ from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
 from ..presets import CHAIN_SETTINGS, load_preset, preset_files
 from ..replay.choice import Choice
+from ..trained_behind import unlike_training
 from .values import integer, number
 
 
@@ -164,6 +165,9 @@ def models_from(args: argparse.Namespace) -> Models:
     used.check(store_for(args), models)
     if preset.note:
         print(f"preset {preset.name}: {preset.note}", file=sys.stderr)
+    if hasattr(args, "lifter") and hasattr(args, "emotion"):  # a command of the whole chain
+        for text in unlike_training(models, store_for(args)):
+            print(text, file=sys.stderr)
     return models
 
 

@@ -168,6 +168,9 @@ class EmotionSpec:
         min_confidence: Below this highest probability the answer is "not enough evidence".
         thresholds: The same for single emotions.
         neutral: (D,) mean descriptors of neutral movement: what an answer is explained against.
+        poses: Whose poses it learned from: manifest name of a lifter, or words about the data such as
+            ``motion capture``; empty: not known, or made for no lifter in particular.
+        trained_behind: Station -> SHA-256 of the file in training, of ``lifter`` and ``context``.
     """
 
     frames: int
@@ -182,6 +185,8 @@ class EmotionSpec:
     min_confidence: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     neutral: tuple[float, ...] = ()
+    poses: str = ""
+    trained_behind: Mapping[str, str] = field(default_factory=dict)
 
 
 Spec = TypeVar("Spec")
@@ -305,6 +310,9 @@ def _check(model: ModelSpec, where: str) -> None:
         )
     if isinstance(spec, EmotionSpec) and set(spec.thresholds) - set(EMOTIONS):
         raise ModelError(f"{where}.emotion.thresholds: {list(spec.thresholds)} are not all emotions")
+    if isinstance(spec, EmotionSpec) and set(spec.trained_behind) - {"lifter", "context"}:
+        named = list(spec.trained_behind)
+        raise ModelError(f"{where}.emotion.trained_behind: expected 'lifter' and 'context', got {named}")
     if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
         raise ModelError(f"{where}.lifter.frames: expected an odd number, got {spec.frames}")
     if isinstance(spec, LiftSpec) and spec.channels == UP_CHANNELS and spec.normalisation != "person":

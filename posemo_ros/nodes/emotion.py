@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from posemo_msgs.msg import ContextFeatures, EmotionArray, Skeleton3DArray
@@ -11,12 +11,13 @@ from rclpy.lifecycle import LifecyclePublisher
 
 from .. import diagnostics as keys
 from ..emotion.estimator import EmotionEstimator
+from ..inference.store import ModelStore
 from ..messages import context_from_message, skeletons_from_message
 from ..pipeline import Models, StageClock, build_emotion
 from ..topics import CONTEXT, EMOTIONS, SKELETONS
 from .base import SwitchedOff
 from .conversion import MAKE
-from .models import report_networks, store_of
+from .models import report_networks, report_training, store_of
 from .parameters import EmotionParameters, models_of, settings_of
 from .result_input import ResultStation
 
@@ -26,6 +27,7 @@ class Loaded:
     """Between configure and cleanup."""
 
     models: Models
+    store: ModelStore
     estimator: EmotionEstimator
     emotions: LifecyclePublisher
 
@@ -34,15 +36,16 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
     """skeletons, context -> emotions."""
 
     kind = "emotion"
+    _lifter = ""  # whose skeletons come
 
     def load(self) -> Loaded:
         """Load the network."""
-        models = models_of(self.params)
-        estimator = build_emotion(models, store_of(self.params), settings_of(self.params))
+        models, store = models_of(self.params), store_of(self.params)
+        estimator = build_emotion(models, store, settings_of(self.params))
         if estimator is None:
             raise SwitchedOff("parameter emotion is empty")
         report_networks(self, models, {"emotion": estimator.session})
-        return Loaded(models, estimator, self.publisher(EmotionArray, EMOTIONS))
+        return Loaded(models, store, estimator, self.publisher(EmotionArray, EMOTIONS))
 
     def apply(self, loaded: Loaded, params: EmotionParameters) -> None:
         """Hand changed settings on."""
@@ -57,6 +60,7 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
             topics[CONTEXT] = (ContextFeatures, lambda message: self._take_context(loaded, message))
         self.listen(topics=topics, required=(SKELETONS,))
         loaded.estimator.reset()
+        self._lifter = ""
 
     def _take_context(self, loaded: Loaded, message: ContextFeatures) -> None:
         context, wanted = context_from_message(message), loaded.models.context
@@ -72,6 +76,9 @@ class EmotionNode(ResultStation[EmotionParameters, Loaded]):
             self.get_logger().error(text)
 
     def _estimate(self, loaded: Loaded, message: Skeleton3DArray) -> None:
+        if message.lifter_model != self._lifter:
+            self._lifter = message.lifter_model
+            report_training(self, replace(loaded.models, lifter=self._lifter), loaded.store)
         skeletons = skeletons_from_message(message)
         if not self.admits(skeletons.stamp_ns, loaded.estimator.forget_people):
             return

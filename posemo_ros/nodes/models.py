@@ -13,6 +13,7 @@ from .. import diagnostics as keys
 from ..inference.session import Session
 from ..inference.store import ModelStore
 from ..pipeline import Models, networks_of
+from ..trained_behind import unlike_training
 from .base import PosemoNode
 from .parameters import RuntimeParameters, models_of, preset_of
 
@@ -42,6 +43,11 @@ def warm_up(sessions: Mapping[str, Session]) -> None:
                     for spec, shape in zip(session.inputs, shapes, strict=True)
                 }
             )
+
+
+def report_training(node: PosemoNode[Any, Any], models: Models, store: ModelStore) -> None:
+    """Say in log and diagnostics where the emotion network was trained behind other networks than these."""
+    node.warn("training", "; ".join(unlike_training(models, store)))
 
 
 def report_networks(node: PosemoNode[Any, Any], models: Models, sessions: Mapping[str, Session]) -> None:

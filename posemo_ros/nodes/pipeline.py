@@ -14,7 +14,7 @@ from ..types import Emotions, Frame, Skeletons3D
 from . import depth_input
 from .conversion import MAKE
 from .image_input import ImageStation
-from .models import report_networks, store_of
+from .models import report_networks, report_training, store_of
 from .parameters import PipelineParameters, models_of, settings_of
 
 
@@ -35,9 +35,10 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
 
     def load(self) -> Loaded:
         """Load all models and run them once."""
-        models = models_of(self.params)
-        pipeline = Pipeline(models, settings_of(self.params), store_of(self.params))
+        models, store = models_of(self.params), store_of(self.params)
+        pipeline = Pipeline(models, settings_of(self.params), store)
         report_networks(self, models, pipeline.sessions)
+        report_training(self, models, store)
         return Loaded(
             pipeline,
             self.publisher(Person2DArray, PEOPLE),

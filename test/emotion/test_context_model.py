@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from posemo_ros.errors import ModelError
 from posemo_ros.inference.manifest import EmotionSpec
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.pipeline import Models, Settings, build_emotion, context_rate
+from posemo_ros.trained_behind import unlike_training
 from posemo_ros.types import Context, View
 
 from .test_estimator import Echo
@@ -96,3 +99,81 @@ def test_shape_of_the_encodings(manifest: Path) -> None:
     models = Models(emotion="moemo", context="clip-vit-b32")
     with pytest.raises(ModelError, match="takes encodings of 2 x 4 numbers, 'clip-vit-b32' gives 50 x 768"):
         _check_tokens(models, ModelStore([manifest]), Echo(), spec)
+
+
+def digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+@pytest.fixture
+def raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Adds to a manifest what MoEmo learned from, and lifters and encoders whose files hold their names."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def write(**settings: object) -> Path:
+        rest = {"licence": "MIT", "source": "test"}
+        entries = {"moemo": {"emotion": {**EMOTION, **settings}, "file": "moemo.onnx", **rest}}
+        for name in ("pstmo", "pstmo-fp16", "other"):
+            entries[name] = {"lifter": {"frames": 243}, "file": f"{name}.onnx", **rest}
+            (tmp_path / f"{name}.onnx").write_text(name)
+        entries["clip-vit-b32"] = {"context": {"input": IMAGE}, "file": "clip.onnx", **rest}
+        (tmp_path / "clip.onnx").write_text("clip")
+        path = tmp_path / "raised.yaml"
+        path.write_text(yaml.safe_dump({"models": entries}))
+        return path
+
+    return write
+
+
+MINE = {"poses": "pstmo", "trained_behind": {"lifter": digest("pstmo"), "context": digest("clip")}}
+OLD = {"poses": "pstmo", "trained_behind": {"lifter": digest("old")}}
+OTHER_CLIP = {"poses": "pstmo", "trained_behind": {"context": digest("old")}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "lifter", "message"),
+    [
+        ({}, "other", ""),  # it does not say
+        (MINE, "pstmo", ""),
+        (MINE, "pstmo-fp16", ""),
+        ({**MINE, "poses": "its name then"}, "pstmo", ""),  # the same file
+        (MINE, "", ""),  # 2D alone
+        (
+            MINE,
+            "other",
+            f"the poses of 'pstmo' (SHA-256 {digest('pstmo')[:12]}…), here they come from 'other' (",
+        ),
+        (MINE, "of another machine", "here they come from 'of another machine': its answers"),
+        (
+            OLD,
+            "pstmo",
+            f"(SHA-256 {digest('old')[:12]}…), here they come from 'pstmo' (SHA-256 {digest('pstmo')[:12]}",
+        ),
+        (
+            {"poses": "motion capture"},
+            "pstmo",
+            "learned from motion capture, here they come from 'pstmo': its",
+        ),
+        (OTHER_CLIP, "pstmo", "trained with another file of the encoder 'clip-vit-b32'"),
+    ],
+)
+def test_what_it_was_trained_behind(
+    raised: Callable[..., Path], settings: dict[str, object], lifter: str, message: str
+) -> None:
+    models = Models(lifter=lifter, emotion="moemo", context="clip-vit-b32")
+    said = unlike_training(models, ModelStore([raised(**settings)]))
+    assert len(said) == bool(message)
+    assert message in "".join(said)
+
+
+def test_posemo_run_says_whose_poses_they_were(
+    raised: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("POSEMO_MODELS", str(raised(**MINE)))
+    words = ["run", str(tmp_path / "none.mp4"), "--emotion", "moemo", "--context", "clip-vit-b32"]
+    for lifter, told in (("other", True), ("pstmo", False)):
+        assert main([*words, "--lifter", lifter]) == 1
+        assert ("here they come from 'other'" in capsys.readouterr().err) == told

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
@@ -22,6 +23,7 @@ from posemo_ros.nodes import qos
 from posemo_ros.nodes.base import PosemoNode
 from posemo_ros.nodes.camera import CameraNode
 from posemo_ros.nodes.conversion import MAKE
+from posemo_ros.nodes.emotion import EmotionNode
 from posemo_ros.nodes.keypoints import KeypointsNode
 from posemo_ros.nodes.monitor import ERROR, OK, WARN
 from posemo_ros.nodes.pipeline import PipelineNode
@@ -76,6 +78,24 @@ def test_full_round_and_again(bench: Bench, tiny_manifest: Path):
         assert node.trigger_activate() == SUCCESS
 
 
+@pytest.mark.parametrize("station", [PipelineNode, EmotionNode])
+def test_whose_poses_the_emotion_network_learned_from(
+    bench: Bench, tiny_manifest: Path, tmp_path: Path, station: type[PosemoNode]
+):
+    data = yaml.safe_load(tiny_manifest.read_text())
+    for entry in data["models"].values():
+        entry["file"] = str(tiny_manifest.parent / entry["file"])
+    for poses in ("tiny-lifter", "motion capture"):
+        data["models"]["tiny-emotion"]["emotion"]["poses"] = poses
+        manifest = tmp_path / "models.yaml"
+        manifest.write_text(yaml.safe_dump(data))
+        node = bench.up(station, **parameters(manifest, station.kind))
+        if station is EmotionNode:  # skeletons tell
+            node._estimate(node._loaded, Skeleton3DArray(joint_set="h36m17", lifter_model="tiny-lifter"))
+        told = "learned from motion capture, here they come from 'tiny-lifter'" in problems(node)[1]
+        assert told == (poses == "motion capture")
+
+
 @pytest.mark.parametrize(
     ("station", "values", "message"),
     [
@@ -100,8 +120,6 @@ def test_configure_fails_with_a_reason_and_can_be_tried_again(
 
 
 def test_changed_model_file_is_refused(bench: Bench, tiny_manifest: Path, tmp_path: Path):
-    import yaml
-
     data = yaml.safe_load(tiny_manifest.read_text())
     for entry in data["models"].values():
         entry["file"] = str(tiny_manifest.parent / entry["file"])

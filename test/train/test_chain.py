@@ -15,7 +15,7 @@ from posemo_ros.inference.store import ModelStore
 from posemo_ros.pipeline import Pipeline
 from posemo_ros.presets import load_preset
 from posemo_ros.types import Frame
-from train.chain import setting
+from train.chain import _behind_the_lifter, setting
 from train.cli import main
 from train.models.zoo import build
 from train.tasks.cli import read_run
@@ -56,6 +56,11 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     emotion = store.spec("papers-emotion").spec
     assert isinstance(emotion, EmotionSpec)
     assert emotion.context_model == preset.models["context"] == "papers-context"
+    file = out / "papers-lifter.onnx"
+    for learned, poses in ((store.sha256("papers-lifter"), "papers-lifter"), ("0" * 64, "as it was")):
+        entry = build("moemo_x", **MOEMO)
+        entry.settings.update(poses="as it was", trained_behind={"lifter": learned})
+        assert _behind_the_lifter(entry, file).settings["poses"] == poses
     assert preset.absent(store) == ["keypoints papers-keypoints", "context papers-context"]
 
     small = [*words[:5], "--keypoints", "posemo-keypoints", "--emotion", "posemo-emotion"]

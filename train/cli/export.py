@@ -120,6 +120,7 @@ def _put_figures(card: Path, result: Path, weights: Path) -> None:
 def _export_chain(args: argparse.Namespace, sources: dict[str, str]) -> None:
     from posemo_ros.inference.store import ModelStore
     from posemo_ros.presets import load_preset
+    from posemo_ros.trained_behind import unlike_training
     from train.chain import export_chain
 
     if args.network or args.config or args.weights:
@@ -129,6 +130,8 @@ def _export_chain(args: argparse.Namespace, sources: dict[str, str]) -> None:
     print(f"{path}: run it with --preset {path}")
     if absent := preset.absent(ModelStore(preset.manifests)):
         print(f"still missing: {', '.join(absent)}")
+    for text in unlike_training(preset.choose({}), ModelStore(preset.manifests)):
+        print(text)
 
 
 def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:

@@ -130,6 +130,13 @@ class EmotionVideos(EmotionData):
             fixed |= {"context_model": self.context, "context_rate_hz": self.context_rate_hz}
         return fixed
 
+    @property
+    def sources(self) -> dict[str, Any]:
+        """See ``Data``."""
+        if self.extractor is None:  # images alone
+            return {}
+        return {"poses": self.networks["lifter"], "trained_behind": dict(self.extractor.files)}
+
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
         return self.choose(part, self._split)
@@ -181,6 +188,11 @@ class MoEmoFiles(EmotionData):
         scene = {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
         return {**super().fixed_settings, **scene}
 
+    @property
+    def sources(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {"poses": "MoEmo's own files"}
+
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
         return moemo_files.load_clips(self.folder, "test" if part == "val" and self.val_is_test else part)
@@ -209,6 +221,11 @@ class EmotionBvh(EmotionData):
         self.folder, self.unit_m = Path(folder), unit_m
         self.apart = {"val": frozenset(val_actors), "test": frozenset(test_actors)}
         self._read: list[EmotionClip] = []
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """See ``Data``."""
+        return {"poses": "motion capture"}
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""

@@ -72,6 +72,11 @@ class Data(lightning.LightningDataModule):
         return {}
 
     @property
+    def sources(self) -> dict[str, Any]:
+        """Settings of the manifest that say what the data were made with; a run keeps them as they were."""
+        return {}
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The manifest's settings of the network that is trained on these data."""
         settings: dict[str, Any] = self.trainer.lightning_module.describe(self.fixed_settings).settings

@@ -11,8 +11,8 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +74,12 @@ class Extractor:
     Attributes:
         key: Changes whenever the results would; names the folder of the cache.
         extract: The computation.
+        files: Station -> SHA-256 of the model file that computes, of ``lifter`` and perhaps ``context``.
     """
 
     key: str
     extract: Callable[[Path], Extraction]
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def chain_extractor(
@@ -113,7 +115,8 @@ def chain_extractor(
     def extract(path: Path) -> Extraction:
         return follow_main_person(path, people, lifting, encoder)
 
-    return Extractor(digest.hexdigest()[:16], extract)
+    files = {"lifter": store.sha256(lifter), **({"context": store.sha256(context)} if context else {})}
+    return Extractor(digest.hexdigest()[:16], extract, files)
 
 
 def follow_main_person(

@@ -64,6 +64,10 @@ class Fusion(Task):
             return entry
         return replace(entry, settings={k: v for k, v in entry.settings.items() if k not in _CONTEXT})
 
+    def on_fit_start(self) -> None:
+        """Note whose poses and encodings are learned from: the chain compares."""
+        self.learned |= self.datamodule.sources
+
     def logits(self, batch: dict[str, Tensor]) -> Tensor:
         """(B, K) in the order of ``EMOTIONS``, then neutral; whatever the network's own order is."""
         if "images" in batch:  # of a baseline that sees pixels alone
@@ -104,7 +108,7 @@ class Fusion(Task):
         logits, label = rows["logits"].double().numpy(), rows["label"].numpy()
         if part == "val" and self.calibrate:
             target = rows["target"].double().numpy() if "target" in rows else None
-            self.learned = calibration(logits, label, target)
+            self.learned |= calibration(logits, label, target)
             if "descriptors" in rows:
                 mean = rows["descriptors"].double().numpy()[label < 0].mean(0)
                 self.learned["neutral"] = mean.round(4).tolist()

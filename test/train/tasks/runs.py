@@ -202,7 +202,7 @@ def give_clips(monkeypatch: pytest.MonkeyPatch, folder: Path, load: Callable[...
     from train.data.video_emotion import Extraction, Extractor
 
     none = np.zeros(0)
-    fake = Extractor("fake", lambda _: Extraction(none, none, none, none))
+    fake = Extractor("fake", lambda _: Extraction(none, none, none, none), {"lifter": "a" * 64})
     monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", load)
     monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
     (folder / "val").mkdir()

@@ -277,6 +277,7 @@ def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axe
     spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
     assert isinstance(spec, EmotionSpec)
     assert (spec.rate_hz, spec.axes, spec.context_model, spec.context_rate_hz) == (5.0, axes, "any", 7.5)
+    assert (spec.poses, spec.trained_behind) == ("posemo-lifter", {"lifter": "a" * 64})
     assert spec.temperature != 1.0
     windows = cli.datamodule.datasets["test"]
     labels = np.array([c.emotion for c in windows.clips])

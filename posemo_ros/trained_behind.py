@@ -1,0 +1,75 @@
+"""Whether an emotion network runs behind the networks whose answers it learned from.
+
+It has learned their errors along with the movement and the scene: behind another lifter its answers
+are others than in its test, and nothing else would tell.
+"""
+
+from __future__ import annotations
+
+from .inference.manifest import EmotionSpec
+from .inference.store import ModelStore
+from .settings import Models
+
+SMALLER = ("", "-fp16", "-int8")  # what `python -m train export` adds to the name of the same network
+_DIGITS = 12
+
+
+def is_called(name: str, wanted: str) -> bool:
+    """Whether a model is the wanted one, or a smaller file of it."""
+    return name in [f"{wanted}{suffix}" for suffix in SMALLER]
+
+
+def unlike_training(models: Models, store: ModelStore) -> list[str]:
+    """What stands before the emotion network and is not what it was trained behind; a sentence each.
+
+    Entries that do not say what they were trained behind are not spoken of.
+
+    Args:
+        models: The chain; its lifter may be one of another machine, which the store does not have.
+        store: Of the manifests.
+    """
+    entry = store.specs().get(models.emotion)
+    if entry is None or not isinstance(entry.spec, EmotionSpec):
+        return []
+    spec, said = entry.spec, []
+    if spec.poses and models.lifter and (other := _another_lifter(spec, models.lifter, store)):
+        said.append(
+            f"emotion network {models.emotion!r} learned from {_poses(spec)}, here they come from {other}: "
+            "its answers may be others than in its test; take that lifter, or train it on this one's poses"
+        )
+    learned, encoder = spec.trained_behind.get("context", ""), models.context
+    if spec.context_frames and _is_other_file(encoder, learned, store):
+        said.append(
+            f"emotion network {models.emotion!r} was trained with another file of the encoder {encoder!r} "
+            f"(SHA-256 {learned[:_DIGITS]}…, here {store.sha256(encoder)[:_DIGITS]}…)"
+        )
+    return said
+
+
+def _poses(spec: EmotionSpec) -> str:
+    """In words, of the lifter or the data."""
+    learned = spec.trained_behind.get("lifter", "")
+    return f"the poses of {spec.poses!r} (SHA-256 {learned[:_DIGITS]}…)" if learned else spec.poses
+
+
+def _another_lifter(spec: EmotionSpec, lifter: str, store: ModelStore) -> str:
+    """The lifter at hand where it is another one than in training, in words; else nothing.
+
+    The file decides, since exports give names of their own; where it is not here, the name does.
+    """
+    learned = spec.trained_behind.get("lifter", "")
+    if learned and lifter in store.specs() and store.present(lifter) and _compares(lifter):
+        digest = store.sha256(lifter)
+        return "" if digest == learned else f"{lifter!r} (SHA-256 {digest[:_DIGITS]}…)"
+    return "" if is_called(lifter, spec.poses) else repr(lifter)
+
+
+def _is_other_file(name: str, learned: str, store: ModelStore) -> bool:
+    if not learned or not _compares(name) or name not in store.specs() or not store.present(name):
+        return False
+    return store.sha256(name) != learned
+
+
+def _compares(name: str) -> bool:
+    """A smaller file of the same network has another checksum, of course."""
+    return not name.endswith(SMALLER[1:])
