@@ -57,6 +57,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     add_privacy_option(parser)
     parser.add_argument(
+        "--no-films",
+        action="store_true",
+        help="results.mcap, results.parquet and summary.json alone; `posemo report` draws film, picture and "
+        "page later",
+    )
+    parser.add_argument(
         "--engine",
         choices=("here", RAY),
         default="here",
@@ -84,6 +90,7 @@ def _run(args: argparse.Namespace) -> int:
         Truths(args.truth.absolute()) if args.truth else None,
         args.overwrite,
         Privacy(args.privacy),
+        films=not args.no_films,
     )
     one = len(args.source) == 1 and not names_many(args.source[0])
     try:

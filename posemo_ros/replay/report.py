@@ -26,6 +26,7 @@ from .table import write_table
 from .truth import Truth, read_truth, words_of_alignment
 
 MOMENTS = 4
+SMALL = "overlay-small.mp4"  # lies inside the page in the end
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def write_report(
     figures: RunFigures | None,
     progress: Progress,
     privacy: Privacy = Privacy.NONE,
+    *,
+    films: bool = True,
 ) -> tuple[str, dict[str, Any]]:
     """Table, films, picture, page and summary of a bag of the package's topics.
 
@@ -87,6 +90,8 @@ def write_report(
         figures: Of the run; None: as far as the bag knows them.
         progress: Shows how far it is.
         privacy: What films and pictures may show; the bag stays as it is.
+        films: False: table and summary alone, of a bag that ``ResultBagWriter`` wrote (each image with its
+            people).
 
     Returns:
         The summary in words, and as in summary.json.
@@ -96,16 +101,14 @@ def write_report(
     """
     expected = None if truth is None else read_truth(truth)
     figures = figures or _figures(recording)
-    view = fit_view([s.joints for s in recording.skeletons.values()])
     no_table = _write_table(recording, out / "results.parquet")
-    small = out / "overlay-small.mp4"
-    films = draw_films(recording, out / "overlay.mp4", small, view, _wanted(recording), progress, privacy)
-    compared, refusal = _compared(recording, films.stamps, expected)
-    summary = _summary(recording, figures, films.stamps, compared)
+    drawn = _draw(recording, out, progress, privacy) if films else Films(sorted(recording.people))
+    compared, refusal = _compared(recording, drawn.stamps, expected)
+    summary = _summary(recording, figures, drawn.stamps, compared)
     summary["privacy"] = privacy.value
-    summary["notes"] += [*films.problems, *no_table, *([refusal] if refusal else [])]
-    _illustrate(out, recording, figures, summary, films)
-    small.unlink(missing_ok=True)
+    summary["notes"] += [*drawn.problems, *no_table, *([refusal] if refusal else [])]
+    if films:
+        _illustrate(out, recording, figures, summary, drawn)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     if refusal:
         raise InputError(f"{refusal}. The rest of the report is in {out}")
@@ -134,6 +137,12 @@ def _compared(recording: Recording, stamps: list[int], truth: Truth | None) -> t
 # Pictures -----------------------------------------------------------------------------------
 
 
+def _draw(recording: Recording, out: Path, progress: Progress, privacy: Privacy) -> Films:
+    view = fit_view([s.joints for s in recording.skeletons.values()])
+    wanted = _wanted(recording)
+    return draw_films(recording, out / "overlay.mp4", out / SMALL, view, wanted, progress, privacy)
+
+
 def _illustrate(
     out: Path, recording: Recording, figures: RunFigures, summary: dict[str, Any], films: Films
 ) -> None:
@@ -148,10 +157,10 @@ def _illustrate(
     except Exception as error:
         summary["notes"].append(f"overview.png could not be made: {error}")
     try:
-        small = out / "overlay-small.mp4"
-        write_page(out / "report.html", recording, summary, films, small, figures.latencies_ms)
+        write_page(out / "report.html", recording, summary, films, out / SMALL, figures.latencies_ms)
     except Exception as error:
         summary["notes"].append(f"report.html could not be made: {error}")
+    (out / SMALL).unlink(missing_ok=True)
 
 
 def _wanted(recording: Recording) -> set[int]:

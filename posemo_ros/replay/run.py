@@ -66,7 +66,7 @@ class Plan:
 
     Attributes:
         models, settings, store: Of the chain.
-        choice, truths, overwrite, privacy: As of the runner.
+        choice, truths, overwrite, privacy, films: As of the runner.
     """
 
     models: Models
@@ -76,11 +76,12 @@ class Plan:
     truths: Truths | None = None
     overwrite: bool = False
     privacy: Privacy = Privacy.NONE
+    films: bool = True
 
     def runner(self) -> Runner:
         """With the networks."""
         pipeline = Pipeline(self.models, self.settings, self.store)
-        return Runner(pipeline, self.store, self.choice, self.truths, self.overwrite, self.privacy)
+        return Runner(pipeline, self.store, self.choice, self.truths, self.overwrite, self.privacy, self.films)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Runner:
         truths: Where the ground truth to compare with is; None: nowhere.
         overwrite: Results of another run may be thrown away.
         privacy: What the recorded images, films and pictures may show.
+        films: False: no film, picture and page.
     """
 
     pipeline: Pipeline
@@ -102,6 +104,7 @@ class Runner:
     truths: Truths | None = None
     overwrite: bool = False
     privacy: Privacy = Privacy.NONE
+    films: bool = True
 
     def one(
         self, text: str, out: Path, progress: Progress | None = None, *, name: str = "", several: bool = False
@@ -134,7 +137,9 @@ class Runner:
                 stack.enter_context(journal.attached(self.pipeline))
             figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress, self.privacy)
             found = read_results(out / RESULT_BAG)
-            words, summary = write_report(found, out, truth, figures, progress, self.privacy)
+            words, summary = write_report(
+                found, out, truth, figures, progress, self.privacy, films=self.films
+            )
             images, people = summary["frames"]["out"], len(summary["ids"])
             outcome = Outcome(
                 without_password(text), str(out), words, images, people, summary["losses"]["images"]

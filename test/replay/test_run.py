@@ -78,6 +78,23 @@ def test_results_are_deterministic(whole: Path, images: Path, tmp_path: Path) ->
     assert not (tmp_path / JOURNAL).exists()
 
 
+def test_films_are_drawn_later(whole: Path, images: Path, tmp_path: Path) -> None:
+    assert run(images, "--out", tmp_path, "--delay-frames", "1", "--no-films") == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "results.mcap",
+        "results.parquet",
+        "run.json",
+        "summary.json",
+    ]
+    assert same(whole, tmp_path)
+    with_films, without = (json.loads((p / "summary.json").read_text()) for p in (whole, tmp_path))
+    for times in ("latency_ms", "stages_ms", "machine"):
+        del with_films[times], without[times]
+    assert without == with_films
+    assert cli.main(["report", str(tmp_path / "results.mcap"), "--out", str(tmp_path / "later")]) == 0
+    assert {"overlay.mp4", "overview.png", "report.html"} <= {p.name for p in (tmp_path / "later").iterdir()}
+
+
 class Killed(BaseException):
     """As sudden as a kill, but in this process."""
 

@@ -53,7 +53,8 @@ class Budget:
     Attributes:
         steps, batch: Training steps and windows per step.
         width, depth: Of PoseFormer: numbers per joint, blocks of each stack.
-        rate: Learning rate, constant; the averaged weights are tested.
+        rate: Highest learning rate: up in the first twentieth of the steps, then down on half a cosine, so
+            that the curves end flat; the averaged weights are tested.
         looks: Validations, evenly over the steps, on training clips kept apart: the curves.
         views: Virtual cameras per clip.
         noise: Of the 2D keypoints, ``perfect`` or ``detector``.
@@ -240,6 +241,10 @@ def config(
                 "optimizer": {
                     "class_path": "torch.optim.AdamW",
                     "init_args": {"lr": budget.rate, "weight_decay": 0.01},
+                },
+                "scheduler": {
+                    "class_path": "train.tasks.schedules.WarmupCosine",
+                    "init_args": {"steps": budget.steps, "warmup": max(1, budget.steps // 20)},
                 },
             },
         },

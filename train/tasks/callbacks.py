@@ -22,6 +22,7 @@ from posemo_ros.types import EMOTIONS
 from train.models.counting import count_parameters
 
 SECONDS_BETWEEN_CURVES = 60.0
+CURVES_FILE = "curves.png"  # in the folder of a run
 DARK = 0.5  # shade on which white is easier to read
 
 
@@ -77,11 +78,16 @@ class Curves(Callback):
             self._draw()
 
     def _draw(self) -> None:
-        learned = ("train/", "val/")
-        rows = {n: v for n, v in read_logs(self.folder).items() if n.startswith(learned)}
-        rows.pop("val/frames", None)
+        rows = learned(self.folder)
         if rows:
-            draw_curves(rows, self.folder / "curves.png")
+            draw_curves(rows, self.folder / CURVES_FILE)
+
+
+def learned(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What ``curves.png`` shows of the logs of a run: quantities of training and validation."""
+    rows = {n: v for n, v in read_logs(folder).items() if n.startswith(("train/", "val/"))}
+    rows.pop("val/frames", None)
+    return rows
 
 
 def read_logs(folder: Path) -> dict[str, list[tuple[int, float]]]:

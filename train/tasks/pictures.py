@@ -29,7 +29,7 @@ from posemo_ros.types import EMOTIONS
 from train.models.attention import AttentionModule
 from train.models.interaction import TemporalAttentionModule
 
-from .callbacks import draw_curves, read_logs
+from .callbacks import CURVES_FILE, draw_curves, learned
 from .task import Task
 
 _log = logging.getLogger(__name__)
@@ -45,11 +45,11 @@ Bones = tuple[tuple[int, int], ...]
 
 def curves(folder: Path) -> Pictures:
     """The curves of a run, those before a resume included; nothing without logs."""
-    logs = {n: v for n, v in read_logs(folder).items() if n.startswith(("train/", "val/"))}
-    if not logs:
+    rows = learned(folder)
+    if not rows:
         return {}
     out = io.BytesIO()
-    draw_curves(logs, out)
+    draw_curves(rows, out)
     return {CURVES: out.getvalue()}
 
 
@@ -123,7 +123,8 @@ class Show(Callback):
         loggers = [one for one in trainer.loggers if isinstance(one, TensorBoardLogger)]
         if not (trainer.is_global_zero and loggers and isinstance(module, Task)):
             return
-        shown = curves(self.folder)
+        drawn = self.folder / CURVES_FILE  # by Curves, a moment ago
+        shown = {CURVES: drawn.read_bytes()} if drawn.exists() else {}
         try:
             shown |= answers(module, some_samples(module.datamodule, "val"))
         except NotImplementedError:  # a pre-training has nothing to answer

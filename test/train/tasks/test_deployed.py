@@ -46,7 +46,7 @@ def film(path: Path, paths: Floats, size: tuple[int, int], fps: float, seed: int
 def deployed(videos: list[Path], out: Path, manifests: list[Path], *options: str) -> dict[str, Recording]:
     """``posemo run`` on them: results by the name of the video."""
     chain = [word for name in NAMES for word in (f"--{name}", f"tiny-{name}")]
-    words = ["run", *map(str, videos), "--out", str(out), "--emotion", "", *chain, *options]
+    words = ["run", *map(str, videos), "--out", str(out), "--no-films", "--emotion", "", *chain, *options]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSEMO_MODELS", ":".join(map(str, manifests)))
         assert cli.main(words) == 0

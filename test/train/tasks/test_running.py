@@ -31,7 +31,7 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_interrupted_and_resumed_is_uninterrupted(motion: Path, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_is_uninterrupted(motion: Path, tmp_path: Path, pictures: None) -> None:
     """Dropped paths, flips, order, optimiser, learning rate and averaged weights all go on."""
     whole = command(lifter_config(motion, tmp_path / "whole"), tmp_path / "w.yaml", "--trainer.max_epochs=4")
     command(lifter_config(motion, tmp_path / "parts"), tmp_path / "p.yaml", "--trainer.max_epochs=2")
@@ -221,9 +221,9 @@ def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns(motion: Path, tmp_path: Path) -> None:
     """DDP over two CPU processes with half the batch each gives the weights of one process."""
-    results = []
+    configs = {}
     for name, devices, batch in (("one", 1, 64), ("two", 2, 32)):
-        config = lifter_config(motion, tmp_path / name)
+        configs[name] = config = lifter_config(motion, tmp_path / name)
         options = config["model"]["init_args"]["options"]
         options |= {"drop_path": 0.0}  # each process draws its own paths
         # Not Adam: the bias of the keys has no gradient but rounding, which Adam blows up.
@@ -231,19 +231,22 @@ def test_two_processes_learn_what_one_learns(motion: Path, tmp_path: Path) -> No
         config["model"]["init_args"]["optimizer"] = optimizer
         config["data"]["init_args"]["batch"] = batch
         config["trainer"] |= {"devices": devices, "strategy": "ddp" if devices == 2 else "auto"}
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(config))
-        done = subprocess.run(
-            [sys.executable, "-m", "train", "fit", "--config", str(path)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        state = torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True)
-        results.append((state, read_logs(tmp_path / name)))
+    command(configs["one"], tmp_path / "one.yaml")
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(configs["two"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "fit", "--config", str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = [
+        (torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True), read_logs(tmp_path / name))
+        for name in configs
+    ]
     (one, log_one), (two, log_two) = results
     assert one["global_step"] == two["global_step"]
     for key in one["state_dict"]:
