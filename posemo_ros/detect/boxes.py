@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..types import Floats
 
@@ -20,6 +19,8 @@ def pairs(a: Floats, b: Floats, least: float) -> list[tuple[int, int]]:
 
     One to one, so that the overlap (IoU) is largest in all, and at least ``least`` in each pair.
     """
+    from scipy.optimize import linear_sum_assignment  # see PersonTracker
+
     overlap = iou(a, b)
     rows, cols = linear_sum_assignment(overlap, maximize=True)
     return [(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= least]

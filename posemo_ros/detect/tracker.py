@@ -30,7 +30,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ..types import Detections, Floats
 from .boxes import inside, iou
@@ -81,7 +80,11 @@ class PersonTracker:
     """
 
     def __init__(self, *, max_lost_s: float = 2.0) -> None:
+        # Half a second to load: not for the nodes and commands that track nobody, nor at the first image.
+        from scipy.optimize import linear_sum_assignment
+
         self.max_lost_s = max_lost_s
+        self._assign = linear_sum_assignment
         self.start()
 
     def start(self) -> None:
@@ -128,7 +131,7 @@ class PersonTracker:
         similarity = _similarity(tracks, boxes, stamp_ns, gaps)
         # A tie goes to whoever was there just now, not to the one hidden behind.
         handicap = HANDICAP * np.minimum(gaps / HANDICAP_S, 1)
-        rows, cols = linear_sum_assignment(similarity - handicap[:, None], maximize=True)
+        rows, cols = self._assign(similarity - handicap[:, None], maximize=True)
         for row, col in zip(rows, cols, strict=True):
             if similarity[row, col] >= MIN_SIMILARITY:
                 owners[col] = tracks[row]
