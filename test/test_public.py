@@ -15,6 +15,8 @@ import pytest
 import posemo_ros
 from posemo_ros import EMOTIONS, Emotions, EmotionStatus, People2D, Pipeline
 
+from .replay.makers import beginning
+
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
 
@@ -71,15 +73,17 @@ def test_emotion_labels() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_readme_block_runs(
-    block: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    images = 50
+    beginning(tmp_path / "demo" / "people.mp4", images)
+    monkeypatch.chdir(tmp_path)
     steps = []
     step = Pipeline.step
     monkeypatch.setattr(Pipeline, "step", lambda self, frame: steps.append(step(self, frame)) or steps[-1])
     names: dict[str, object] = {}
     exec(compile(block, "README.md", "exec"), names)
-    assert len(steps) == 250  # all of the demo clip
+    assert len(steps) == images
     assert names["people"] is steps[-1].people
     assert len(steps[-1].people) > 1
     picture, frame = names["picture"], names["frame"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ TYPES.register(get_types_from_msg(FOXGLOVE, "foxglove_msgs/msg/CompressedVideo")
 START = 5_000_000_000
 PERIOD = 40_000_000
 STAMPS = [START + n * PERIOD for n in range(24)]
+DEMO = Path(__file__).resolve().parents[2] / "demo" / "people.mp4"
 K = [[500.0, 0, 31.5], [0, 510.0, 23.5], [0, 0, 1]]
 
 
@@ -54,6 +56,19 @@ def film(
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             container.mux(track.encode(frame))
         container.mux(track.encode())
+    return path
+
+
+def beginning(path: Path, images: int, clip: Path = DEMO) -> Path:
+    """The first images of the demo clip, with its intrinsics beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(clip)) as source, av.open(str(path), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in [p for p in source.demux(stream) if p.dts is not None][:images]:
+            packet.stream = copy
+            target.mux(packet)
+    shutil.copy(clip.with_suffix(".json"), path.with_suffix(".json"))
     return path
 
 

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import av
 import pytest
 
 from posemo_ros.replay.journal import _intact
 from posemo_ros.replay.run_folder import JOURNAL
 
+from .makers import beginning
 from .test_run import same
 
-DEMO = Path(__file__).resolve().parents[2] / "demo" / "people.mp4"
-IMAGES = 40
-
-
-def beginning(path: Path) -> Path:
-    """The first images of the demo clip, with its intrinsics."""
-    with av.open(str(DEMO)) as source, av.open(str(path), "w") as target:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        for packet in [p for p in source.demux(stream) if p.dts is not None][:IMAGES]:
-            packet.stream = copy
-            target.mux(packet)
-    shutil.copy(DEMO.with_suffix(".json"), path.with_suffix(".json"))
-    return path
+IMAGES = 20
 
 
 def start(words: list[str], out: Path) -> subprocess.Popen[bytes]:
@@ -57,7 +43,7 @@ def kill_when(process: subprocess.Popen[bytes], journal: Path, images: int) -> b
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_several_sources_killed_at_random(tmp_path: Path) -> None:
-    words = [str(beginning(tmp_path / "a.mp4")), str(beginning(tmp_path / "b.mp4"))]
+    words = [str(beginning(tmp_path / f"{name}.mp4", IMAGES)) for name in "ab"]
     assert start(words, tmp_path / "whole").wait() == 0
     chance = random.Random(11)
     killed = 0
