@@ -8,15 +8,20 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from posemo_ros import cli
+from posemo_ros.cli.command import run_program
 from posemo_ros.cli.values import as_path, new_file
+from posemo_ros.inference.sessions import open_session
+from posemo_ros.inference.trial import Trial
 
 from ..evaluate.conftest import arrays, coco_file
 from .test_command_tree import PROGRAMS, train_parser
@@ -95,6 +100,8 @@ def base(command: str, bag: Path) -> list[str]:
         "posemo run": ["images", "--overwrite", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo report": [str(bag), "--out", "out"],
         "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo models build": ["posemo-emotion"],
+        "posemo models check": ["posemo-emotion"],
         "posemo models tune": ["posemo-emotion"],
         "posemo models pull": ["posemo-keypoints"],
         "posemo evaluate coco": [*coco, "--runtime", "onnxruntime", "--threads", "1"],
@@ -126,12 +133,19 @@ def base(command: str, bag: Path) -> list[str]:
     }.get(command, [])
 
 
+@cache
+def program(name: str) -> argparse.ArgumentParser:
+    """Made once: a parser keeps nothing of what it parsed."""
+    return PROGRAMS[name]()
+
+
+@cache
 def parser_of(command: str) -> tuple[argparse.ArgumentParser, tuple[argparse.Action, ...]]:
     """By name."""
     return next(
         (parser, above)
-        for make in PROGRAMS.values()
-        for parser, above in leaves(make())
+        for name in PROGRAMS
+        for parser, above in leaves(program(name))
         if parser.prog == command
     )
 
@@ -186,10 +200,22 @@ def words_with(
     )
 
 
-def call(main: Callable[[list[str]], int], words: list[str]) -> int:
-    """The exit code."""
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements of seconds, whose length no option changes, cut to what ends as they do."""
+
+    def attempt(path: Path, runtime: str, feeds: list[Any], **_: object) -> Trial:
+        session = open_session(path, threads=1)
+        return Trial([session.run(f) for f in feeds], ms=1.0)
+
+    monkeypatch.setattr("posemo_ros.tuning.try_runtime", attempt)
+    monkeypatch.setattr("posemo_ros.evaluate.crowds.RATES_HZ", (5,))
+
+
+def call(name: str, words: list[str]) -> int:
+    """The exit code, as the program's ``main`` returns it."""
     try:
-        return main(words)
+        return run_program(program(name), words)
     except SystemExit as stopped:
         return int(stopped.code or 0)
 
@@ -208,16 +234,13 @@ def test_hostile_values(
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     parser, above = parser_of(command)
     action = next(a for a in (*above, *parser._actions) if (a.option_strings or [a.dest])[-1] == option)
-    if command.startswith("posemo"):
-        main = cli.main
-    else:
-        from train.cli import main
+    name = next(p for p in PROGRAMS if command.startswith(p))
     kind = kind_of(action)
     for value in VALUES[kind]:
         for made in ("out", "cache"):
             shutil.rmtree(place / made, ignore_errors=True)
         words = words_with(command, base(command, bag), action, above, value)
-        code = call(main, words)
+        code = call(name, words)
         out, err = capsys.readouterr()
         said = f"{words} -> {code}\n{out}\n{err}"
         assert code in (0, 1, 2, 3), said
@@ -252,14 +275,13 @@ def test_hostile_values_of_lightning(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    from train.cli import main
     from train.tables.command import CONFIGS
 
     monkeypatch.chdir(place)
     monkeypatch.setattr(logging, "raiseExceptions", False)  # Lightning's handlers know streams of other tests
     for value in values:
         words = [command, "--config", str(CONFIGS / "table_2/ours.yaml"), f"{option}={value}"]
-        code = call(main, words)  # its data are not here, so it never ends well
+        code = call("python -m train", words)  # its data are not here, so it never ends well
         err = capfd.readouterr().err
         assert code in (1, 2), f"{words} -> {code}\n{err}"
         assert "Traceback" not in err, err
