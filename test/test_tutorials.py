@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 NEEDS = {"robot": ("pyarrow",), "researcher": ("pycocotools",), "hri": ("pyarrow",)}
 # `make build` puts no command posemo onto the path, an installed wheel does. Of the demo clip it gets the
-# beginning: enough for an answer of every station.
+# beginning: the emotion network has its window full for half of it.
 BEFORE = """set -euo pipefail
 posemo() { python -m posemo_ros.cli "${@/#*\\/people.mp4/people.mp4}"; }
 mkdir out

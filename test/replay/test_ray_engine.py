@@ -45,45 +45,30 @@ def copies(images: Path, folder: Path, names: str, times: int = 1) -> Path:  # n
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_bytes_are_those_of_a_single_run(images: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_bytes_are_those_of_a_single_run_though_a_worker_is_killed(
+    images: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     needs_ray()
-    folder = copies(images, tmp_path / "in", "abc")
+    folder, many = copies(images, tmp_path / "in", "bc"), tmp_path / "many"
+    copies(images, folder, "a", times=30)  # long enough to be met at work
     (folder / "d.mp4").write_bytes(b"no video")
-    assert cli.main(["run", str(folder), "--out", str(tmp_path / "one"), *WORDS]) == 3
-    process = on_ray(folder, "--out", tmp_path / "many", "--workers", "2")
+    process = on_ray(folder, "--out", many, "--workers", "2")
+    os.kill(writer_of(many / "a" / JOURNAL, process), signal.SIGKILL)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 3, out + err
+    assert cli.main(["run", str(folder), "--out", str(tmp_path / "one"), *WORDS]) == 3
     for name in "abc":
-        assert same(tmp_path / "one" / name, tmp_path / "many" / name)
-    items = json.loads((tmp_path / "many" / "batch.json").read_text())["items"]
+        assert same(tmp_path / "one" / name, many / name)
+    items = json.loads((many / "batch.json").read_text())["items"]
     assert [Path(i["folder"]).name for i in items] == list("abcd")
+    assert [i["tries"] for i in items] == [2, 1, 1, 1]
     assert [bool(i["error"]) for i in items] == [False, False, False, True]
     assert "FFmpeg cannot open it" in items[3]["error"]
     assert len([line for line in out.splitlines() if str(folder) in line]) == 4
-    again = on_ray(folder, "--out", tmp_path / "many")  # what is finished is not done again
-    again.communicate(timeout=600)
-    assert again.returncode == 3
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_killed_worker_loses_nothing(images: Path, tmp_path: Path) -> None:  # noqa: F811
-    needs_ray()
-    folder = copies(images, tmp_path / "in", "ab", times=60)
-    process = on_ray(folder, "--out", tmp_path / "many", "--workers", "2")
-    journal = tmp_path / "many" / "a" / JOURNAL
-    worker = writer_of(journal, process)
-    os.kill(worker, signal.SIGKILL)
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, out + err
-    items = {
-        Path(i["folder"]).name: i for i in json.loads((tmp_path / "many" / "batch.json").read_text())["items"]
-    }
-    assert items["a"]["tries"] == 2
-    assert items["b"]["tries"] == 1
-    assert not items["a"]["error"]
-    assert cli.main(["run", str(folder / "a"), "--out", str(tmp_path / "one"), *WORDS]) == 0
-    assert same(tmp_path / "one", tmp_path / "many" / "a")
+    written = {path: path.stat().st_mtime_ns for path in many.glob("[abc]/results.*")}
+    assert cli.main(["run", str(folder), "--out", str(many), *WORDS]) == 3
+    assert {path: path.stat().st_mtime_ns for path in written} == written  # finished is finished
 
 
 def writer_of(path: Path, process: subprocess.Popen[str]) -> int:
