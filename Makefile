@@ -9,7 +9,7 @@ CAMERA_INFO ?=
 RATE ?=
 PRESET ?=
 PRIVACY ?=
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 WHEELS ?= wheels
 
 VENV := .venv
