@@ -81,7 +81,8 @@ class Plan:
     def runner(self) -> Runner:
         """With the networks."""
         pipeline = Pipeline(self.models, self.settings, self.store)
-        return Runner(pipeline, self.store, self.choice, self.truths, self.overwrite, self.privacy, self.films)
+        how = (self.choice, self.truths, self.overwrite, self.privacy, self.films)
+        return Runner(pipeline, self.store, *how)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,7 @@ def on_page(page: str) -> list[bytes]:
     return [base64.b64decode(text) for text in re.findall(r'base64,([^"]+)"', page)]
 
 
-def test_page_of_a_lifter(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pictures: None
-) -> None:
+def test_page_of_a_lifter(tmp_path: Path, capsys: pytest.CaptureFixture[str], pictures: None) -> None:
     runs.write_motion(tmp_path / "data")
     config = runs.lifter_config(tmp_path / "data", tmp_path / "run")
     config["model"]["init_args"]["options"] |= {"tam": "after_msa"}
