@@ -43,6 +43,8 @@ def write_page(folder: Path) -> Path:
         shown |= answers(*load(folder, config))
     except PosemoError as error:  # curves and results are worth a page without the data
         problem = f"Attention and answers are not shown: {error}"
+    except NotImplementedError:
+        problem = "A pre-training has nothing to answer."
     _to_tensorboard(folder, shown)
     pictures = {name: _section(_TITLES[name], _picture(name, png)) for name, png in shown.items()}
     parts = [pictures.pop(CURVES, ""), _results(folder), *pictures.values()]

@@ -34,6 +34,17 @@ from .sequences import COCO_TO_H36M, H36M, H36M_NO_NOSE, Layout, PersonWindows, 
 from .sightings import Sightings
 
 
+def at_least(smallest: int, **numbers: int) -> None:
+    """Refuse options that are too small.
+
+    Raises:
+        InputError: It names the first.
+    """
+    for name, number in numbers.items():
+        if number < smallest:
+            raise InputError(f"{name}: {number}; expected {smallest} or more")
+
+
 class Data(lightning.LightningDataModule):
     """What all have in common: three data sets, made into loaders.
 
@@ -52,7 +63,10 @@ class Data(lightning.LightningDataModule):
         self, *, batch: int = 32, eval_batch: int | None = None, workers: int = 4, seed: int = 0
     ) -> None:
         super().__init__()
-        self.batch, self.eval_batch, self.workers, self.seed = batch, eval_batch or batch, workers, seed
+        self.batch, self.eval_batch = batch, batch if eval_batch is None else eval_batch
+        self.workers, self.seed = workers, seed
+        at_least(1, batch=self.batch, eval_batch=self.eval_batch)
+        at_least(0, workers=workers, seed=seed)
         self.datasets = {}
 
     def make(self, part: str) -> Any:
@@ -150,6 +164,7 @@ class VideoData(Data):
         self, *, stride: int = 1, val_stride: int = 8, step: int = 1, flip: bool = True, **others: Any
     ) -> None:
         super().__init__(**others)
+        at_least(1, stride=stride, val_stride=val_stride, step=step)
         self.stride, self.val_stride, self.step, self.flip = stride, val_stride, step, flip
 
     @property
@@ -266,6 +281,7 @@ class Cmu(VideoData):
         kinds = {"perfect": PERFECT, "detector": Corruption()}
         if noise not in kinds:
             raise InputError(f"noise: {noise!r} is unknown (known: {', '.join(kinds)})")
+        at_least(1, views=views, held_out_every=held_out_every)
         self.folder, self.views, self.noise = Path(folder), views, kinds[noise]
         self.normalisation, self.held_out_every, self.max_videos = normalisation, held_out_every, max_videos
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
+from posemo_ros.errors import InputError
+
 Batch = dict[str, "np.ndarray[Any, Any]"]
 
 
@@ -81,6 +83,11 @@ class Draws:
     batch: int
     steps: int
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse an epoch of nothing."""
+        if self.steps < 1:
+            raise InputError(f"steps: {self.steps}; expected 1 or more")
 
     def __len__(self) -> int:
         return self.steps * self.batch

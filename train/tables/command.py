@@ -9,6 +9,7 @@ the configuration, or the best checkpoint of a run of ours.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +125,7 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     measured = {folder: json_of(folder / "test.json") for folder in tested_folders(out)}
     if measured:
         results = tuple({**m, **counted} for m in measured.values())
-        return State(results, f"measured here: {_conditions(out, measured)}", True)
+        return State(results, f"measured here: {_conditions(config, out, measured)}", True)
     missing = needed_data(config, root)
     try:
         _, weights = checkpoint(name, config, root)
@@ -138,7 +139,7 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     return State((counted,), f"needs {'; '.join(wanted)}" if wanted else "not run yet: --evaluate")
 
 
-def _conditions(out: Path, measured: Mapping[Path, dict[str, Any]]) -> str:
+def _conditions(config: Mapping[str, Any], out: Path, measured: Mapping[Path, dict[str, Any]]) -> str:
     """On what, with which weights, and what to know about runs that were stopped, changed or left out."""
     results = list(measured.values())
     texts = [f"{r['samples']:,} samples, {r['data']}, {r['device']}, {r['precision']}" for r in results]
@@ -148,7 +149,10 @@ def _conditions(out: Path, measured: Mapping[Path, dict[str, Any]]) -> str:
     parts += [f"{len(measured)} seeds"] if len(measured) > 1 else []
     left_out = [f.name for f in run_folders(out) if f.exists() and f not in measured]
     parts += [f"without {', '.join(left_out)}, not tested"] if left_out else []
-    return "; ".join([", ".join(parts), *filter(None, map(unfinished, measured)), *_outdated(measured)])
+    notes = [
+        text for folder in measured for text in (unfinished(folder), other_options(config, folder)) if text
+    ]
+    return "; ".join([", ".join(parts), *notes, *_outdated(measured)])
 
 
 def unfinished(folder: Path) -> str:
@@ -165,6 +169,34 @@ def unfinished(folder: Path) -> str:
     wanted = {u: plan[f"max_{u}"] for u in ("epochs", "steps") if (plan.get(f"max_{u}") or -1) > 0}
     text = " or ".join(f"{come.get(u)} of {n:,} {u}" for u, n in wanted.items())
     return f"{folder.name} has had {text}" if text else ""
+
+
+def trained_network(folder: Path) -> dict[str, Any]:
+    """``network`` and ``options`` that a run was trained with; empty where nobody knows."""
+    try:
+        arguments = yaml_of(configuration(folder))["model"]["init_args"]
+    except (OSError, KeyError, ModelError):  # only its result is here
+        return {}
+    return {"network": arguments.get("network"), "options": arguments.get("options") or {}}
+
+
+def other_options(config: Mapping[str, Any], folder: Path) -> str:
+    """How the network of a run differs from its row's; empty where it does not, or nobody knows.
+
+    Args:
+        config: Of the row.
+        folder: Of the run.
+    """
+    row, run = config["model"]["init_args"], trained_network(folder)
+    if not run:
+        return ""
+    own, wanted = ({"network": a.get("network"), **(a.get("options") or {})} for a in (run, row))
+    differing = [
+        f"{name} {own.get(name, 'by default')} (row: {wanted.get(name, 'by default')})"
+        for name in dict.fromkeys([*own, *wanted])
+        if own.get(name) != wanted.get(name)
+    ]
+    return f"{folder.name} was trained with {', '.join(differing)}" if differing else ""
 
 
 def _outdated(measured: Mapping[Path, dict[str, Any]]) -> list[str]:
@@ -244,9 +276,10 @@ def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
             print(f"{out}: no checkpoint yet, left out")
         return False
     print(f"testing {path or config['model']['init_args']['weights']}", flush=True)
-    if path is not None and (text := unfinished(out)):
+    for text in filter(None, (unfinished(out), other_options(config, out)) if path is not None else ()):
         print(f"  {text}", flush=True)
-    _test(name, out, path, root)
+    other = trained_network(out) if path is not None and other_options(config, out) else {}
+    _test(name, out, path, root, other)
     return True
 
 
@@ -254,11 +287,15 @@ def _tested(out: Path) -> bool:
     return (out / "test.json").exists()
 
 
-def _test(name: str, out: Path, path: Path | None, root: Path) -> None:
+def _test(name: str, out: Path, path: Path | None, root: Path, network: Mapping[str, Any]) -> None:
+    """Test as the row says, but the network that was trained."""
     from train.tasks.cli import run as run_task
 
     arguments = ["test", "--config", str(CONFIGS / f"{name}.yaml"), "--trainer.precision=32-true"]
     arguments.append(f"--out={out.relative_to(root)}")
+    if network:
+        arguments.append(f"--model.init_args.network={network['network']}")
+        arguments.append(f"--model.init_args.options={json.dumps(network['options'])}")
     if path is not None:
         arguments.append(f"--ckpt_path={path.resolve()}")
     with _inside(root):

@@ -36,7 +36,10 @@ def tables(run: Path, kinds: Sequence[str]) -> list[str]:
     for kind in kinds:
         key, head = KINDS[kind]
         if not result.get(key):
-            raise InputError(f"{path}: no {key}; test the run again: python -m train test --config …")
+            raise InputError(
+                f"{path}: no {key}; the test set does not say, or an older version tested it: test again, "
+                "python -m train test --config …"
+            )
         found.append(_table(head, result[key]))
     return found
 

@@ -8,6 +8,7 @@ Everything of a run lies in one folder, ``--out``: ``checkpoints/`` (the best on
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import tempfile
 import warnings
@@ -17,10 +18,11 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from posemo_ros.errors import InputError, PosemoError
+from posemo_ros.errors import InputError, ModelError, PosemoError
 from posemo_ros.text_files import yaml_of
 from train.data.modules import Data
 from train.models.zoo import Entry
@@ -40,6 +42,10 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
 logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda r: "Tip:" not in r.getMessage())
 warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
 warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+
+
+# What ``load_state_dict`` complains of: names of parameters of another shape, or that one side lacks.
+_MISFIT = re.compile(r'size mismatch for (\S+):|"(\S+)"')
 
 
 class Cli(LightningCLI):
@@ -66,8 +72,10 @@ class Cli(LightningCLI):
         )
 
     def before_instantiate_classes(self) -> None:
-        """Everything goes into the folder of the run."""
+        """Everything goes into the folder of the run; what a checkpoint brings is not read twice."""
         config = self._settings
+        if self.subcommand not in (None, "fit") and config.ckpt_path is not None:
+            config.model.init_args.weights = None
         out = Path(config.out)
         if config.checkpoint.dirpath is None:
             config.checkpoint.dirpath = str(out / "checkpoints")
@@ -109,18 +117,32 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
         start: False: only make trainer, model and data (then without a command).
 
     Raises:
-        PosemoError: Data or weights are missing or malformed; an option is unknown or has a wrong value.
+        PosemoError: Data or weights are missing, malformed or of another network; an option is unknown or
+            has a wrong value; a task does not know the command.
         ValueError: The trainer refuses a value.
     """
     try:
         return _cli(arguments, start)
     except ArgumentError as error:
         raise InputError(_short(error)) from error
+    except MisconfigurationException as error:
+        raise InputError(_short(error)) from error
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        names = ["".join(found) for found in _MISFIT.findall(str(error))]
+        raise ModelError(
+            f"the checkpoint is of another network than the configuration's: {len(names)} parameters do not "
+            f"fit, such as {', '.join(names[:2])}; give the options of its training, or the configuration "
+            "beside its log, csv/version_*/config.yaml"
+        ) from error
     except ValueError as error:  # jsonargparse wraps what a constructor raises
         plain = _plain(error)
-        if plain is error:
-            raise
-        raise plain from None
+        if plain is not error:
+            raise plain from None
+        if "Does not validate" in str(error):  # with a dump of all values
+            raise InputError(_short(error)) from error
+        raise
 
 
 def read_run(config: Path) -> tuple[Entry, Path]:

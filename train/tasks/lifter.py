@@ -215,8 +215,9 @@ def by_action(
 def by_camera(
     predicted: NDArray[np.float32], truth: NDArray[np.float32], index: NDArray[np.int64], windows: Windows
 ) -> dict[str, dict[str, float]]:
-    """Camera -> the measures of ``by_action``, all its frames alike."""
-    return _by(np.array([v.camera for v in windows.videos]), predicted, truth, index, windows)
+    """Camera -> the measures of ``by_action``, all its frames alike; nothing where no camera has a name."""
+    cameras = [v.camera for v in windows.videos]
+    return _by(np.array(cameras), predicted, truth, index, windows) if any(cameras) else {}
 
 
 def by_joint(

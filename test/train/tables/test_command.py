@@ -235,6 +235,19 @@ def test_a_run_that_has_learned_since_is_tested_again(
     assert card.exists()
 
 
+def test_a_run_with_other_options_is_tested_as_it_was_trained_and_says_so(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = trained / "configs/table_9/ours_27.yaml", trained / "runs/table_9/ours_27"
+    config = json.loads(path.read_text())
+    config["model"]["init_args"]["options"] |= {"width": 16, "tam": "after_msa"}
+    path.write_text(json.dumps(config))
+    assert main(["table", "IX", "--evaluate", "--root", str(trained)]) == 0
+    known = _lines(capsys.readouterr().out, "Ours, f = 27")[1][4]
+    assert "ours_27 was trained with width 8 (row: 16), tam by default (row: after_msa)" in known
+    assert json.loads((out / "test.json").read_text())["samples"] > 0
+
+
 def test_what_cannot_be_tested_does_not_stop_the_others(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ import yaml
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import LiftSpec, load_manifest
 from train.cards import read_figures
+from train.show import write_page
 from train.tasks.callbacks import Ema, read_logs
 from train.tasks.checkpoint import network_state, start_from
 from train.tasks.cli import read_run
@@ -158,6 +159,36 @@ def test_wrong_channels_are_explained(motion: Path, tmp_path: Path) -> None:
         command(config, tmp_path / "c.yaml")
 
 
+def test_options_that_cannot_be_are_one_line(
+    motion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And so is a checkpoint of another network; the run's own configuration fits it."""
+    from train.__main__ import main
+
+    path, run = tmp_path / "c.yaml", tmp_path / "run"
+    command(lifter_config(motion, run), path, "--trainer.max_epochs=1")
+    last = f"--ckpt_path={run}/checkpoints/last.ckpt"
+    capsys.readouterr()
+    for words, message in (
+        (["fit", "--data.init_args.batch=0"], "batch: 0; expected 1 or more"),
+        (["fit", "--data.init_args.eval_batch=0"], "eval_batch: 0; expected 1 or more"),
+        (["fit", "--data.init_args.stride=0"], "stride: 0; expected 1 or more"),
+        (["fit", "--data.init_args.workers=-1"], "workers: -1; expected 0 or more"),
+        (["fit", "--trainer.max_epochs=-3"], "`max_epochs` must be a non-negative integer"),
+        (["test", last, "--model.init_args.options.width=16"], "the checkpoint is of another network than"),
+        (
+            ["test", last, "--model.init_args.options.sam=none"],
+            "such as network.Spatial_blocks.0",
+        ),
+    ):
+        assert main([words[0], "--config", str(path), *words[1:]]) == 1
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message in said
+        assert "Traceback" not in said
+    saved = next(run.glob("csv/version_0/config.yaml"))
+    assert main(["test", "--config", str(saved), last]) == 0
+
+
 def test_averaged_weights() -> None:
     average = Ema(0.9)._kwargs["avg_fn"]
     mean, current = torch.tensor(1.0), torch.tensor(2.0)
@@ -216,6 +247,15 @@ def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
     pretrained = network_state(last)
     assert torch.equal(entry.network.state_dict()["encoder.fc_1.weight"], pretrained["encoder.fc_1.weight"])
     command(fine, path, "--trainer.max_epochs=1")
+
+    from train.__main__ import main
+
+    assert "pre-training has nothing to answer" in write_page(tmp_path / "pre").read_text()
+    last.unlink()  # a run needs what it began with no longer
+    ended = f"--ckpt_path={tmp_path}/fine/checkpoints/last.ckpt"
+    assert main(["test", "--config", str(path), ended]) == 0
+    with pytest.raises(InputError, match="No `test_step"):
+        command(config, tmp_path / "pre.yaml", name="test")
 
 
 @pytest.mark.slow
