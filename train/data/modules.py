@@ -86,6 +86,11 @@ class Data(lightning.LightningDataModule):
         return {}
 
     @property
+    def title(self) -> str:
+        """What a network was tested on, in some words; results carry it."""
+        return type(self).__name__
+
+    @property
     def sources(self) -> dict[str, Any]:
         """Settings of the manifest that say what the data were made with; a run keeps them as they were."""
         return {}
@@ -224,6 +229,11 @@ class Human36M(VideoData):
         self.folder, self.keypoints, self.val_subjects = Path(folder), keypoints, tuple(val_subjects)
         if h36m.lacks_nose(keypoints):
             self.layout = H36M_NO_NOSE
+
+    @property
+    def title(self) -> str:
+        """See ``Data``; true keypoints or found ones."""
+        return f"{super().title} {self.keypoints}"
 
     def videos(self, part: str) -> list[Video]:
         """See ``VideoData``."""
@@ -411,6 +421,11 @@ class Keypoints(Data):
             people = self._labelled(*self.train_files)[: self.limit]
             return KeypointCrops(people, spec, self.recipe, seed=self.seed, threads=self.threads)
         return KeypointCrops(self._to_judge(), spec, PLAIN, threads=self.threads)
+
+    @property
+    def title(self) -> str:
+        """See ``Data``; whose boxes makes a difference."""
+        return f"{super().title}, {self.detections.stem if self.detections else 'labelled boxes'}"
 
     def judge(
         self, part: str, index: NDArray[np.int64], keypoints: NDArray[np.float32], area: NDArray[np.float32]

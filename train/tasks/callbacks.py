@@ -170,10 +170,10 @@ class Results(Callback):
             "metrics": {
                 name.split("/", 1)[1]: round(float(value), 6)
                 for name, value in trainer.callback_metrics.items()
-                if "/" in name
+                if "/" in name and np.isfinite(float(value))
             },
             "samples": len(data.datasets["test"]),
-            "data": type(data).__name__,
+            "data": data.title,
             "parameters": count_parameters(module.network),  # type: ignore[arg-type]
             "precision": str(trainer.precision),
             "device": str(trainer.strategy.root_device),

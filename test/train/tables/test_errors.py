@@ -59,7 +59,7 @@ def test_tables_of_a_tested_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert lines[2].startswith("| Walking | 1.2 |")
     assert main(["errors", str(tmp_path), "--joints"]) == 0
     assert "| left_wrist |" in capsys.readouterr().out
-    with pytest.raises(InputError, match="no per_camera; test the run again"):
+    with pytest.raises(InputError, match="no per_camera; the test set does not say"):
         tables(tmp_path, ["cameras"])
     with pytest.raises(InputError, match=r"test.json: expected the results of `python -m train test`"):
         tables(tmp_path / "nowhere", ["actions"])

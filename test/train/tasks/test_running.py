@@ -98,6 +98,7 @@ def test_a_run_leaves_the_best_and_is_tested_predicted_and_exported(motion: Path
     mean = (rows["Directions"]["mpjpe_mm"] + rows["Walking"]["mpjpe_mm"]) / 2
     assert rows["average"]["mpjpe_mm"] == pytest.approx(mean)
     assert result["samples"] == 2 * 2 * 4 * 40
+    assert result["data"] == "Human36M gt"  # true keypoints or found ones: another table of the paper
 
     command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="predict")
     with np.load(tmp_path / "run/predictions.npz") as file:
