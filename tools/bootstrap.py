@@ -20,6 +20,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,7 @@ ROS_WHEELS = (
     "ros-jazzy-ament-cmake-pytest",
     "ros-jazzy-python-cmake-module",
 )
+STEPS = ("ros", "package", "torch", "tests")
 BUILD_TOOLS = ("colcon-common-extensions", "catkin_pkg", "setuptools>=64", "wheel")
 TORCH = "torch==2.13.0"
 # What the messages and the list of installed files depend on; Python files are symlinked.
@@ -60,8 +62,7 @@ def main() -> int:
     args = parser.parse_args()
     start = time.monotonic()
     try:
-        make_environment(tests=args.tests)
-        build()
+        make(tests=args.tests)
     except (BootstrapError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -71,14 +72,20 @@ def main() -> int:
     return 0
 
 
-def make_environment(*, tests: bool) -> None:
-    """The virtual environment with all Python packages; what is up to date stays as it is."""
+def make(*, tests: bool) -> None:
+    """The virtual environment with all Python packages, and ./install; what is up to date stays as it is."""
     machine = [VENV, sys.version, uses_system_ros()]
-    once("ros", digest([], extras=[*machine, ROS_WHEELS, BUILD_TOOLS]), install_ros)
     metadata = digest([ROOT / "setup.cfg"])
+    once("ros", digest([], extras=[*machine, ROS_WHEELS, BUILD_TOOLS]), install_ros)
     once("package", metadata, install_package)
+    with ThreadPoolExecutor(1) as beside:  # pip works on one core
+        built = beside.submit(build)
+        if tests:
+            once("torch", digest([], extras=[TORCH]), install_torch)
+        built.result()
     if tests:
         once("tests", metadata, install_tests)
+    once("compiled", digest([VENV / f"stamp-{name}" for name in STEPS]), compile_packages)
 
 
 def once(name: str, key: str, step: Callable[[], None]) -> None:
@@ -109,11 +116,22 @@ def install_package() -> None:
     ensure_opencv_imports()
 
 
-def install_tests() -> None:
-    """What tests and linters need; torch first, or the newest one with CUDA would come."""
+def install_torch() -> None:
+    """PyTorch by itself and first, or the newest one with CUDA would come."""
     pip("PyTorch, for the tests of the training code", TORCH)
+
+
+def install_tests() -> None:
+    """What tests and linters need."""
     pip("the tools of the tests", "--no-build-isolation", "--editable", ".[test]", TORCH)
     ensure_opencv_imports()
+
+
+def compile_packages() -> None:
+    """What `pip install` does by itself, on one core."""
+    say("compiling Python packages")
+    command = [str(PYTHON), "-m", "compileall", "-qq", "-j", "0", str(VENV / "lib")]
+    subprocess.run(command, capture_output=True, check=False)  # some have templates that do not compile
 
 
 def check_machine() -> None:
@@ -155,7 +173,7 @@ def create_venv() -> None:
 def pip(what: str, *arguments: str) -> None:
     """Install with pip; show what arrives."""
     say(f"installing {what}")
-    command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
+    command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     command += ["--constraint", str(constraints()), *arguments]
     run(command, shown=re.compile(r"^Collecting ([\w.-]+)"))
 
