@@ -97,7 +97,10 @@ def base(command: str, bag: Path) -> list[str]:
     annotations = next((bag.parent.parent / "images").glob("*.json"))
     coco = ["--images", "images", "--annotations", str(annotations), "--boxes", "gt"]
     return {
-        "posemo run": ["images", "--overwrite", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"],
+        "posemo run": [
+            *("images", "--overwrite", "--out", "out", "--runtime", "onnxruntime", "--threads", "1"),
+            "--no-films",
+        ],
         "posemo report": [str(bag), "--out", "out"],
         "posemo bench": ["--quick", "--runtime", "onnxruntime", "--threads", "1"],
         "posemo models build": ["posemo-emotion"],

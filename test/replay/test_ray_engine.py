@@ -20,7 +20,7 @@ from posemo_ros.replay.run_folder import JOURNAL
 
 from .test_run import images, manifest, same, tiny  # noqa: F401  (fixtures)
 
-WORDS = ("--threads", "1", "--runtime", "onnxruntime")
+WORDS = ("--threads", "1", "--runtime", "onnxruntime", "--no-films")
 
 
 def needs_ray() -> None:

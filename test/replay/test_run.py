@@ -54,8 +54,9 @@ def tiny(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEMO_MODELS", str(manifest))
 
 
-def run(*words: object, runtime: str = "onnxruntime") -> int:
-    return cli.main(["run", *map(str, words), "--threads", "1", "--runtime", runtime, "--detect-every", "3"])
+def run(*words: object, runtime: str = "onnxruntime", films: bool = False) -> int:
+    options = ["--threads", "1", "--runtime", runtime, "--detect-every", "3"]
+    return cli.main(["run", *map(str, words), *options, *([] if films else ["--no-films"])])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def whole(manifest: Path, images: Path, tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSEMO_MODELS", str(manifest))
-        assert run(images, "--out", out, "--delay-frames", "1") == 0
+        assert run(images, "--out", out, "--delay-frames", "1", films=True) == 0
     return out
 
 
@@ -79,7 +80,7 @@ def test_results_are_deterministic(whole: Path, images: Path, tmp_path: Path) ->
 
 
 def test_films_are_drawn_later(whole: Path, images: Path, tmp_path: Path) -> None:
-    assert run(images, "--out", tmp_path, "--delay-frames", "1", "--no-films") == 0
+    assert run(images, "--out", tmp_path, "--delay-frames", "1") == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "results.mcap",
         "results.parquet",
@@ -178,8 +179,8 @@ def test_killed_while_drawing(
     with monkeypatch.context() as patch:
         patch.setattr(report, "overview", stop)
         with pytest.raises(Killed):
-            run(images, "--out", tmp_path, "--delay-frames", "1")
-    assert run(images, "--out", tmp_path, "--delay-frames", "1") == 0
+            run(images, "--out", tmp_path, "--delay-frames", "1", films=True)
+    assert run(images, "--out", tmp_path, "--delay-frames", "1", films=True) == 0
     assert same(whole, tmp_path)
     assert (tmp_path / "overview.png").exists()
 
@@ -207,7 +208,7 @@ def test_finished_is_finished(
     whole: Path, images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in whole.iterdir()}
-    assert run(images, "--out", whole, "--delay-frames", "1") == 0
+    assert run(images, "--out", whole, "--delay-frames", "1", films=True) == 0
     assert {p.name: p.stat().st_mtime_ns for p in whole.iterdir()} == before
     out = capsys.readouterr().out
     assert "was finished before" in out
