@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 
+from train.data.emotion_clips import EmotionClip
+from train.data.video_emotion import Extractor
 from train.tasks.cli import Cli, run
 
 
@@ -199,13 +201,56 @@ def keypoints_config(folder: Path, out: Path, *, steps: int = 120) -> dict[str, 
 def give_clips(monkeypatch: pytest.MonkeyPatch, folder: Path, load: Callable[..., Any]) -> None:
     """``EmotionVideos`` of this folder gets its clips from ``load`` (folder, split, extractor)."""
     from train.data import emotion_modules
-    from train.data.video_emotion import Extraction, Extractor
+    from train.data.video_emotion import Extraction
 
     none = np.zeros(0)
     fake = Extractor("fake", lambda _: Extraction(none, none, none, none), {"lifter": "a" * 64})
     monkeypatch.setattr(emotion_modules.video_emotion, "load_clips", load)
     monkeypatch.setattr(emotion_modules.video_emotion, "chain_extractor", lambda **_: fake)
     (folder / "val").mkdir()
+
+
+def acted(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
+    """Twelve movements before scenes that change."""
+    rng = np.random.default_rng(0)
+    times, scene_times = np.arange(21) / 10, np.arange(15) / 7.5 + 0.01
+    return [
+        EmotionClip(
+            f"{split}{i}",
+            i % 6,
+            f"{split}{i}",
+            f"{split}{i}",
+            times,
+            rng.normal(0, 0.3, (21, 17, 3)).astype("f4"),
+            scene_times,
+            rng.normal(0, 1, (15, 2, 8)).astype("f4"),
+        )
+        for i in range(12)
+    ]
+
+
+def fusion_config(folder: Path, out: Path, **model: Any) -> dict[str, Any]:
+    """MoEmoX, small, on the clips that ``give_clips`` gives."""
+    sizes = {"context_frames": 3, "context_tokens": 2, "context_width": 8}
+    return {
+        "seed_everything": 0,
+        "out": str(out),
+        "model": {
+            "class_path": "train.tasks.fusion.Fusion",
+            "init_args": {
+                "options": {"frames": 4, "width": 16, "depth": 1, "heads": 2, "dropout": 0.0, **sizes},
+                "settings": {"rate_hz": 5.0},
+                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
+                **model,
+            },
+        },
+        "data": {
+            "class_path": "train.data.emotion_modules.EmotionVideos",
+            "init_args": {"folder": str(folder), "batch": 12, "workers": 0, "context": "any"},
+        },
+        "trainer": trainer(20, 8),
+        "ema": {"decay": 0.5},
+    }
 
 
 def command(config: dict[str, Any], path: Path, *arguments: str, name: str = "fit") -> Cli:
@@ -217,3 +262,23 @@ def command(config: dict[str, Any], path: Path, *arguments: str, name: str = "fi
 
 def weights(cli: Cli) -> dict[str, torch.Tensor]:
     return {k: v.detach().clone() for k, v in cli.model.network.state_dict().items()}
+
+
+def killed_and_whole(
+    config: dict[str, Any], folder: Path, *, steps: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The last checkpoints of a run and of the same one that was stopped after some steps and went on.
+
+    All weights, the averaged ones too, are the same to the bit, or it fails.
+    """
+    often = {"monitor": None, "save_top_k": 1, "every_n_train_steps": 1, "save_last": True}
+    whole, parts = (config | {"out": str(folder / n), "checkpoint": often} for n in ("whole", "parts"))
+    command(whole, folder / "whole.yaml")
+    command(parts, folder / "parts.yaml", f"--trainer.max_steps={steps}")
+    command(parts, folder / "parts.yaml", "--ckpt_path=last")
+    one, two = (
+        torch.load(folder / n / "checkpoints/last.ckpt", weights_only=True) for n in ("whole", "parts")
+    )
+    for key in ("state_dict", "current_model_state"):
+        assert all(torch.equal(one[key][k], two[key][k]) for k in one[key])
+    return one, two

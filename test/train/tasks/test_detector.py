@@ -26,7 +26,7 @@ from train.models.rtmdet_loss import loss_of
 from train.tasks.callbacks import read_logs
 from train.tasks.detector import figures
 
-from .runs import command
+from .runs import command, killed_and_whole
 
 CONFIG = Path(__file__).resolve().parents[3] / "train" / "configs" / "starter" / "detector.yaml"
 STEPS = 3
@@ -88,6 +88,12 @@ def test_it_learns_what_a_plain_loop_learns(config: dict[str, Any], tmp_path: Pa
         expected.append((scores + sides).item())
     found = [value for _, value in read_logs(tmp_path / "run")["train/loss_step"]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on(config: dict[str, Any], tmp_path: Path) -> None:
+    config["trainer"]["max_epochs"] = 2
+    one, two = killed_and_whole(config, tmp_path, steps=4)
+    assert one["global_step"] == two["global_step"] == 2 * STEPS
 
 
 def test_a_run_is_tested_and_exported(config: dict[str, Any], tmp_path: Path) -> None:

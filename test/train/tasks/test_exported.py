@@ -22,17 +22,17 @@ from train.cli import main
 from train.data import cmu_videos, h36m
 from train.data.emotion_clips import EmotionClip
 from train.data.sequences import Video, Windows
-from train.data.video_emotion import Extractor
 from train.tasks.cli import Cli
 from train.tasks.fusion import figures
 from train.tasks.lifter import by_action
 
 from .runs import (
+    acted,
     command,
+    fusion_config,
     give_clips,
     keypoints_config,
     lifter_config,
-    trainer,
     write_cmu,
     write_motion,
     write_photos,
@@ -202,25 +202,6 @@ def test_a_keypoint_network(tmp_path: Path) -> None:
         assert off(through(replace(spec, **wrong))) > 0.1, wrong
 
 
-def acted(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
-    """Twelve movements before scenes that change."""
-    rng = np.random.default_rng(0)
-    times, scene_times = np.arange(21) / 10, np.arange(15) / 7.5 + 0.01
-    return [
-        EmotionClip(
-            f"{split}{i}",
-            i % 6,
-            f"{split}{i}",
-            f"{split}{i}",
-            times,
-            rng.normal(0, 0.3, (21, 17, 3)).astype("f4"),
-            scene_times,
-            rng.normal(0, 1, (15, 2, 8)).astype("f4"),
-        )
-        for i in range(12)
-    ]
-
-
 def emotions(out: Path, spec: EmotionSpec, clips: tuple[EmotionClip, ...]) -> Floats:
     """(N, 6) what the station says of the window in the middle of each clip."""
     session = open_session(out, runtime="onnxruntime", threads=1)
@@ -247,32 +228,9 @@ def emotions(out: Path, spec: EmotionSpec, clips: tuple[EmotionClip, ...]) -> Fl
 def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axes: str) -> None:
     """Rate, axes, temperature, order of the labels, and which scenes stand beside the movement."""
     give_clips(monkeypatch, tmp_path, acted)
-    sizes = {"context_frames": 3, "context_tokens": 2, "context_width": 8}
-    config = {
-        "seed_everything": 0,
-        "out": str(tmp_path / "run"),
-        "model": {
-            "class_path": "train.tasks.fusion.Fusion",
-            "init_args": {
-                "options": {"frames": 4, "width": 16, "depth": 1, "heads": 2, "dropout": 0.0, **sizes},
-                "settings": {"rate_hz": 5.0} | ({"axes": "upright"} if axes == "upright" else {}),
-                "calibrate": True,
-                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
-            },
-        },
-        "data": {
-            "class_path": "train.data.emotion_modules.EmotionVideos",
-            "init_args": {
-                "folder": str(tmp_path),
-                "batch": 12,
-                "workers": 0,
-                "context": "any",
-                "dimensions": 3 if axes == "upright" else 2,
-            },
-        },
-        "trainer": trainer(20, 8),
-        "ema": {"decay": 0.5},
-    }
+    upright = {"axes": "upright"} if axes == "upright" else {}
+    config = fusion_config(tmp_path, tmp_path / "run", settings={"rate_hz": 5.0} | upright, calibrate=True)
+    config["data"]["init_args"]["dimensions"] = 3 if axes == "upright" else 2
     cli, metrics, out = exported(config, tmp_path)
     spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
     assert isinstance(spec, EmotionSpec)

@@ -20,7 +20,19 @@ from train.tasks.callbacks import Ema, read_logs
 from train.tasks.checkpoint import network_state, start_from
 from train.tasks.cli import read_run
 
-from .runs import command, lifter_config, weights, write_motion
+from .runs import (
+    acted,
+    command,
+    fusion_config,
+    give_clips,
+    keypoints_config,
+    killed_and_whole,
+    lifter_config,
+    trainer,
+    weights,
+    write_motion,
+    write_photos,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,6 +72,31 @@ def test_interrupted_and_resumed_is_uninterrupted(motion: Path, tmp_path: Path, 
     assert one["val/mpjpe_mm"] == two["val/mpjpe_mm"]
     assert one["train/loss_epoch"] == two["train/loss_epoch"]
     assert (tmp_path / "parts" / "curves.png").stat().st_size > 2000
+
+
+@pytest.mark.parametrize("task", ["keypoints", "fusion"])
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """Also with batch norm and turned crops (HRNet), and dropout, windows and hidden joints (MoEmoX)."""
+    if task == "keypoints":
+        write_photos(tmp_path)
+        config = keypoints_config(tmp_path, tmp_path / "whole")
+        config["data"]["init_args"] |= {"recipe": {}, "batch": 2}
+    else:
+        give_clips(monkeypatch, tmp_path, acted)
+        config = fusion_config(tmp_path, tmp_path / "whole", calibrate=True)
+        config["model"]["init_args"]["options"]["dropout"] = 0.2
+        config["data"]["init_args"] |= {"hidden": {"joints": 0.2, "frames": 0.2}, "batch": 6}
+    config["trainer"] = trainer(6, 1)  # of two steps an epoch
+    one, two = killed_and_whole(config, tmp_path, steps=3)
+    assert one["global_step"] == two["global_step"] == 6
+    assert one["manifest"] == two["manifest"]
+    logs = [
+        {n: v for n, v in read_logs(tmp_path / name).items() if "epoch" not in n}
+        for name in ("whole", "parts")
+    ]
+    assert logs[0] == logs[1]
 
 
 def test_seeds(motion: Path, tmp_path: Path) -> None:
