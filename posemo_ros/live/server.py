@@ -198,12 +198,19 @@ class LiveServer:
         if len(self._viewers) >= MOST_VIEWERS:
             raise self._web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} look already\n")
         ws = self._web.WebSocketResponse(heartbeat=STUCK_S, max_msg_size=1024, timeout=1.0)
-        await ws.prepare(request)
-        await ws.send_str(self._welcome)
         viewer = _Viewer()
         if self._last is not None:
             viewer.put(self._last)
-        self._viewers.add(viewer)
+        self._viewers.add(viewer)  # before anything is waited for: others knock meanwhile
+        try:
+            await ws.prepare(request)
+            await ws.send_str(self._welcome)
+            await self._serve(ws, viewer)
+        finally:
+            self._viewers.discard(viewer)
+        return ws
+
+    async def _serve(self, ws: Any, viewer: _Viewer) -> None:
         self._somebody.set()
         sender = asyncio.ensure_future(self._send(ws, viewer))
         try:
@@ -211,10 +218,8 @@ class LiveServer:
                 if message.type == self._web.WSMsgType.TEXT:
                     viewer.has_drawn()
         finally:
-            self._viewers.discard(viewer)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
-        return ws
 
     async def _send(self, ws: Any, viewer: _Viewer) -> None:
         while not ws.closed:
