@@ -29,7 +29,7 @@ from train.data.sequences import Windows
 from train.tasks.callbacks import read_logs
 from train.tasks.lifter import by_action
 
-MEASURED = Path(__file__).resolve().parent / "measured"  # cmu_<cameras per clip>.json, kept
+MEASURED = Path(__file__).resolve().parent / "measured"  # cmu_<cameras per clip>_<steps>.json, kept
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
 AG_FORMER, TCN = "motionagformer-xs", "tcn"
 VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two other networks
@@ -43,6 +43,7 @@ VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two 
 _TCN_WIDTH = 256  # that of the starter lifter
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 _RIDGE = 1e-3
+_SCHEDULE = "up in the first twentieth of the steps, then down on half a cosine"
 _FLAT = 0.01  # part of the error that a flat curve may still gain over the last fifth of the steps
 
 
@@ -53,8 +54,7 @@ class Budget:
     Attributes:
         steps, batch: Training steps and windows per step.
         width, depth: Of PoseFormer: numbers per joint, blocks of each stack.
-        rate: Highest learning rate: up in the first twentieth of the steps, then down on half a cosine, so
-            that the curves end flat; the averaged weights are tested.
+        rate: Highest learning rate, see ``_SCHEDULE``; the averaged weights are tested.
         looks: Validations, evenly over the steps, on training clips kept apart: the curves.
         views: Virtual cameras per clip.
         noise: Of the 2D keypoints, ``perfect`` or ``detector``.
@@ -113,11 +113,12 @@ def run(
     rows = baselines(data, budget, frames, max_videos)
     wanted = [(f, v) for f in frames for v in variants if possible(f, v)]
     done: Done = {key: {} for key in wanted}
-    summary: dict[str, Any] = {"budget": asdict(budget), "rows": rows}
+    common = {"schedule": _SCHEDULE, **asdict(budget)}
+    summary: dict[str, Any] = {"budget": common, "rows": rows}
     for seed in seeds:  # seed by seed, so that a comparison that is stopped has all networks
         for f, variant in wanted:
             done[f, variant][seed] = result = _one(data, out, budget, f, variant, seed, max_videos)
-            summary = {"budget": asdict(budget), "rows": [*rows, *_rows(done)]}
+            summary = {"budget": common, "rows": [*rows, *_rows(done)]}
             _write(out, summary, keep=keep)
             print(f"f = {f}, {variant}, seed {seed}: {result['mpjpe_mm']:.1f} mm", flush=True)
     print("\n".join(table(summary)))
@@ -183,7 +184,7 @@ def _write(out: Path, summary: dict[str, Any], *, keep: bool) -> None:
     (out / "summary.json").write_text(text, encoding="utf-8")
     draw_comparison(out, out / "curves.png")
     if keep:
-        name = f"cmu_{summary['budget']['views']}"
+        name = f"cmu_{summary['budget']['views']}_{summary['budget']['steps']}"
         MEASURED.mkdir(exist_ok=True)
         (MEASURED / f"{name}.json").write_text(text, encoding="utf-8")
         shutil.copyfile(out / "curves.png", PICTURES / f"{name}.png")
@@ -425,8 +426,8 @@ def _comparison(path: Path) -> list[str]:
     conditions = (
         f"Virtual cameras per clip: {b['views']}. PoseFormer with {b['width']} numbers per joint and "
         f"{b['depth']} + {b['depth']} blocks, "
-        f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']}; with several seeds "
-        f"mean ± standard deviation; CMU train clips, keypoint "
+        f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']} "
+        f"({b['schedule']}); with several seeds mean ± standard deviation; CMU train clips, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
         "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's, "
         f"`{TCN}`: the network of the starter lifter. Last fifth: change of the error on training clips kept "
@@ -442,15 +443,19 @@ def _comparison(path: Path) -> list[str]:
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """A sentence per window length: what ``sam+tam`` changes, against the spread of the seeds."""
+    """What the modules change, a sentence each: per window length, against the spread of the seeds."""
     rows = {(row["frames"], row["variant"]): row for row in summary["rows"]}
-    found = []
-    for frames, variant in rows:
-        if variant == "sam+tam" and (frames, "none") in rows:
-            with_, without = rows[frames, variant], rows[frames, "none"]
-            change = with_["mpjpe_mm"] - without["mpjpe_mm"]
-            found.append(f"{change:+.1f} mm at f = {frames} ({_judgement(change, with_, without)})")
-    return f"With SAM and TAM the MPJPE changes by {', '.join(found)}." if found else ""
+    sentences = []
+    for variant, name in (("sam", "SAM"), ("tam", "TAM"), ("sam+tam", "SAM and TAM")):
+        lengths = [f for f, v in rows if v == variant and (f, "none") in rows]
+        found = [_change(f, rows[f, variant], rows[f, "none"]) for f in lengths]
+        sentences += [f"With {name} the MPJPE changes by {', '.join(found)}."] if found else []
+    return " ".join(sentences)
+
+
+def _change(frames: int, with_: dict[str, Any], without: dict[str, Any]) -> str:
+    change = with_["mpjpe_mm"] - without["mpjpe_mm"]
+    return f"{change:+.1f} mm at f = {frames} ({_judgement(change, with_, without)})"
 
 
 def _judgement(change: float, *rows: dict[str, Any]) -> str:
