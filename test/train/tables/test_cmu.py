@@ -39,12 +39,12 @@ def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     variants = ["none", "sam+tam", "motionagformer-xs", "tcn"]
-    summary = run(shared_data, tmp_path, TINY, [3], variants, [0], max_videos=4)
+    summary = run(shared_data, tmp_path, TINY, [3], variants, [0], max_videos=2)
     assert len(table(summary)) == 2 + 7
     rows = {(r["frames"], r["variant"]): r for r in summary["rows"]}
     assert set(rows) == {("-", "zero pose"), ("-", "mean pose"), (3, "linear"), *((3, v) for v in variants)}
     assert (tmp_path / "curves.png").stat().st_size > 5000
-    summary = run(shared_data, tmp_path, TINY, [3], ["none", "sam+tam"], [0, 1], max_videos=4)
+    summary = run(shared_data, tmp_path, TINY, [3], ["none", "sam+tam"], [0, 1], max_videos=2)
     rows = {(r["frames"], r["variant"]): r for r in summary["rows"]}
     single = [
         json.loads((tmp_path / f"f3-none-seed{s}/test.json").read_text())["per_action"]["average"]["mpjpe_mm"]
@@ -56,7 +56,7 @@ def test_comparison_at_tiny_size(shared_data: Path, tmp_path: Path) -> None:
     assert rows["-", "mean pose"]["mpjpe_mm"] < rows["-", "zero pose"]["mpjpe_mm"]
     assert rows["-", "mean pose"]["mpjve_mm"] == pytest.approx(rows["-", "zero pose"]["mpjve_mm"])
     before = (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns
-    run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=4)  # goes on, repeats nothing
+    run(shared_data, tmp_path, TINY, [3], ["none"], [0], max_videos=2)  # goes on, repeats nothing
     assert (tmp_path / "f3-none-seed0/test.json").stat().st_mtime_ns == before
 
 
