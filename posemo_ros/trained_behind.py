@@ -35,7 +35,7 @@ def unlike_training(models: Models, store: ModelStore) -> list[str]:
     if spec.poses and models.lifter and (other := _another_lifter(spec, models.lifter, store)):
         said.append(
             f"emotion network {models.emotion!r} learned from {_poses(spec)}, here they come from {other}: "
-            "its answers may be others than in its test; take that lifter, or train it on this one's poses"
+            f"its answers may be others than in its test; {_advice(spec)}train it on this one's poses"
         )
     learned, encoder = spec.trained_behind.get("context", ""), models.context
     if spec.context_frames and _is_other_file(encoder, learned, store):
@@ -50,6 +50,11 @@ def _poses(spec: EmotionSpec) -> str:
     """In words, of the lifter or the data."""
     learned = spec.trained_behind.get("lifter", "")
     return f"the poses of {spec.poses!r} (SHA-256 {learned[:_DIGITS]}…)" if learned else spec.poses
+
+
+def _advice(spec: EmotionSpec) -> str:
+    """Words about data name no lifter that could be taken."""
+    return "" if " " in spec.poses else "take that lifter, or "
 
 
 def _another_lifter(spec: EmotionSpec, lifter: str, store: ModelStore) -> str:

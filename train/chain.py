@@ -25,6 +25,7 @@ from .tasks.checkpoint import CONFIG, best_checkpoint, configuration, learned_se
 from .tasks.cli import read_run
 
 RANDOM = "random"  # in the place of a checkpoint
+ENTRY = "entry."  # before a setting of the manifest's entry among the options of a network
 _PARTS = ("seed_everything", "out", "model", "data", "trainer")
 
 
@@ -50,6 +51,8 @@ def read_source(text: str, store: ModelStore) -> Source:
         text: Folder of a run (``runs/table_2/ours``: its best checkpoint); or a network of the zoo with
             options and a checkpoint, ``hrnet,width=48@pose_hrnet_w48_256x192.pth``,
             ``clip,pretrained=openai``, ``hrnet@random`` to measure the speed; or a name in the manifest.
+            ``entry.KEY=VALUE`` among the options is for the manifest, where weights were trained otherwise
+            than the zoo says: ``pstmo,entry.input_joints=coco17@PSTMOS_no_refine_48_5137_in_the_wild.pth``.
         store: Of the manifest.
 
     Raises:
@@ -70,7 +73,8 @@ def read_source(text: str, store: ModelStore) -> Source:
 
 
 def _from_zoo(network: str, options: list[str], weights: str) -> Source:
-    chosen = dict(map(setting, options))
+    given = dict(map(setting, options))
+    chosen = {name: value for name, value in given.items() if not name.startswith(ENTRY)}
     if not weights and not chosen.get("pretrained"):
         raise InputError(
             f"{network}: name its weights: {network}@FILE, or {network}@{RANDOM} to measure the speed alone"
@@ -79,6 +83,7 @@ def _from_zoo(network: str, options: list[str], weights: str) -> Source:
         entry = build(network, **chosen)
     except (TypeError, ValueError) as error:
         raise InputError(f"{network}: {error}") from error
+    entry.settings.update({n.removeprefix(ENTRY): v for n, v in given.items() if n.startswith(ENTRY)})
     if weights == RANDOM:
         return Source(entry, origin=f"{network}, random weights")
     if weights:

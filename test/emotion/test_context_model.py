@@ -152,7 +152,7 @@ OTHER_CLIP = {"poses": "pstmo", "trained_behind": {"context": digest("old")}}
         (
             {"poses": "motion capture"},
             "pstmo",
-            "learned from motion capture, here they come from 'pstmo': its",
+            "come from 'pstmo': its answers may be others than in its test; train it",
         ),
         (OTHER_CLIP, "pstmo", "trained with another file of the encoder 'clip-vit-b32'"),
     ],

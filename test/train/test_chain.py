@@ -76,12 +76,18 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     assert models.lifter == "papers-lifter"
 
 
-def test_random_weights_for_the_speed(tmp_path: Path) -> None:
-    source = "poseformer,frames=3,width=8,depth=1@random"
+def test_random_weights_for_the_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = "poseformer,frames=3,width=8,depth=1,entry.input_joints=coco17,entry.rate_hz=10.0@random"
     assert main(["export", "--preset", "papers", "--out", str(tmp_path), "--lifter", source]) == 0
     store = ModelStore(load_preset(str(tmp_path / "papers.yaml")).manifests)
     assert store.spec("papers-lifter").source == "poseformer, random weights"
     assert store.path("papers-lifter").is_file()
+    lifter = store.spec("papers-lifter").spec
+    assert isinstance(lifter, LiftSpec)
+    assert (lifter.frames, lifter.input_joints, lifter.rate_hz) == (3, "coco17", 10.0)
+    wrong = source.replace("entry.input_joints=coco17", "entry.inputs=coco17")
+    assert main(["export", "--preset", "papers", "--out", str(tmp_path), "--lifter", wrong]) == 1
+    assert "unknown key 'inputs'" in capsys.readouterr().err
 
 
 def test_what_is_no_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{station}",
             metavar="SOURCE",
-            help="with --preset: folder of a run, NETWORK,OPTION=VALUE@WEIGHTS, or a name in the manifest",
+            help="with --preset: folder of a run, a name in the manifest, or NETWORK,OPTION=VALUE@WEIGHTS; "
+            "entry.KEY=VALUE is an option of the manifest",
         )
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
     parser.add_argument("--weights", type=as_path, help="checkpoint; random weights without it")
