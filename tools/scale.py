@@ -33,8 +33,11 @@ CLIP = ROOT / "demo" / "people.mp4"
 BEGIN, END = "<!-- made by tools/scale.py -->", "<!-- end of what is made -->"
 HERE, ONE, TWO = "one process", "Ray, 1 worker", "Ray, 2 workers"
 WAYS = {HERE: [], ONE: ["--engine", "ray", "--workers", "1"], TWO: ["--engine", "ray", "--workers", "2"]}
+WITH, WITHOUT = "with films", "`--no-films`"
+FILMS: dict[str, list[str]] = {WITH: [], WITHOUT: ["--no-films"]}
 HOURS, FPS = 10_000, 30
 MINUTES = 10  # of a recording, for what each costs however long it is
+IMAGES, RECORDINGS = HOURS * 3600 * FPS, HOURS * 60 // MINUTES
 SHORT = 2  # images of a recording that is nearly all start and end
 KEPT = {
     "the results alone": ("results.parquet",),
@@ -56,6 +59,18 @@ class Trial:
 
     images_per_s: float
     cpu_s: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU milliseconds that each image adds, and CPU seconds of a recording however short."""
+
+    image_ms: float
+    recording_s: float
+
+    def core_hours(self) -> float:
+        """For ``HOURS`` of video."""
+        return (IMAGES * self.image_ms / 1e3 + RECORDINGS * self.recording_s) / 3600
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,6 @@ def measured(folder: Path, args: argparse.Namespace) -> str:
     short.mkdir()
     for i in range(args.recordings):
         cut(short / f"clip{i}.mp4", SHORT)
-    fixed_s = batch(short, folder / "out" / "short", WAYS[HERE], SHORT * args.recordings).cpu_s
     trials: dict[str, list[Trial]] = {way: [] for way in WAYS}
     images = args.images * args.recordings
     for number in range(args.rounds):
@@ -107,15 +121,18 @@ def measured(folder: Path, args: argparse.Namespace) -> str:
             print(f"round {number + 1}, {way}: {trials[way][-1].images_per_s:.1f} images/s", file=sys.stderr)
     same = identical([folder / "out" / f"{way}0" for way in WAYS])
     more = images - SHORT * args.recordings
-    cpu_ms = 1e3 * (median(t.cpu_s for t in trials[HERE]) - fixed_s) / more
-    each_s = fixed_s / args.recordings
+    costs = {}
+    for number, (what, words) in enumerate(FILMS.items()):
+        begun_s = batch(short, folder / "out" / f"short{number}", words, SHORT * args.recordings).cpu_s
+        whole_s = batch(source, folder / "out" / f"whole{number}", words, images).cpu_s
+        costs[what] = Cost(1e3 * (whole_s - begun_s) / more, begun_s / args.recordings)
     long_bytes = {what: bytes_of(folder / "out" / f"{HERE}0", names) for what, names in KEPT.items()}
-    short_bytes = {what: bytes_of(folder / "out" / "short", names) for what, names in KEPT.items()}
+    short_bytes = {what: bytes_of(folder / "out" / "short0", names) for what, names in KEPT.items()}
     sizes = {
         what: Size((long_bytes[what] - short_bytes[what]) / more, short_bytes[what] / args.recordings)
         for what in KEPT
     }
-    return "\n".join([*scaling(trials, same, args), "", *projection(cpu_ms, each_s, sizes, args)])
+    return "\n".join([*scaling(trials, same, args), "", *projection(costs, sizes, args.price)])
 
 
 def cut(path: Path, images: int) -> None:
@@ -207,35 +224,36 @@ def scaling(trials: dict[str, list[Trial]], same: bool, args: argparse.Namespace
     ]
 
 
-def projection(cpu_ms: float, each_s: float, sizes: dict[str, Size], args: argparse.Namespace) -> list[str]:
-    """What 10,000 hours would take."""
-    images = HOURS * 3600 * FPS
-    recordings = HOURS * 60 / MINUTES
-    core_hours = (images * cpu_ms / 1e3 + recordings * each_s) / 3600
+def projection(costs: dict[str, Cost], sizes: dict[str, Size], price: float) -> list[str]:
+    """What 10,000 hours would take: a table of the work, one of the storage."""
+    hours = {what: cost.core_hours() for what, cost in costs.items()}
     rows = [
-        ("CPU time of an image, films included", f"{cpu_ms:.0f} ms"),
-        ("CPU time of a recording however short: start, overview, page", f"{each_s:.0f} s at most"),
-        ("images per second and core", f"{1e3 / cpu_ms:.0f}"),
-        ("core-hours for an hour of video", f"{core_hours / HOURS:.2f}"),
+        ("CPU time of an image", [f"{c.image_ms:.0f} ms" for c in costs.values()]),
         (
-            f"core-hours for {HOURS:,} hours, recordings of {MINUTES} minutes ({images / 1e9:.2f} billion)",
-            f"{core_hours:,.0f}",
+            "CPU time of a recording however short, at most",
+            [f"{c.recording_s:.1f} s" for c in costs.values()],
         ),
-        *((f"days on {n:,} cores", f"{core_hours / n / 24:,.1f}") for n in (64, 1000)),
-        (f"cost at {args.price:g} dollars for a core-hour", f"{core_hours * args.price:,.0f} dollars"),
-        *(
-            (
-                f"storage, {what}",
-                f"{(size.image * images + size.recording * recordings) / 1e12:.2f} TB ({size.image:,.0f} "
-                f"bytes an image, {size.recording / 1e3:,.0f} kB a recording)",
-            )
-            for what, size in sizes.items()
+        ("images per second and core", [f"{1e3 / c.image_ms:.0f}" for c in costs.values()]),
+        ("core-hours for an hour of video", [f"{h / HOURS:.2f}" for h in hours.values()]),
+        (
+            f"core-hours for {HOURS:,} hours, recordings of {MINUTES} minutes ({IMAGES / 1e9:.2f} billion)",
+            [f"{h:,.0f}" for h in hours.values()],
         ),
+        *((f"days on {n:,} cores", [f"{h / n / 24:,.1f}" for h in hours.values()]) for n in (64, 1000)),
+        (f"dollars, at {price:g} for a core-hour", [f"{h * price:,.0f}" for h in hours.values()]),
     ]
     return [
-        f"| {HOURS:,} hours at {FPS} images per second | |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows),
+        f"| {HOURS:,} hours at {FPS} images per second | {' | '.join(costs)} |",
+        "|---|---|---|",
+        *(f"| {name} | {' | '.join(values)} |" for name, values in rows),
+        "",
+        "| storage | in all | of an image | of a recording however short |",
+        "|---|---|---|---|",
+        *(
+            f"| {what} | {(size.image * IMAGES + size.recording * RECORDINGS) / 1e12:.2f} TB "
+            f"| {size.image:,.0f} bytes | {size.recording / 1e3:,.0f} kB |"
+            for what, size in sizes.items()
+        ),
     ]
 
 
