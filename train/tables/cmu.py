@@ -44,6 +44,7 @@ _TCN_WIDTH = 256  # that of the starter lifter
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 _RIDGE = 1e-3
 _SCHEDULE = "up in the first twentieth of the steps, then down on half a cosine"
+_FALLS = "A learning rate that falls to zero flattens any curve: more steps may still end lower."
 _FLAT = 0.01  # part of the error that a flat curve may still gain over the last fifth of the steps
 
 
@@ -145,7 +146,8 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
             done.setdefault((f, variant), {})[seed] = _result(folder)
     if not done:
         raise InputError(f"{out}: no run is finished (FOLDER/test.json); let `python -m train cmu` go on")
-    baselines = [row for row in begun["rows"] if "parameters" not in row]
+    shown = {"-", *(f for f, _ in done)}
+    baselines = [row for row in begun["rows"] if "parameters" not in row and row["frames"] in shown]
     summary = {"budget": begun["budget"], "rows": [*baselines, *_rows(done)]}
     _write(out, summary, keep=keep)
     print("\n".join([*_every_run(done), "", *table(summary), "", verdict(summary)]))
@@ -437,7 +439,9 @@ def _comparison(path: Path) -> list[str]:
     return [
         conditions,
         "\n".join(table(summary)),
-        " ".join(filter(None, [verdict(summary), flatness(summary)])),
+        " ".join(
+            filter(None, [verdict(summary), flatness(summary), _FALLS if b["schedule"] == _SCHEDULE else ""])
+        ),
         *curves,
     ]
 
