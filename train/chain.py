@@ -19,7 +19,7 @@ from posemo_ros.inference.store import ModelStore
 from posemo_ros.presets import load_preset
 from posemo_ros.text_files import yaml_of
 
-from .export import export
+from .export import check_station, export
 from .models.zoo import NETWORKS, Entry, build
 from .tasks.checkpoint import CONFIG, best_checkpoint, configuration, learned_settings, start_from
 from .tasks.cli import read_run
@@ -163,6 +163,7 @@ def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence:
     if "emotion" in read and "emotion" not in found and not _looks_at_the_scene(store, models["emotion"]):
         models["context"] = ""
     for station, entry in found.items():
+        check_station(entry)
         if entry.task != station:
             raise InputError(f"--{station} {sources[station]}: the network is for the station {entry.task!r}")
     manifests = {p.name for p in before.manifests} if before else set()

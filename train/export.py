@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from posemo_ros.errors import InputError, ModelError
-from posemo_ros.inference.manifest import parse_entry
+from posemo_ros.inference.manifest import STATIONS, parse_entry
 from posemo_ros.skeleton import H36M17
 
 from .data import mpi_inf_3dhp
@@ -217,6 +217,18 @@ def manifest_entry(entry: Entry, path: Path, *, licence: str, source: str) -> di
     }
 
 
+def check_station(entry: Entry) -> None:
+    """Refuse what the chain has no place for.
+
+    Raises:
+        ModelError: It is a baseline.
+    """
+    if entry.task not in STATIONS:
+        raise ModelError(
+            f"no station runs this network, a baseline on {entry.task}: test it, there is no export"
+        )
+
+
 def export(
     entry: Entry,
     path: Path,
@@ -244,6 +256,7 @@ def export(
     Raises:
         ModelError: The entry's settings are no valid manifest, or the file is wrong.
     """
+    check_station(entry)
     if (joints := entry.settings.get("joints", len(H36M17))) != len(H36M17):
         raise ModelError(f"a network of {joints} joints cannot be exported: the station lifts {len(H36M17)}")
     manifest = path.with_suffix(".yaml")

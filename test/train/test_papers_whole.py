@@ -13,6 +13,7 @@ import torch
 
 from posemo_ros.errors import InputError
 from posemo_ros.types import EMOTIONS
+from train.cli import main
 from train.data import emotion_modules, moemo_files
 from train.data.emotion_clips import EmotionClip, EmotionWindows, check_disjoint
 from train.data.emotion_frames import EmotionFrames, FrameWindows, read_small
@@ -171,7 +172,7 @@ def test_baselines_see_the_images_of_the_clips(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("timm")
-def test_baselines_learn_and_are_tested(tmp_path: Path) -> None:
+def test_baselines_learn_and_are_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped configuration, through the commands; only timm's networks are stand-ins."""
     for split, actor in (("train", "a"), ("val", "b"), ("test", "c")):
         for emotion in ("happy", "sad"):
@@ -189,6 +190,9 @@ def test_baselines_learn_and_are_tested(tmp_path: Path) -> None:
     assert result["samples"] == 2
     assert np.sum(result["confusion"]) == 2
     assert (tmp_path / "run/confusion.png").exists()
+    for words in (["--preset", "papers", "--emotion", str(tmp_path / "run")], ["image_baseline"]):
+        assert main(["export", *words, "--out", str(tmp_path / "x/y.onnx")]) == 1
+        assert "no station runs this network, a baseline on pixels alone" in capsys.readouterr().err
 
 
 def _moemo(folder: Path, split: str, emotion: str, name: str) -> None:
