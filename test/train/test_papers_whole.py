@@ -261,6 +261,10 @@ def test_poses_of_another_lifter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     with pytest.raises(InputError, match="far enough"):
         data.clips("test")
+    with pytest.raises(
+        InputError, match=r"none.yaml not found: expected the manifest of an exported network"
+    ):
+        EmotionVideos(tmp_path, manifests=(tmp_path / "none.yaml",)).clips("test")
     assert asked["lifter"] == "pstmo"
     assert asked["store"].spec("pstmo").spec.frames == 243
 

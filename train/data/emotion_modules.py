@@ -159,6 +159,9 @@ class EmotionVideos(EmotionData):
     def _split(self, split: str) -> list[EmotionClip]:
         if split not in self._read:
             need(self.folder, "a folder with train, test and actors.csv", video_emotion.SECTION)
+            for path in self.manifests:
+                what = "the manifest of an exported network (the configuration begins with the command)"
+                need(path, what, video_emotion.SECTION)
             self.extractor = self.extractor or video_emotion.chain_extractor(
                 **self.networks,
                 context=self.context,

@@ -189,7 +189,8 @@ def _short(error: BaseException) -> str:
     text = str(error).split("Given value type:")[0]
     if "Errors:" in text:
         start, causes = text.split("Does not validate")[0], text.split("Errors:")[1].split("  - ")
-        text = f"{start}{'; '.join(c for c in causes if c.strip() and 'NoneType' not in c)}"
+        told = [c for c in causes if c.strip() and "Expected a <class 'NoneType'>" not in c]
+        text = f"{start}{'; '.join(told)}"
     return " ".join(text.split())
 
 

@@ -212,6 +212,7 @@ def test_options_that_cannot_be_are_one_line(
         (["fit", "--data.init_args.eval_batch=0"], "eval_batch: 0; expected 1 or more"),
         (["fit", "--data.init_args.stride=0"], "stride: 0; expected 1 or more"),
         (["fit", "--data.init_args.workers=-1"], "workers: -1; expected 0 or more"),
+        (["fit", "--model.init_args.network=foo"], "network: 'foo' is not one of rtmdet_nano, hrnet"),
         (["fit", "--trainer.max_epochs=-3"], "`max_epochs` must be a non-negative integer"),
         (["test", last, "--model.init_args.options.width=16"], "the checkpoint is of another network than"),
         (
