@@ -123,11 +123,15 @@ def measured(folder: Path, args: argparse.Namespace) -> str:
     more = images - SHORT * args.recordings
     costs = {}
     for number, (what, words) in enumerate(FILMS.items()):
-        begun_s = batch(short, folder / "out" / f"short{number}", words, SHORT * args.recordings).cpu_s
-        whole_s = batch(source, folder / "out" / f"whole{number}", words, images).cpu_s
+        seconds = []
+        for turn in range(args.rounds):
+            out = folder / "out" / f"cost{number}{turn}"
+            begun_s = batch(short, out / "short", words, SHORT * args.recordings).cpu_s
+            seconds.append((begun_s, batch(source, out / "whole", words, images).cpu_s))
+        begun_s, whole_s = (median(found) for found in zip(*seconds, strict=True))
         costs[what] = Cost(1e3 * (whole_s - begun_s) / more, begun_s / args.recordings)
     long_bytes = {what: bytes_of(folder / "out" / f"{HERE}0", names) for what, names in KEPT.items()}
-    short_bytes = {what: bytes_of(folder / "out" / "short0", names) for what, names in KEPT.items()}
+    short_bytes = {what: bytes_of(folder / "out" / "cost00" / "short", names) for what, names in KEPT.items()}
     sizes = {
         what: Size((long_bytes[what] - short_bytes[what]) / more, short_bytes[what] / args.recordings)
         for what in KEPT
