@@ -44,7 +44,9 @@ _TCN_WIDTH = 256  # that of the starter lifter
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 _RIDGE = 1e-3
 _SCHEDULE = "up in the first twentieth of the steps, then down on half a cosine"
+_CONSTANT = "constant"
 _FALLS = "A learning rate that falls to zero flattens any curve: more steps may still end lower."
+_CHANCE = 0.05  # how rare a difference must be between networks that are alike
 _FLAT = 0.01  # part of the error that a flat curve may still gain over the last fifth of the steps
 
 
@@ -146,9 +148,10 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
             done.setdefault((f, variant), {})[seed] = _result(folder)
     if not done:
         raise InputError(f"{out}: no run is finished (FOLDER/test.json); let `python -m train cmu` go on")
+    budget = {"schedule": _CONSTANT, **begun["budget"]}  # as it was before summaries said it
     shown = {"-", *(f for f, _ in done)}
     baselines = [row for row in begun["rows"] if "parameters" not in row and row["frames"] in shown]
-    summary = {"budget": begun["budget"], "rows": [*baselines, *_rows(done)]}
+    summary = {"budget": budget, "rows": [*baselines, *_rows(done)]}
     _write(out, summary, keep=keep)
     print("\n".join([*_every_run(done), "", *table(summary), "", verdict(summary)]))
     return summary
@@ -447,7 +450,7 @@ def _comparison(path: Path) -> list[str]:
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """What the modules change, a sentence each: per window length, against the spread of the seeds."""
+    """What the modules change, a sentence each: per window length, and whether it may be chance."""
     rows = {(row["frames"], row["variant"]): row for row in summary["rows"]}
     sentences = []
     for variant, name in (("sam", "SAM"), ("tam", "TAM"), ("sam+tam", "SAM and TAM")):
@@ -462,13 +465,17 @@ def _change(frames: int, with_: dict[str, Any], without: dict[str, Any]) -> str:
     return f"{change:+.1f} mm at f = {frames} ({_judgement(change, with_, without)})"
 
 
-def _judgement(change: float, *rows: dict[str, Any]) -> str:
-    spreads = [row["mpjpe_mm_std"] for row in rows]
-    if None in spreads:
+def _judgement(change: float, with_: dict[str, Any], without: dict[str, Any]) -> str:
+    """By Welch's t-test over the seeds."""
+    from scipy.stats import ttest_ind_from_stats
+
+    if None in (with_["mpjpe_mm_std"], without["mpjpe_mm_std"]):
         return "one seed: its spread is not known"
-    if abs(change) <= max(spreads):
-        return "within the seeds' spread"
-    return "worse" if change > 0 else "better"
+    samples = [row[key] for row in (with_, without) for key in ("mpjpe_mm", "mpjpe_mm_std", "seeds")]
+    p = float(ttest_ind_from_stats(*samples, equal_var=False).pvalue)
+    if not p < _CHANCE:
+        return f"may be chance, p = {p:.2f}"
+    return f"{'worse' if change > 0 else 'better'}, p = {p:.2f}"
 
 
 def flatness(summary: dict[str, Any]) -> str:
