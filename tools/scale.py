@@ -121,22 +121,27 @@ def measured(folder: Path, args: argparse.Namespace) -> str:
             print(f"round {number + 1}, {way}: {trials[way][-1].images_per_s:.1f} images/s", file=sys.stderr)
     same = identical([folder / "out" / f"{way}0" for way in WAYS])
     more = images - SHORT * args.recordings
-    costs = {}
-    for number, (what, words) in enumerate(FILMS.items()):
-        seconds = []
-        for turn in range(args.rounds):
-            out = folder / "out" / f"cost{number}{turn}"
-            begun_s = batch(short, out / "short", words, SHORT * args.recordings).cpu_s
-            seconds.append((begun_s, batch(source, out / "whole", words, images).cpu_s))
-        begun_s, whole_s = (median(found) for found in zip(*seconds, strict=True))
-        costs[what] = Cost(1e3 * (whole_s - begun_s) / more, begun_s / args.recordings)
+    costs = {
+        what: cost(source, short, folder / "out" / f"cost{number}", words, args)
+        for number, (what, words) in enumerate(FILMS.items())
+    }
     long_bytes = {what: bytes_of(folder / "out" / f"{HERE}0", names) for what, names in KEPT.items()}
-    short_bytes = {what: bytes_of(folder / "out" / "cost00" / "short", names) for what, names in KEPT.items()}
+    short_bytes = {what: bytes_of(folder / "out" / "cost0" / "short0", names) for what, names in KEPT.items()}
     sizes = {
         what: Size((long_bytes[what] - short_bytes[what]) / more, short_bytes[what] / args.recordings)
         for what in KEPT
     }
     return "\n".join([*scaling(trials, same, args), "", *projection(costs, sizes, args.price)])
+
+
+def cost(source: Path, short: Path, out: Path, words: Sequence[str], args: argparse.Namespace) -> Cost:
+    """Of recordings, and of such as are nearly all start and end; medians over the rounds."""
+    begun, whole = [], []
+    for number in range(args.rounds):
+        begun.append(batch(short, out / f"short{number}", words, SHORT * args.recordings).cpu_s)
+        whole.append(batch(source, out / f"whole{number}", words, args.images * args.recordings).cpu_s)
+    more = (args.images - SHORT) * args.recordings
+    return Cost(1e3 * (median(whole) - median(begun)) / more, median(begun) / args.recordings)
 
 
 def cut(path: Path, images: int) -> None:
