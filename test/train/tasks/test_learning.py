@@ -12,7 +12,16 @@ import torch
 from train.data.emotion_clips import EmotionClip
 from train.data.video_emotion import Extractor
 
-from .runs import command, give_clips, keypoints_config, lifter_config, trainer, write_motion, write_photos
+from .runs import (
+    command,
+    fusion_config,
+    give_clips,
+    keypoints_config,
+    lifter_config,
+    trainer,
+    write_motion,
+    write_photos,
+)
 
 ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.004}}
 
@@ -84,25 +93,12 @@ def test_fusion_learns_a_few_clips_by_heart(tmp_path: Path, monkeypatch: pytest.
         ]
 
     give_clips(monkeypatch, tmp_path, clips)
-    sizes = {"context_frames": 2, "context_tokens": 2, "context_width": 8}
-    config = {
-        "seed_everything": 0,
-        "out": str(tmp_path / "run"),
-        "model": {
-            "class_path": "train.tasks.fusion.Fusion",
-            "init_args": {
-                "options": {"frames": 4, "width": 32, "depth": 1, "heads": 2, "dropout": 0.0, **sizes},
-                "settings": {"rate_hz": 5.0},
-                "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.002}},
-            },
-        },
-        "data": {
-            "class_path": "train.data.emotion_modules.EmotionVideos",
-            "init_args": {"folder": str(tmp_path), "batch": 6, "workers": 0},
-        },
-        "trainer": trainer(160, 1000),
-        "ema": {"decay": 0.9},
-    }
+    config = fusion_config(tmp_path, tmp_path / "run")
+    arguments = config["model"]["init_args"]
+    arguments["options"] |= {"width": 32, "context_frames": 2}
+    arguments["optimizer"]["init_args"]["lr"] = 0.002
+    config["data"]["init_args"]["batch"] = 6
+    config |= {"trainer": trainer(160, 1000), "ema": {"decay": 0.9}}
     command(config, tmp_path / "c.yaml")
     last = tmp_path / "run/checkpoints/last.ckpt"
     cli = command(config, tmp_path / "c.yaml", f"--ckpt_path={last}", name="test")
