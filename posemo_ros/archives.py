@@ -23,6 +23,9 @@ def read_npz(path: Path, what: str) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: It cannot be read, or is no such file.
     """
+    # NumPy would take it for a pickle, and advise to load it.
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError(f"cannot read {what} from {path}: it is no archive; expected a .npz file")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
