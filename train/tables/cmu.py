@@ -46,6 +46,7 @@ _RIDGE = 1e-3
 _SCHEDULE = "up in the first twentieth of the steps, then down on half a cosine"
 _CONSTANT = "constant"
 _FALLS = "A learning rate that falls to zero flattens any curve: more steps may still end lower."
+_OLD = "Measured by an older version: today's command lets the learning rate fall and would not repeat it."
 _CHANCE = 0.05  # how rare a difference must be between networks that are alike
 _FLAT = 0.01  # part of the error that a flat curve may still gain over the last fifth of the steps
 
@@ -107,16 +108,17 @@ def run(
             ``docs/reproduction.md`` shows.
 
     Raises:
-        InputError: The clips are not there.
+        InputError: The clips are not there, or ``out`` has runs of another budget.
         ValueError: A variant is unknown.
     """
     unknown = sorted(set(variants) - set(VARIANTS))
     if unknown:
         raise ValueError(f"variants {unknown} are unknown (known: {', '.join(VARIANTS)})")
+    common = {"schedule": _SCHEDULE, **asdict(budget)}
+    _refuse_another(out, common)
     rows = baselines(data, budget, frames, max_videos)
     wanted = [(f, v) for f in frames for v in variants if possible(f, v)]
     done: Done = {key: {} for key in wanted}
-    common = {"schedule": _SCHEDULE, **asdict(budget)}
     summary: dict[str, Any] = {"budget": common, "rows": rows}
     for seed in seeds:  # seed by seed, so that a comparison that is stopped has all networks
         for f, variant in wanted:
@@ -126,6 +128,28 @@ def run(
             print(f"f = {f}, {variant}, seed {seed}: {result['mpjpe_mm']:.1f} mm", flush=True)
     print("\n".join(table(summary)))
     return summary
+
+
+def _refuse_another(out: Path, budget: dict[str, Any]) -> None:
+    """One folder, one budget: a table of several compares nothing."""
+    if not (out / "summary.json").exists():
+        return
+    begun = _begun(out)["budget"]
+    differing = [
+        f"{name} {begun.get(name)}, now {value}" for name, value in budget.items() if begun.get(name) != value
+    ]
+    if differing:
+        raise InputError(f"{out} has runs of another budget ({'; '.join(differing)}); name another --out")
+
+
+def _begun(out: Path) -> dict[str, Any]:
+    """The summary in a folder of runs, with the schedule of before summaries said it."""
+    summary = json_of(out / "summary.json")
+    if not (isinstance(summary, dict) and isinstance(summary.get("budget"), dict) and "rows" in summary):
+        raise InputError(
+            f"{out}/summary.json is of something else; expected the --out of `python -m train cmu`"
+        )
+    return {**summary, "budget": {"schedule": _CONSTANT, **summary["budget"]}}
 
 
 def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
@@ -140,7 +164,7 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
     """
     if not (out / "summary.json").exists():
         raise InputError(f"{out}: no summary.json; expected the folder --out of `python -m train cmu`")
-    begun = json_of(out / "summary.json")
+    begun = _begun(out)
     done: Done = {}
     for folder in sorted(out.glob("f*-seed*"), key=lambda p: _place(*_named(p.name))):
         if (folder / "test.json").exists():
@@ -148,10 +172,9 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
             done.setdefault((f, variant), {})[seed] = _result(folder)
     if not done:
         raise InputError(f"{out}: no run is finished (FOLDER/test.json); let `python -m train cmu` go on")
-    budget = {"schedule": _CONSTANT, **begun["budget"]}  # as it was before summaries said it
     shown = {"-", *(f for f, _ in done)}
     baselines = [row for row in begun["rows"] if "parameters" not in row and row["frames"] in shown]
-    summary = {"budget": budget, "rows": [*baselines, *_rows(done)]}
+    summary = {"budget": begun["budget"], "rows": [*baselines, *_rows(done)]}
     _write(out, summary, keep=keep)
     print("\n".join([*_every_run(done), "", *table(summary), "", verdict(summary)]))
     return summary
@@ -306,9 +329,9 @@ def _one(
     result, path = folder / "test.json", folder / "run.yaml"
     text = yaml.safe_dump(config(data, folder, budget, frames, variant, seed, max_videos))
     same = path.exists() and path.read_text(encoding="utf-8") == text
-    if not same or not result.exists():
-        if not same and folder.exists():
-            shutil.rmtree(folder)  # of another budget
+    if path.exists() and not same:
+        raise InputError(f"{path} was made with other options or another version; name another --out")
+    if not result.exists():
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         last = folder / "checkpoints" / "last.ckpt"
@@ -443,7 +466,9 @@ def _comparison(path: Path) -> list[str]:
         conditions,
         "\n".join(table(summary)),
         " ".join(
-            filter(None, [verdict(summary), flatness(summary), _FALLS if b["schedule"] == _SCHEDULE else ""])
+            filter(
+                None, [verdict(summary), flatness(summary), _FALLS if b["schedule"] == _SCHEDULE else _OLD]
+            )
         ),
         *curves,
     ]

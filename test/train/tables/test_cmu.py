@@ -93,6 +93,24 @@ def test_what_a_network_cannot_look_at_is_left_out() -> None:
     ]
 
 
+def test_a_folder_has_one_budget(tmp_path: Path) -> None:
+    """Nothing of another comparison is replaced, or put into one table with this one."""
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "summary.json").write_text(json.dumps({"budget": asdict(TINY), "rows": []}))
+    with pytest.raises(InputError, match=r"runs of another budget \(schedule constant, now up in"):
+        run(tmp_path, old, TINY, [1], ["none"], [0])
+    begun = {"schedule": cmu._SCHEDULE, **asdict(TINY), "steps": 9}
+    (old / "summary.json").write_text(json.dumps({"budget": begun, "rows": []}))
+    with pytest.raises(InputError, match=r"\(steps 9, now 3\); name another --out"):
+        run(tmp_path, old, TINY, [1], ["none"], [0])
+    (old / "summary.json").write_text('{"images": 3}')  # of `posemo run`
+    with pytest.raises(InputError, match="is of something else"):
+        run(tmp_path, old, TINY, [1], ["none"], [0])
+    with pytest.raises(InputError, match="is of something else"):
+        cmu.report(old)
+
+
 def _finished(folder: Path, error: float, curve: list[float]) -> None:
     (folder / "csv/version_0").mkdir(parents=True)
     average = {"mpjpe_mm": error, "p_mpjpe_mm": error / 2, "mpjve_mm": 1.0, "frames": 100}
