@@ -59,8 +59,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-films",
         action="store_true",
-        help="results.mcap, results.parquet and summary.json alone; `posemo report` draws film, picture and "
-        "page later",
+        help="results.mcap, results.parquet and summary.json alone; the same command without it draws film, "
+        "picture and page later",
     )
     parser.add_argument(
         "--engine",

@@ -21,7 +21,7 @@ from .films import Films, draw_films
 from .page import write_page
 from .people_table import people_of, worst_images
 from .progress import Progress
-from .run_folder import make_folder
+from .run_folder import STATE, make_folder
 from .table import write_table
 from .truth import Truth, read_truth, words_of_alignment
 
@@ -65,8 +65,17 @@ def make_report(
     namespace: str = "",
     topic: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """Report on a bag of the package's topics; see ``write_report`` and ``read_results``."""
+    """Report on a bag of the package's topics; see ``write_report`` and ``read_results``.
+
+    Raises:
+        InputError: The bag cannot be used, or ``out`` is the folder of a run, which knows more than its bag.
+    """
     make_folder(out)
+    if (out / STATE).exists():
+        raise InputError(
+            f"{out} holds the results of a run; name another folder with --out (films that are missing there "
+            "are drawn by the same `posemo run` without --no-films)"
+        )
     recording = read_results(bag, namespace, topic)
     return write_report(recording, out, truth, None, Progress(), privacy)
 

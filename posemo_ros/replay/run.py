@@ -96,7 +96,7 @@ class Runner:
         truths: Where the ground truth to compare with is; None: nowhere.
         overwrite: Results of another run may be thrown away.
         privacy: What the recorded images, films and pictures may show.
-        films: False: no film, picture and page.
+        films: False: no film, picture and page; True also draws those of a run that was finished without.
     """
 
     pipeline: Pipeline
@@ -131,12 +131,9 @@ class Runner:
             truth = self._truth(name or stem(text), source, several=several)
             task = self._task(text, source, truth)
             folder = stack.enter_context(RunFolder(out, task, overwrite=self.overwrite))
-            if folder.finished is not None:
+            if folder.finished is not None and not (self.films and folder.undrawn):
                 return replace(Outcome(**folder.finished), again=True)
-            journal = None if source.live else stack.enter_context(Journal(folder.journal))
-            if journal is not None:
-                stack.enter_context(journal.attached(self.pipeline))
-            figures = run_chain(source, self.pipeline, out / RESULT_BAG, journal, progress, self.privacy)
+            figures = RunFigures(**folder.undrawn) if folder.undrawn else self._run(source, folder, progress)
             found = read_results(out / RESULT_BAG)
             words, summary = write_report(
                 found, out, truth, figures, progress, self.privacy, films=self.films
@@ -145,8 +142,17 @@ class Runner:
             outcome = Outcome(
                 without_password(text), str(out), words, images, people, summary["losses"]["images"]
             )
-            folder.finish(asdict(outcome))
+            folder.finish(asdict(outcome), None if self.films else asdict(figures))
         return outcome
+
+    def _run(self, source: Source, folder: RunFolder, progress: Progress) -> RunFigures:
+        """The chain; its answers are kept in a journal where the source can be played again."""
+        with ExitStack() as stack:
+            journal = None if source.live else stack.enter_context(Journal(folder.journal))
+            if journal is not None:
+                stack.enter_context(journal.attached(self.pipeline))
+            bag = folder.path / RESULT_BAG
+            return run_chain(source, self.pipeline, bag, journal, progress, self.privacy)
 
     def many(self, texts: Sequence[str], out: Path) -> list[Outcome]:
         """Run on one source after another, each in a folder of its own; errors are kept, not raised.

@@ -40,6 +40,7 @@ class RunFolder:
         self._overwrite = overwrite
         self._lock: int | None = None
         self.finished: dict[str, Any] | None = None
+        self.undrawn: dict[str, Any] | None = None
 
     @property
     def journal(self) -> Path:
@@ -65,7 +66,7 @@ class RunFolder:
     def _enter(self) -> None:
         state = self._read()
         if state is not None and state.get("task") == self._task and not self._overwrite:
-            self.finished = state.get("finished")
+            self.finished, self.undrawn = state.get("finished"), state.get("undrawn")
             return
         there = [name for name in (*RESULTS, STATE) if (self.path / name).exists()]
         if there and not self._overwrite:
@@ -77,9 +78,14 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
         self._write({"task": self._task, "finished": None})
 
-    def finish(self, outcome: Mapping[str, Any]) -> None:
-        """The results are complete; ``outcome`` is what ``finished`` will be the next time."""
-        self._write({"task": self._task, "finished": dict(outcome)})
+    def finish(self, outcome: Mapping[str, Any], undrawn: Mapping[str, Any] | None) -> None:
+        """The results are complete.
+
+        Args:
+            outcome: What ``finished`` will be the next time.
+            undrawn: What ``undrawn`` will be: figures of the run for the report, whose films are missing.
+        """
+        self._write({"task": self._task, "finished": dict(outcome), "undrawn": undrawn})
         self.journal.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any] | None:

@@ -79,21 +79,42 @@ def test_results_are_deterministic(whole: Path, images: Path, tmp_path: Path) ->
     assert not (tmp_path / JOURNAL).exists()
 
 
-def test_films_are_drawn_later(whole: Path, images: Path, tmp_path: Path) -> None:
-    assert run(images, "--out", tmp_path, "--delay-frames", "1") == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "results.mcap",
-        "results.parquet",
-        "run.json",
-        "summary.json",
-    ]
+def test_films_are_drawn_later(
+    whole: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the same command, which runs nothing again and knows all that the run knew."""
+    words = (images, "--out", tmp_path, "--delay-frames", "1")
+    assert run(*words) == 0
+    names = {"results.mcap", "results.parquet", "run.json", "summary.json"}
+    assert {p.name for p in tmp_path.iterdir()} == names
     assert same(whole, tmp_path)
-    with_films, without = (json.loads((p / "summary.json").read_text()) for p in (whole, tmp_path))
+    without = json.loads((tmp_path / "summary.json").read_text())
+    monkeypatch.setattr("posemo_ros.replay.run.run_chain", None)
+    capsys.readouterr()
+    assert run(*words, films=True) == 0
+    assert "finished before" not in capsys.readouterr().out
+    assert {p.name for p in tmp_path.iterdir()} == {*names, "overlay.mp4", "overview.png", "report.html"}
+    assert json.loads((tmp_path / "summary.json").read_text()) == without
+    assert run(*words, films=True) == 0
+    assert "finished before" in capsys.readouterr().out
+    with_films = json.loads((whole / "summary.json").read_text())
     for times in ("latency_ms", "stages_ms", "machine"):
         del with_films[times], without[times]
     assert without == with_films
-    assert cli.main(["report", str(tmp_path / "results.mcap"), "--out", str(tmp_path / "later")]) == 0
-    assert {"overlay.mp4", "overview.png", "report.html"} <= {p.name for p in (tmp_path / "later").iterdir()}
+
+
+def test_a_report_does_not_replace_what_a_run_knows(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(images, "--out", tmp_path) == 0
+    summary = (tmp_path / "summary.json").read_bytes()
+    assert cli.main(["report", str(tmp_path / "results.mcap"), "--out", str(tmp_path)]) == 1
+    assert "holds the results of a run; name another folder" in capsys.readouterr().err
+    assert (tmp_path / "summary.json").read_bytes() == summary
 
 
 class Killed(BaseException):
