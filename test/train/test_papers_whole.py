@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,7 +28,7 @@ from train.tables.papers import TABLES
 from train.tasks.callbacks import draw_confusion
 from train.tasks.fusion import Fusion
 
-from .tasks.runs import command
+from .tasks.runs import BEFORE_THE_CAMERA, command
 
 
 def test_equation_6_puts_sam_into_the_mlp() -> None:
@@ -199,14 +200,14 @@ def _moemo(folder: Path, split: str, emotion: str, name: str) -> None:
     (folder / "tensor" / split / emotion).mkdir(parents=True, exist_ok=True)
     (folder / "joints").mkdir(exist_ok=True)
     torch.save(torch.full((16, 50, 768), 0.5), folder / "tensor" / split / emotion / f"{name}.pt")
-    np.save(folder / "joints" / f"{name}_f16.npy", np.random.default_rng(0).normal(size=(16, 17, 3)))
+    np.save(folder / "joints" / f"{name}_f16.npy", np.tile(BEFORE_THE_CAMERA, (16, 1, 1)))
 
 
 def test_moemos_own_files(tmp_path: Path) -> None:
     _moemo(tmp_path, "train", "angry", "C0172_1")
     _moemo(tmp_path, "train", "happy", "C0173_1")
     _moemo(tmp_path, "test", "angry", "C0172_2")  # the same recording before another background
-    train, test = (moemo_files.load_clips(tmp_path, split) for split in ("train", "test"))
+    train, test = (moemo_files.load_clips(tmp_path, split, 7.5) for split in ("train", "test"))
     assert [(EMOTIONS[c.emotion], c.motion) for c in train] == [("anger", "C0172"), ("joy", "C0173")]
     with pytest.raises(InputError, match=r"actors in both train and test: \['C0172'\]"):
         check_disjoint(train, test)
@@ -221,12 +222,75 @@ def test_moemos_own_files(tmp_path: Path) -> None:
     assert batch["context"].shape == (2, 16, 50, 768)
     assert task.describe(data.fixed_settings).settings["context_rate_hz"] == 7.5
 
-    np.save(tmp_path / "joints/C0172_2_f16.npy", np.zeros((15, 17, 3)))
-    with pytest.raises(InputError, match=r"the shape \(15, 17, 3\); expected \(16, 17, 3\)"):
-        moemo_files.load_clips(tmp_path, "test")
-    (tmp_path / "tensor/train/angry/C0172_1.pt").write_bytes(b"no tensor")
-    with pytest.raises(InputError, match="C0172_1.pt: cannot be read"):
-        moemo_files.load_clips(tmp_path, "train")
+    slower = emotion_modules.MoEmoFiles(tmp_path, fps=24.0)
+    settings = task.describe(slower.fixed_settings).settings
+    assert (settings["rate_hz"], settings["context_rate_hz"]) == (6.0, 6.0)
+    with pytest.raises(InputError, match="fps: 0; expected the frames per second"):
+        emotion_modules.MoEmoFiles(tmp_path, fps=0)
+
+    (tmp_path / "tensor/train").rename(tmp_path / "train_tensor")  # as the released code has it
+    assert len(moemo_files.load_clips(tmp_path, "train", 7.5)) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: p[:15], r"the shape \(15, 17, 3\); expected \(16, 17, 3\)"),
+        (lambda p: np.where(p > 0.1, np.nan, p), "numbers like NaN"),
+        (
+            lambda p: p[..., [0, 2, 1]] * [1, 1, -1],
+            r"heads are on the side of \+z from the pelvis",
+        ),
+        (lambda p: p * [1, -1, -1], r"heads are on the side of \+y"),
+        (lambda p: p + [0, 0, 0.9], "the pelvis is up to 0.9 from zero; expected the joints of test_3d_"),
+        (lambda p: p * 1000, "heads are 660 above the pelvis; expected .* metres"),
+    ],
+    ids=["short", "nan", "z up", "y up", "on the floor", "millimetres"],
+)
+def test_what_moemos_joints_may_not_be(tmp_path: Path, spoil: Callable, message: str) -> None:  # type: ignore[type-arg]
+    _moemo(tmp_path, "train", "angry", "C0172_1")
+    moemo_files.load_clips(tmp_path, "train", 7.5)
+    path = tmp_path / "joints/C0172_1_f16.npy"
+    np.save(path, spoil(np.load(path)))
+    with pytest.raises(InputError, match=message):
+        moemo_files.load_clips(tmp_path, "train", 7.5)
+
+
+def test_what_moemos_tokens_may_not_be(tmp_path: Path) -> None:
+    _moemo(tmp_path, "train", "angry", "C0172_1")
+    path = tmp_path / "tensor/train/angry/C0172_1.pt"
+    for tokens, message in (
+        (torch.zeros(16, 49, 768), r"the shape \(16, 49, 768\)"),
+        (torch.full((16, 50, 768), torch.nan), "numbers like NaN"),
+    ):
+        torch.save(tokens, path)
+        with pytest.raises(InputError, match=message):
+            moemo_files.load_clips(tmp_path, "train", 7.5)
+    path.write_bytes(b"no tensor")
+    with pytest.raises(InputError, match=r"C0172_1.pt: cannot be read"):
+        moemo_files.load_clips(tmp_path, "train", 7.5)
+
+
+def test_only_what_is_read_is_compared_in_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that looks at the scene alone learns nothing of a lifter, and the other way round."""
+    sources = {"poses": "pstmo", "trained_behind": {"lifter": "a", "context": "b"}}
+    monkeypatch.setattr(Fusion, "datamodule", SimpleNamespace(sources=sources))
+    read = {"cross": ["lifter", "context"], "pose": ["lifter"], "context": ["context"]}
+    for fusion, stations in read.items():
+        for network in ("moemo_official", "moemo_x"):
+            task = Fusion(network, options={"fusion": fusion})
+            task.on_fit_start()
+            assert list(task.learned["trained_behind"]) == stations
+            assert ("poses" in task.learned) == (fusion != "context")
+
+
+def test_an_encoder_that_the_network_was_not_made_for(tmp_path: Path) -> None:
+    _moemo(tmp_path, "train", "angry", "C0172_1")
+    data = emotion_modules.MoEmoFiles(tmp_path, shared_actors=True)
+    task = Fusion("moemo_x", options={"context_width": 2048, "width": 8, "depth": 1})
+    data.trainer = SimpleNamespace(lightning_module=task)  # type: ignore[assignment]
+    with pytest.raises(InputError, match=r"an image as 50 x 768 numbers, the network reads 50 x 2048: set"):
+        data.make("train")
 
 
 def test_two_dimensions() -> None:

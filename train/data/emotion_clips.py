@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.emotion.window import in_axes, upright
+from posemo_ros.emotion.window import MAX_GAP_S, in_axes, upright
 from posemo_ros.errors import InputError
 from posemo_ros.interpolate import at_times
 
@@ -52,6 +52,17 @@ class EmotionClip:
     context_times: NDArray[np.float64]
     context: NDArray[np.floating]
     axes: str = "camera"
+
+
+def unbroken(clip: EmotionClip) -> EmotionClip:
+    """The longest piece in which the person is not lost for longer than the station puts up with.
+
+    There a new movement begins; a window across the gap would show a person who glides along a line.
+    """
+    ends = [*(np.flatnonzero(np.diff(clip.times) > MAX_GAP_S) + 1), len(clip.times)]
+    pieces = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    longest = max(pieces, key=lambda p: float(clip.times[p][-1] - clip.times[p][0]))
+    return replace(clip, times=clip.times[longest], poses=clip.poses[longest])
 
 
 class Acted(Protocol):

@@ -72,6 +72,8 @@ class EmotionData(Data):
         axes = settings.get("axes", "camera")
         if self.dimensions == 2 and axes != "image":
             raise InputError(f"dimensions: 2 leaves no {axes!r} axes; take them out of the model's settings")
+        if settings.get("context_frames"):
+            self._check_tokens(clips)
         if train and not self.shared_actors:
             check_splits(self.clips, val_is_test=self.val_is_test)
         return EmotionWindows(
@@ -85,6 +87,18 @@ class EmotionData(Data):
             shuffle_context=self.shuffle_context,
             seed=self.seed,
         )
+
+    def _check_tokens(self, clips: Sequence[EmotionClip]) -> None:
+        entry = self.trainer.lightning_module.describe(self.fixed_settings)
+        wanted = tuple(entry.inputs["context"].shape[2:])
+        for clip in (c for c in clips if len(c.context)):
+            if clip.context.shape[1:] != wanted:
+                raise InputError(
+                    f"{clip.name}: {entry.settings['context_model']!r} encodes an image as "
+                    f"{' x '.join(map(str, clip.context.shape[1:]))} numbers, the network reads "
+                    f"{' x '.join(map(str, wanted))}: set context_tokens and context_width of its options, "
+                    "or take the encoder that it was made for"
+                )
 
 
 class EmotionVideos(EmotionData):
@@ -176,20 +190,23 @@ class MoEmoFiles(EmotionData):
     """MoEmo's own prepared files, see ``moemo_files``; without a split ``val`` it is validated on the test.
 
     Args:
-        folder: With ``tensor`` and ``joints``.
+        folder: With the tensors of the splits and ``joints``.
+        fps: Of the recordings; every fourth frame has a pose. The files do not tell.
         others: See ``EmotionData``.
     """
 
-    def __init__(self, folder: Path, **others: Any) -> None:
+    def __init__(self, folder: Path, *, fps: float = moemo_files.FPS, **others: Any) -> None:
         super().__init__(**others)
-        self.folder = Path(folder)
-        self.val_is_test = not (self.folder / "tensor" / "val").exists()
+        if not 0 < fps < float("inf"):
+            raise InputError(f"fps: {fps}; expected the frames per second of the recordings")
+        self.folder, self.rate_hz = Path(folder), fps / moemo_files.EVERY
+        self.val_is_test = not moemo_files.split_folder(self.folder, "val").exists()
 
     @property
     def fixed_settings(self) -> dict[str, Any]:
         """See ``Data``."""
-        scene = {"context_model": "clip-vit-b32", "context_rate_hz": moemo_files.RATE_HZ}
-        return {**super().fixed_settings, **scene}
+        scene = {"context_model": "clip-vit-b32", "context_rate_hz": self.rate_hz}
+        return {**super().fixed_settings, "rate_hz": self.rate_hz, **scene}
 
     @property
     def sources(self) -> dict[str, Any]:
@@ -198,7 +215,8 @@ class MoEmoFiles(EmotionData):
 
     def clips(self, part: str) -> list[EmotionClip]:
         """See ``EmotionData``."""
-        return moemo_files.load_clips(self.folder, "test" if part == "val" and self.val_is_test else part)
+        split = "test" if part == "val" and self.val_is_test else part
+        return moemo_files.load_clips(self.folder, split, self.rate_hz)
 
 
 class EmotionBvh(EmotionData):

@@ -33,7 +33,7 @@ from posemo_ros.pipeline import (
 from posemo_ros.replay.sources import open_source
 from posemo_ros.types import EMOTIONS, Skeletons3D
 
-from .emotion_clips import EmotionClip
+from .emotion_clips import EmotionClip, unbroken
 from .files import malformed, need
 
 SECTION = "Video clips with emotions"
@@ -209,18 +209,17 @@ def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionCl
     for video in list_videos(folder, split):
         inside = video.path.relative_to(folder)
         found = _cached(cache / inside.with_suffix(".npz"), video.path, extractor)
-        clips.append(
-            EmotionClip(
-                str(inside),
-                video.emotion,
-                video.actor,
-                video.motion,
-                found.times,
-                found.poses,
-                found.context_times,
-                found.context,
-            )
+        clip = EmotionClip(
+            str(inside),
+            video.emotion,
+            video.actor,
+            video.motion,
+            found.times,
+            found.poses,
+            found.context_times,
+            found.context,
         )
+        clips.append(unbroken(clip))
     return clips
 
 

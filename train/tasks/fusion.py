@@ -21,6 +21,7 @@ from .task import Task
 NEUTRAL_REFUSED = 0.95  # share of the neutral movements that min_confidence turns away
 Doubles = NDArray[np.float64]
 _CONTEXT = ("context_model", "context_rate_hz")
+_UNREAD = {"context": ("poses", "lifter"), "pose": ("context",)}  # fusion -> sources that change nothing
 
 
 class Fusion(Task):
@@ -64,9 +65,21 @@ class Fusion(Task):
             return entry
         return replace(entry, settings={k: v for k, v in entry.settings.items() if k not in _CONTEXT})
 
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by; 1 where nothing was calibrated."""
+        return float(self.learned.get("temperature", 1.0))
+
     def on_fit_start(self) -> None:
-        """Note whose poses and encodings are learned from: the chain compares."""
-        self.learned |= self.datamodule.sources
+        """Note whose poses and encodings are learned from, as far as they are read: the chain compares."""
+        unread = _UNREAD.get(getattr(self.network, "fusion", ""), ())
+        sources = {k: v for k, v in self.datamodule.sources.items() if k not in unread}
+        if "trained_behind" in sources:
+            files = sources["trained_behind"].items()
+            sources["trained_behind"] = {
+                station: digest for station, digest in files if station not in unread
+            }
+        self.learned |= sources
 
     def logits(self, batch: dict[str, Tensor]) -> Tensor:
         """(B, K) in the order of ``EMOTIONS``, then neutral; whatever the network's own order is."""
@@ -92,8 +105,9 @@ class Fusion(Task):
         self.validation_step(batch, number)
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
-        """``index`` and ``probabilities`` (B, 6), with neutral (B, 7)."""
-        return {"index": batch["index"], "probabilities": self.logits(batch).float().softmax(1)}
+        """``index`` and ``probabilities`` (B, 6), with neutral (B, 7), at the temperature of the test."""
+        logits = self.logits(batch).float() / self.temperature
+        return {"index": batch["index"], "probabilities": logits.softmax(1)}
 
     def on_validation_epoch_end(self) -> None:
         """Log the results."""
@@ -112,7 +126,7 @@ class Fusion(Task):
             if "descriptors" in rows:
                 mean = rows["descriptors"].double().numpy()[label < 0].mean(0)
                 self.learned["neutral"] = mean.round(4).tolist()
-        probabilities = softmax(logits / self.learned.get("temperature", 1.0))
+        probabilities = softmax(logits / self.temperature)
         self.confusion = confusion(probabilities, label)
         self.report(part, figures(probabilities, label, self.learned.get("min_confidence", 0.0)))
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from posemo_ros.errors import InputError
-from train.data.emotion_clips import EmotionClip, EmotionWindows, Occlusion, check_disjoint, check_splits
+from train.data.emotion_clips import (
+    EmotionClip,
+    EmotionWindows,
+    Occlusion,
+    check_disjoint,
+    check_splits,
+    unbroken,
+)
 
 
 def _clip(name: str, actor: str, seconds: float = 4.0, motion: str = "") -> EmotionClip:
@@ -29,6 +36,18 @@ def test_middle_window_at_the_networks_rate() -> None:
 def test_short_clips_stand_still_at_the_end() -> None:
     batch = EmotionWindows([_clip("a", "x", 1.0)], 5, 2.0)[[(0, 0)]]
     assert batch["movement"][0, -1, 0, 0] == pytest.approx(29 / 30)
+
+
+def test_a_movement_ends_where_the_person_is_lost() -> None:
+    """As in the station, where a new one begins; the scene of the piece that is kept stays its own."""
+    clip = _clip("a", "x", 6.0)
+    seen = (clip.times < 1) | (clip.times > 1.6)
+    kept = unbroken(replace(clip, times=clip.times[seen], poses=clip.poses[seen]))
+    assert (kept.times[0], kept.times[-1]) == (pytest.approx(1.6, abs=0.04), clip.times[-1])
+    batch = EmotionWindows([kept], 5, 1.0, context_frames=1)[[(0, 0)]]
+    assert batch["context"][0, 0, 0, 0] == np.floor(batch["movement"][0, 0, 0, 0] / 0.5) * 0.5
+    whole = unbroken(replace(clip, times=clip.times[clip.times != 1], poses=clip.poses[clip.times != 1]))
+    assert len(whole.times) == len(clip.times) - 1
 
 
 def test_random_starts_repeat() -> None:

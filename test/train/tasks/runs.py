@@ -17,6 +17,18 @@ from train.data.emotion_clips import EmotionClip
 from train.data.video_emotion import Extractor
 from train.tasks.cli import Cli, run
 
+STANDING = np.array(
+    [
+        [0, 0, 0.9], [0, -0.13, 0.9], [0, -0.13, 0.48], [0, -0.13, 0.06], [0, 0.13, 0.9],
+        [0, 0.13, 0.48], [0, 0.13, 0.06], [0, 0, 1.13], [0, 0, 1.38], [0, 0, 1.48], [0, 0, 1.56],
+        [0, 0.17, 1.36], [0, 0.19, 1.08], [0, 0.2, 0.83], [0, -0.17, 1.36], [0, -0.19, 1.08],
+        [0, -0.2, 0.83],
+    ]
+)  # fmt: skip
+"""(17, 3) metres, H36M-17: x where the person faces, y left, z up."""
+BEFORE_THE_CAMERA = (STANDING - STANDING[0])[:, [1, 2, 0]] * [1, -1, -1]
+"""The same about the pelvis, in the axes of a camera that the person faces."""
+
 
 def write_motion(folder: Path, frames: int = 40, seed: int = 0) -> None:
     """Smooth movement, truly projected, in Human3.6M's published files."""
@@ -55,17 +67,9 @@ def write_motion(folder: Path, frames: int = 40, seed: int = 0) -> None:
 def write_cmu(folder: Path, clips: int = 6, frames: int = 240) -> None:
     """People who stand and swing their limbs, in the form of the CMU clips."""
     rng = np.random.default_rng(0)
-    rest = np.array(
-        [
-            [0, 0, 0.9], [0, -0.13, 0.9], [0, -0.13, 0.48], [0, -0.13, 0.06], [0, 0.13, 0.9],
-            [0, 0.13, 0.48], [0, 0.13, 0.06], [0, 0, 1.13], [0, 0, 1.38], [0, 0, 1.48], [0, 0, 1.56],
-            [0, 0.17, 1.36], [0, 0.19, 1.08], [0, 0.2, 0.83], [0, -0.17, 1.36], [0, -0.19, 1.08],
-            [0, -0.2, 0.83],
-        ]
-    )  # fmt: skip
     t = np.arange(frames)[:, None, None] / 20
     size = 0.03 + 0.1 * np.isin(np.arange(17), (2, 3, 5, 6, 12, 13, 15, 16))[:, None]
-    motion = [rest + size * np.sin(t + rng.uniform(0, 6, (17, 3))) for _ in range(clips)]
+    motion = [STANDING + size * np.sin(t + rng.uniform(0, 6, (17, 3))) for _ in range(clips)]
     total = clips * frames
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(
@@ -227,6 +231,20 @@ def acted(folder: Path, split: str, extractor: Extractor) -> list[EmotionClip]:
         )
         for i in range(12)
     ]
+
+
+def write_moemo_files(folder: Path) -> None:
+    """MoEmo's own files: one clip per emotion and split, in a scene of its own."""
+    rng = np.random.default_rng(0)
+    (folder / "joints").mkdir(parents=True)
+    for number, split in enumerate(("train", "val", "test")):
+        for emotion, name in enumerate(("angry", "happy", "sad", "fear", "surprise", "disgust")):
+            clip = f"C{number}{emotion:03}_0"
+            (folder / f"{split}_tensor" / name).mkdir(parents=True)
+            tokens = torch.from_numpy(rng.normal(0, 2, (16, 50, 768)).astype("f4"))
+            torch.save(tokens, folder / f"{split}_tensor" / name / f"{clip}.pt")
+            poses = BEFORE_THE_CAMERA + rng.normal(0, 0.1, (16, 17, 3)) * (np.arange(17) > 0)[:, None]
+            np.save(folder / "joints" / f"{clip}_f16.npy", poses.astype("f4"))
 
 
 def fusion_config(folder: Path, out: Path, **model: Any) -> dict[str, Any]:

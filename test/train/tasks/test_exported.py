@@ -34,6 +34,7 @@ from .runs import (
     keypoints_config,
     lifter_config,
     write_cmu,
+    write_moemo_files,
     write_motion,
     write_photos,
 )
@@ -254,3 +255,27 @@ def test_an_emotion_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axe
         replace(spec, labels=turned),
     ):
         assert through(wrong)["loss"] != pytest.approx(metrics["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(("network", "fusion"), [("moemo_official", "cross"), ("moemo_x", "context")])
+def test_moemo_from_its_own_files(tmp_path: Path, network: str, fusion: str) -> None:
+    """Every probability of `train predict`, as the station says it of the same poses and scenes."""
+    write_moemo_files(tmp_path / "moemo")
+    config = fusion_config(tmp_path, tmp_path / "run", network=network, calibrate=True)
+    sizes = {"width": 16, "depth": 1, "heads": 2, "dropout": 0.0, "context_frames": 2}
+    config["model"]["init_args"]["options"] = {"fusion": fusion, **(sizes if network == "moemo_x" else {})}
+    del config["model"]["init_args"]["settings"]
+    config["data"] = {
+        "class_path": "train.data.emotion_modules.MoEmoFiles",
+        "init_args": {"folder": str(tmp_path / "moemo"), "batch": 12, "workers": 0},
+    }
+    cli, _, out = exported(config, tmp_path)
+    command(config, tmp_path / "c.yaml", f"--ckpt_path={tmp_path}/run/checkpoints/last.ckpt", name="predict")
+    with np.load(tmp_path / "run/predictions.npz") as file:
+        predicted = file["probabilities"]
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, EmotionSpec)
+    assert spec.poses == ("" if fusion == "context" else "MoEmo's own files")  # the scene alone is nobody's
+    found = emotions(out, spec, cli.datamodule.datasets["test"].clips)
+    assert np.ptp(predicted, axis=0).max() > 0.01
+    np.testing.assert_allclose(found, predicted, atol=1e-4)
