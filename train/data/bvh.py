@@ -107,6 +107,8 @@ def read(path: Path) -> Bvh:
         values = np.array(list(words), np.float64).reshape(count, sum(len(j.channels) for j in joints))
         if not len(joints) or seconds <= 0 or not count:
             raise ValueError(f"{len(joints)} joints, {count} frames of {seconds} s")
+        if not np.isfinite(values).all():
+            raise ValueError("numbers like NaN")
         return Bvh(tuple(joints), values, 1 / seconds)
     except (ValueError, StopIteration) as error:
         raise malformed(path, f"{error!r}", "HIERARCHY and MOTION of a BVH file", SECTION) from error

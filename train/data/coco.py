@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,24 +37,40 @@ def xyxy(bbox: list[float]) -> NDArray[np.float32]:
 
 
 def read_people(annotations: Path, images: Path, source: str = "coco") -> list[Person]:
-    """Everyone with at least one labelled keypoint who is no crowd, in the file's order."""
+    """Everyone with at least one labelled keypoint who is no crowd, in the file's order.
+
+    Raises:
+        InputError: The file cannot be read, or an annotation has another form.
+    """
     photos, entries = read_json(annotations)
-    loaded = {i: Photo(p["file_name"], images / p["file_name"]) for i, p in photos.items()}
-    return [
-        Person(
-            photo=loaded[int(a["image_id"])],
-            box=xyxy(a["bbox"]),
-            keypoints=np.array(a["keypoints"], np.float32).reshape(17, 3),
-            area=float(a["area"]),
-            complete=np.ones(17, np.bool_),
-            outline=np.zeros((0, 2), np.float32),
-            image_id=int(a["image_id"]),
-            person_id=int(a["id"]),
-            source=source,
-        )
-        for a in entries
-        if not a.get("iscrowd", 0) and np.any(np.array(a["keypoints"][2::3]) > 0)
-    ]
+    loaded: dict[int, Photo] = {}  # people of one image share it
+    people = []
+    for entry in entries:
+        try:
+            if not entry.get("iscrowd", 0) and np.any(np.array(entry["keypoints"][2::3]) > 0):
+                image = int(entry["image_id"])
+                name = photos[image]["file_name"]
+                people.append(_person(entry, loaded.setdefault(image, Photo(name, images / name)), source))
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{annotations}: annotation {entry.get('id')}: {error!r}; expected bbox, area, "
+                "17 keypoints and the image_id of one of its images"
+            ) from error
+    return people
+
+
+def _person(entry: Mapping[str, Any], photo: Photo, source: str) -> Person:
+    return Person(
+        photo=photo,
+        box=xyxy(entry["bbox"]),
+        keypoints=np.array(entry["keypoints"], np.float32).reshape(17, 3),
+        area=float(entry["area"]),
+        complete=np.ones(17, np.bool_),
+        outline=np.zeros((0, 2), np.float32),
+        image_id=int(entry["image_id"]),
+        person_id=int(entry["id"]),
+        source=source,
+    )
 
 
 def held_out(image_ids: list[int], every: int = HOLD_OUT_EVERY) -> frozenset[int]:

@@ -6,9 +6,10 @@ arrays. They are read without running code from them: only NumPy's own arrays ca
 
 from __future__ import annotations
 
+import logging
 import pickle
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from posemo_ros.archives import read_npz
 from posemo_ros.errors import InputError
 
 GUIDE = "docs/training.md"
+_SHOWN = 8  # of what is missing
+_log = logging.getLogger(__name__)
 
 _ALLOWED = {
     (f"numpy{package}.multiarray", name)
@@ -84,6 +87,13 @@ def read_written(path: Path, kind: type[Any], command: str) -> dict[str, NDArray
 def malformed(path: Path, found: object, expected: str, section: str) -> InputError:
     """The error for data in another form than expected."""
     return InputError(f"{path}: {found}; expected {expected}; the format: {GUIDE}, '{section}'")
+
+
+def tell_missing(path: Path, missing: Sequence[str]) -> None:
+    """Warn of what a data set has and a file of it lacks: figures are then not those of others."""
+    if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" * (len(missing) > _SHOWN))
+        _log.warning("%s lacks %s: figures are those of the rest", path, shown)
 
 
 def load_pickled(path: Path, keys: Iterable[str], what: str, section: str) -> dict[str, Any]:

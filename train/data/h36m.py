@@ -7,7 +7,7 @@ Human3.6M's own ``metadata.xml``, or ``cameras.json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from posemo_ros.errors import InputError
 from posemo_ros.lift.normalise import encode_screen
 from posemo_ros.text_files import json_of
 
-from .files import floats, load_pickled, malformed, need
+from .files import floats, load_pickled, malformed, need, tell_missing
 from .sequences import NOSE, Floats, Video
 
 SECTION = "Human3.6M"
@@ -197,6 +197,7 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
     cameras = load_cameras(folder)
     kept = np.delete(KEPT, NOSE) if lacks_nose(keypoints) else np.array(KEPT)
     videos = []
+    tell_missing(path3d, [f"{s} {a}" for s in subjects for a in absent(_entry(world, s, path3d))])
     for subject in subjects:
         for action, positions in _entry(world, subject, path3d).items():
             joints = floats(positions, (None, 32, 3), path3d, f"{subject} {action}", SECTION)[:, kept]
@@ -212,6 +213,12 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
                 video = _video(name, action, pixels, joints, pose, IMAGE_SIZES[number])
                 videos.append(replace(video, camera=CAMERA_IDS[number]))
     return videos
+
+
+def absent(actions: Iterable[str]) -> list[str]:
+    """Those of ``ACTIONS`` that are not among names such as ``Eating 2``."""
+    kinds = {name.split(" ")[0] for name in actions}
+    return [action for action in ACTIONS if action not in kinds]
 
 
 def _entry(data: Any, subject: str, path: Path) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ from .files import need
 from .keypoint_crops import HRNET, PLAIN, KeypointCrops, Recipe
 from .lifting import Mixed, Noise, training_batch
 from .mistakes import Mistakes
-from .people import Person
+from .people import Person, need_photos
 from .sampling import Batch, Draws, EpochSampler, ResumableLoader, StepSampler
 from .sequences import COCO_TO_H36M, H36M, H36M_NO_NOSE, Layout, PersonWindows, Video, Windows
 from .sightings import Sightings
@@ -419,8 +419,11 @@ class Keypoints(Data):
         spec = self.spec(KeypointSpec)
         if part == "train":
             people = self._labelled(*self.train_files)[: self.limit]
+            need_photos(people)
             return KeypointCrops(people, spec, self.recipe, seed=self.seed, threads=self.threads)
-        return KeypointCrops(self._to_judge(), spec, PLAIN, threads=self.threads)
+        people = self._to_judge()
+        need_photos(people)
+        return KeypointCrops(people, spec, PLAIN, threads=self.threads)
 
     @property
     def title(self) -> str:

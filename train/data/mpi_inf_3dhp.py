@@ -15,12 +15,13 @@ import numpy as np
 
 from posemo_ros.lift.normalise import encode_screen
 
-from .files import floats, load_pickled, malformed
+from .files import floats, load_pickled, malformed, tell_missing
 from .sequences import Layout, Video
 
 SECTION = "MPI-INF-3DHP"
 TRAIN_FILE, TEST_FILE = "data_train_3dhp.npz", "data_test_3dhp.npz"
 TRAIN_SIZE = (2048, 2048)
+TRAIN_SEQUENCES = [f"S{subject} Seq{number}" for subject in range(1, 9) for number in (1, 2)]
 TEST_SIZES = {"TS5": (1920, 1080), "TS6": (1920, 1080)}
 ROOT = 14
 JOINT_SET = "mpi_inf_3dhp17"
@@ -69,6 +70,8 @@ def load_videos(folder: Path, split: str) -> list[Video]:
     data = load_pickled(path, ["data"], what, SECTION)["data"]
     if not isinstance(data, Mapping):
         raise malformed(path, f"data is {type(data).__name__}", what, SECTION)
+    expected = [f"TS{n}" for n in range(1, 7)] if split == "test" else TRAIN_SEQUENCES
+    tell_missing(path, [name for name in expected if name not in data])
     if split == "test":
         return [_video(path, name, entry, TEST_SIZES.get(name, TRAIN_SIZE)) for name, entry in data.items()]
     return [

@@ -6,6 +6,7 @@ Symbols: T frames of a video.
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,14 @@ def convert_h36m(source: Path, out: Path, *, report: Report = print) -> list[Pat
                 official = _either(folder / "D2_Positions" / f"{action}.{camera}")
                 given += official is not None
                 views.append(
-                    read_h36m(official, 2)[:, h36m.KEPT]
+                    _official(official, len(positions))
                     if official
                     else lenses[number].project(poses[subject, number].see(positions[:, h36m.KEPT]))
                 )
             world[subject][name], seen[subject][name] = positions.astype(np.float32), views
         report(f"{subject}: {len(world[subject])} actions, 2D of {given} videos from D2_Positions")
+        if missing := h36m.absent(world[subject]):
+            report(f"{subject}: not there: {', '.join(missing)}; tables will be of the other actions")
     out.mkdir(parents=True, exist_ok=True)
     if metadata.parent != out:
         shutil.copyfile(metadata, out / "metadata.xml")
@@ -99,6 +102,15 @@ def convert_h36m(source: Path, out: Path, *, report: Report = print) -> list[Pat
     _save(paths[0], positions_3d=world)
     _save(paths[1], positions_2d=seen, metadata={"num_joints": 17, "keypoints_symmetry": symmetry})
     return paths
+
+
+def _official(path: Path, frames: int) -> Floats:
+    """(T, 17, 2) px; videos run on a little after the motion capture, but do not end before it."""
+    pixels = read_h36m(path, 2)[:, h36m.KEPT]
+    if len(pixels) < frames:
+        expected = f"the {frames} of D3_Positions: is it a whole download?"
+        raise malformed(path, f"{len(pixels)} frames", expected, h36m.SECTION)
+    return pixels
 
 
 def read_h36m(path: Path, axes: int) -> Floats:
@@ -180,17 +192,18 @@ def _cdf(path: Path) -> Any:
         raise MissingExtraError("cdflib", "datasets", "Human3.6M's CDF files") from error
     try:
         return cdflib.CDF(path).varget("Pose")
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, zlib.error) as error:
         raise malformed(path, f"{error}", "a CDF file with the variable Pose", h36m.SECTION) from error
 
 
 def _mat(path: Path, name: str) -> Any:
     """A variable of a MATLAB file up to version 7; what is alone in a cell stands for itself."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         value = loadmat(path, variable_names=[name])[name]
-    except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as error:
+    except (OSError, ValueError, TypeError, NotImplementedError, KeyError, MatReadError, zlib.error) as error:
         raise malformed(path, f"{error!r}", f"a MATLAB file with {name!r}", h36m.SECTION) from error
     return value[0, 0] if value.dtype == object and value.size == 1 else value
 
@@ -199,20 +212,23 @@ def _mpi_cameras(path: Path, frames: int) -> dict[str, dict[str, Floats]]:
     pixels, joints = _mat(path, "annot2"), _mat(path, "univ_annot3")
     return {
         str(camera): {
-            "data_2d": _mpi_view(path, "annot2", pixels, camera, 2)[:frames],
-            "data_3d": _mpi_view(path, "univ_annot3", joints, camera, 3)[:frames],
+            "data_2d": _mpi_view(path, "annot2", pixels, camera, 2, frames),
+            "data_3d": _mpi_view(path, "univ_annot3", joints, camera, 3, frames),
         }
         for camera in MPI_CAMERAS
     }
 
 
-def _mpi_view(path: Path, name: str, cells: Any, camera: int, axes: int) -> Floats:
+def _mpi_view(path: Path, name: str, cells: Any, camera: int, axes: int, frames: int) -> Floats:
     try:
-        rows = np.asarray(cells.reshape(-1)[camera], np.float32)
-        return rows.reshape(-1, MPI_JOINTS, axes)[:, MPI_KEPT]
+        rows = np.asarray(cells.reshape(-1)[camera], np.float32).reshape(-1, MPI_JOINTS, axes)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         expected = f"a cell per camera with frames of {MPI_JOINTS} joints, {axes} numbers each"
         raise malformed(path, f"{name}, camera {camera}: {error}", expected, mpi_inf_3dhp.SECTION) from error
+    if len(rows) < frames:
+        found, expected = f"{name}, camera {camera}: {len(rows)} frames", f"the {frames} of its video"
+        raise malformed(path, found, f"{expected}: is it a whole download?", mpi_inf_3dhp.SECTION)
+    return rows[:frames, MPI_KEPT]
 
 
 def _mpi_test(path: Path) -> dict[str, NDArray[Any]]:

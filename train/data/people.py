@@ -36,7 +36,10 @@ class Photo:
             InputError: The bytes are no image.
         """
         if self._pixels is None:
-            data = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
+            try:
+                data = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
+            except OSError as error:
+                raise InputError(f"{self.encoded!s}: cannot be read ({error.strerror})") from error
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
             if image is None:
                 raise InputError(f"{self.name}: not an image that OpenCV can read")
@@ -71,6 +74,21 @@ class Person:
     person_id: int
     source: str
     rough: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(17, np.bool_))
+
+
+def need_photos(people: Sequence[Person]) -> None:
+    """Refuse people whose photos are not there, before hours of training come to the first of them.
+
+    Raises:
+        InputError: It says how many are missing and names one.
+    """
+    paths = {p.photo.encoded for p in people if isinstance(p.photo.encoded, Path)}
+    missing = sorted(path for path in paths if not path.is_file())
+    if missing:
+        raise InputError(
+            f"{missing[0]}: not there; {len(missing)} of {len(paths)} photos are missing; expected the whole "
+            "download that the annotations or boxes are of"
+        )
 
 
 def by_photo(people: Sequence[Person]) -> list[tuple[Photo, NDArray[np.float32]]]:

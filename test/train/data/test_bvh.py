@@ -77,6 +77,9 @@ def test_errors_name_file_and_reason(tmp_path: Path) -> None:
     broken.write_text(bvh_text(_values(2))[:-40])
     with pytest.raises(InputError, match=r"broken.bvh.*HIERARCHY and MOTION"):
         bvh.read(broken)
+    broken.write_text(bvh_text(_values(2)).replace("0.000000", "nan", 1))
+    with pytest.raises(InputError, match=r"broken.bvh.*numbers like NaN"):
+        bvh.read(broken)
     broken.write_text("solid cube")
     with pytest.raises(InputError, match=r"broken.bvh"):
         bvh.read(broken)

@@ -23,7 +23,7 @@ from train.data.keypoint_crops import (
     keypoints_in,
     plain_matrix,
 )
-from train.data.people import Person, Photo
+from train.data.people import Person, Photo, need_photos
 
 SPEC = KeypointSpec(ImageInput(192, 256), "quarter")
 
@@ -160,6 +160,18 @@ def test_published_detections_are_read(shared_data: Path) -> None:
     batch = KeypointCrops(labelled, SPEC, HRNET)[[(0, i) for i in range(4)]]
     assert np.isfinite(batch["images"]).all()
     assert batch["weights"].sum() > 10
+
+
+def test_photos_that_are_not_there_are_named_at_the_start(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 30, 3)))
+    people = [
+        dataclasses.replace(_person(_spread()), photo=Photo(n, tmp_path / n)) for n in ("a.png", "b.png")
+    ]
+    need_photos(people[:1])
+    with pytest.raises(InputError, match=r"b\.png: not there; 1 of 2 photos are missing"):
+        need_photos(people)
+    with pytest.raises(InputError, match=r"b\.png: cannot be read \(No such file"):
+        people[1].photo.pixels()
 
 
 def test_malformed_detections(tmp_path: Path) -> None:

@@ -197,3 +197,46 @@ def test_what_is_wrong_is_named(tmp_path: Path, spoil, message: str) -> None:  #
 def test_3dhp_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"S1.Seq1.annot.mat not found"):
         originals.convert_3dhp(tmp_path, tmp_path / "out", report=lambda _: None)
+    path = tmp_path / "S1/Seq1/annot.mat"
+    write_annot(path, 6, 0)
+    with pytest.raises(InputError, match=r"annot2, camera 0: 6 frames; expected the 6416 of its video"):
+        originals.convert_3dhp(tmp_path, tmp_path / "out", report=lambda _: None)
+    cells = np.empty((8, 1), object)
+    cells[:, 0] = [np.zeros((6416, width)) for width in (56,) * 8]
+    savemat(path, {"annot2": cells, "univ_annot3": cells})
+    with pytest.raises(InputError, match=r"univ_annot3, camera 0: .*; expected a cell per camera"):
+        originals.convert_3dhp(tmp_path, tmp_path / "out", report=lambda _: None)
+
+
+def test_damaged_downloads_are_named(tmp_path: Path) -> None:
+    """Cut off anywhere, or with wrong bytes where the numbers are packed."""
+    write_cdf(tmp_path / "a.cdf", np.random.default_rng(0).random((40, 96)))
+    write_mat(tmp_path / "a.cdf.mat", np.zeros((40, 96)))
+    write_test_set(tmp_path / "annot_data.mat", 9)
+    readers = {"a.cdf": originals.read_h36m, "a.cdf.mat": originals.read_h36m, "annot_data.mat": None}
+    for name, reader in readers.items():
+        path = tmp_path / name
+        whole = path.read_bytes()
+        for part in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
+            path.write_bytes(whole[: int(part * len(whole))])
+            with pytest.raises(InputError, match=name):
+                reader(path, 3) if reader else originals._mpi_test(path)
+        if name == "a.cdf":
+            path.write_bytes(whole[: len(whole) // 2] + bytes(400) + whole[len(whole) // 2 + 400 :])
+            with pytest.raises(InputError, match=name):
+                originals.read_h36m(path, 3)
+
+
+def test_what_a_download_lacks_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_h36m(tmp_path / "raw", mat=True)
+    said: list[str] = []
+    originals.convert_h36m(tmp_path / "raw", tmp_path / "out", report=said.append)
+    lacks = next(line for line in said if line.startswith("S9: not there: Discussion, Eating, "))
+    assert "WalkDog" not in lacks
+    h36m.load_videos(tmp_path / "out", "gt", ("S9",))
+    assert "lacks S9 Discussion, S9 Eating" in caplog.text
+    assert "and 5 more: figures are those of the rest" in caplog.text
+    short = tmp_path / "raw/S8/MyPoseFeatures/D2_Positions/Directions.54138969.cdf.mat"
+    write_mat(short, np.zeros((3, 64)))
+    with pytest.raises(InputError, match=r"D2_Positions.*3 frames; expected the 5 of D3_Positions"):
+        originals.convert_h36m(tmp_path / "raw", tmp_path / "out", report=said.append)

@@ -150,9 +150,10 @@ def test_old_numpy_names_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["a"], array)
 
 
-def test_3dhp(tmp_path: Path) -> None:
+def test_3dhp(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     train, test = write_3dhp(tmp_path)
     assert len(mpi_inf_3dhp.load_videos(tmp_path, "train")) == 4
+    assert "data_train_3dhp.npz lacks S1 Seq2, S2 Seq2, S3 Seq1" in caplog.text
     first, second = mpi_inf_3dhp.load_videos(tmp_path, "test")
     joints = test["TS5"]["data_3d"] / 1000
     np.testing.assert_allclose(second.joints[3, 2], joints[3, 2] - joints[3, 14], atol=1e-6)
