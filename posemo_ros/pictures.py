@@ -72,7 +72,22 @@ def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
         raise InputError(RAW_HELP)
     turned = cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0
     image = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
-    return image if image.dtype in (np.uint8, np.uint16) else to_8bit(image)
+    return image if image.dtype in (np.uint8, np.uint16) else _of_wide(image)
+
+
+def _of_wide(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """uint8 of values from 0 to 1 (OpenCV's convention for floats, which lets highlights go beyond).
+
+    Raises:
+        InputError: Most values lie beyond: what is white in it is not known.
+    """
+    finite = image[np.isfinite(image)]
+    if finite.size and not (0 <= np.median(finite) <= 1):
+        raise InputError(
+            f"values of {8 * image.dtype.itemsize} bits from {finite.min():g} to {finite.max():g}, expected "
+            "0 to 1; write it with 8 or 16 bits"
+        )
+    return to_8bit(image.astype(np.float32))
 
 
 def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
@@ -92,13 +107,16 @@ def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PI
         raise InputError("empty, 0 bytes")
     _refuse_too_large(buffer, max_pixels)
     _refuse_cut_off(buffer)
+    turned = not flags & cv2.IMREAD_IGNORE_ORIENTATION
+    if _is_avif(buffer):  # OpenCV shows them as they are stored
+        return _by_pillow(buffer.tobytes(), turned=turned)
     try:
         with _opencv_quiet():
             image: Any = cv2.imdecode(buffer, flags)
     except cv2.error as error:
         raise InputError(f"cannot be decoded ({error})") from error
     if image is None:
-        image = _by_pillow(buffer.tobytes())
+        image = _by_pillow(buffer.tobytes(), turned=turned)
     if image.size == 0:
         raise InputError("has no pixels")
     return np.asarray(image)
@@ -139,14 +157,20 @@ def _refuse_cut_off(buffer: NDArray[np.uint8]) -> None:
         _by_pillow(buffer.tobytes())  # phones append data of their own, so only a decoder knows
 
 
-def _by_pillow(data: bytes) -> NDArray[Any]:
+def _is_avif(buffer: NDArray[np.uint8]) -> bool:
+    return buffer[4:12].tobytes() in (b"ftypavif", b"ftypavis")
+
+
+def _by_pillow(data: bytes, *, turned: bool = True) -> NDArray[Any]:
     from PIL import Image, ImageOps
 
     has_heif = _register_heif()
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            return from_pillow(ImageOps.exif_transpose(picture))
+            return from_pillow(ImageOps.exif_transpose(picture) if turned else picture)
+    except InputError:
+        raise
     except Exception as error:  # Pillow's readers raise what they like
         if data[4:8] == b"ftyp" and not has_heif:
             raise InputError(
@@ -159,9 +183,15 @@ def _by_pillow(data: bytes) -> NDArray[Any]:
 
 
 def from_pillow(picture: Any) -> NDArray[Any]:
-    """(H, W, 3) uint8 or uint16, BGR, of an image of Pillow."""
+    """(H, W, 3) uint8 or uint16, BGR, of an image of Pillow.
+
+    Raises:
+        InputError: It has values of 32 bits, see ``read_picture``.
+    """
     if picture.mode.startswith("I;16"):
         return np.asarray(cv2.cvtColor(np.asarray(picture, np.uint16), cv2.COLOR_GRAY2BGR))
+    if picture.mode in ("I", "F"):
+        return np.asarray(cv2.cvtColor(_of_wide(np.asarray(picture)), cv2.COLOR_GRAY2BGR))
     return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[..., ::-1])
 
 

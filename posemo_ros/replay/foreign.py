@@ -24,6 +24,7 @@ _MAGIC = (
     (b"#ROSBAG V1", "a bag of ROS before 2010; `rosbag fix` converts it"),
 )
 _FILMS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba")  # Matroska and WebM, MPEG
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 _STILL_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avi", b"crx")  # of MP4's relatives that are pictures
 
 
@@ -43,6 +44,18 @@ def is_film(path: Path) -> bool:
     if head[4:8] == b"ftyp":
         return not head[8:12].lower().startswith(_STILL_BRANDS)
     return head.startswith(_FILMS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it begins as pictures do, whatever it is called; but for pictures in a row, ``.mjpeg``."""
+    head = head_of(path)
+    if path.suffix.lower() in (".mjpeg", ".mjpg"):
+        return False
+    return (
+        head.startswith(_PICTURES)
+        or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12].lower().startswith(_STILL_BRANDS))
+    )
 
 
 def head_of(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Frames out of one file with several pictures: animated PNG, WebP and AVIF, TIFF stacks."""
+"""Frames out of one file with several pictures: animated GIF, PNG, WebP and AVIF, TIFF stacks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from ..errors import InputError
 from ..images import BitDepth
 from ..losses import printable
-from ..pictures import from_pillow, to_8bit
+from ..pictures import RAW_SUFFIXES, from_pillow, to_8bit
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
 from .source import DEFAULT_RATE_HZ, Source
 
 SHORTEST_MS = 10.0  # browsers take less for nothing stated
-SUFFIXES = (".png", ".webp", ".avif", ".tif", ".tiff")
+FORMATS = ("PNG", "WEBP", "AVIF", "TIFF", "GIF")  # others have previews and second views in them
 
 
 class PageSource(Source):
@@ -89,12 +89,12 @@ class PageSource(Source):
 
 def pages_in(path: Path) -> int:
     """How many pictures are in a file; 1 where that cannot be told."""
-    if path.suffix.lower() not in SUFFIXES:
-        return 1
     from PIL import Image
 
     try:
+        if not path.is_file() or path.suffix.lower() in RAW_SUFFIXES:  # these have previews in them
+            return 1
         with Image.open(path) as picture:
-            return int(getattr(picture, "n_frames", 1))
+            return int(getattr(picture, "n_frames", 1)) if picture.format in FORMATS else 1
     except Exception:  # told better by whoever reads it
         return 1

@@ -14,6 +14,8 @@ from ..types import Frame
 from . import intrinsics
 from .choice import Choice
 from .foreign import what_it_is
+from .page_source import pages_in
+from .picture_times import times_of
 from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
 
 MOST_NAMINGS = 50  # more are names of no order
@@ -24,9 +26,9 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpe
 class PictureSource(Source):
     """The pictures of a folder (or one picture), sorted by name with numbers in their order.
 
-    Stamps are number of the picture / rate, the first is 0; a picture that cannot be read keeps
-    its place in time. Sizes may differ. Files and folders that are no pictures are left alone, so
-    are those that macOS puts beside the real ones (``._name.jpg``).
+    Stamps are those of ``times_of``, else number of the picture / rate; the first is 0, and a picture
+    that cannot be read keeps its place in time. Sizes may differ. Files and folders that are no pictures
+    are left alone, so are hidden ones (``._name.jpg`` of macOS, ``.trashed-1-name.jpg`` of Android).
 
     Raises:
         InputError: There is no picture, or none can be read.
@@ -40,10 +42,22 @@ class PictureSource(Source):
         self.length = len(self._paths)
         origin = "as asked" if choice.rate_hz else "assumed; --rate (node: parameter rate) sets another"
         self.time = f"{self.rate_hz:g} images per second ({origin})"
+        self._stamps = [round(number * 1e9 / self.rate_hz) for number in range(self.length)]
+        if self._folder and not choice.rate_hz:
+            self._take_times(path)
         self._camera_of = intrinsics.of_file(path, choice.camera_info, self.note)
         self._depth = BitDepth()
         first = self._first_readable(path)
         self.camera = self._camera_of(first.width, first.height)
+
+    def _take_times(self, folder: Path) -> None:
+        times, origin = times_of(folder, self._paths)
+        if not times:
+            return
+        order = sorted(range(len(times)), key=times.__getitem__)  # names sort otherwise: 1.25 before 1.5
+        self._paths = [self._paths[i] for i in order]
+        self._stamps = [times[i] - times[order[0]] for i in order]
+        self.rate_hz, self.time = (len(times) - 1) * 1e9 / self._stamps[-1], origin
 
     def _frames(self) -> Iterator[Frame]:
         for number, path in enumerate(self._paths):
@@ -59,10 +73,15 @@ class PictureSource(Source):
         bits = self._depth(image)
         if self._depth.bits and self._depth.bits < 16:
             self.note(f"pictures of 16 bits use {self._depth.bits}: scaled by that")
+        if self._folder and (several := pages_in(path)) > 1:
+            self.note(
+                f"{path.name} has {several} images, the first is read (and of others like it); name a file "
+                "itself to read all"
+            )
         height, width = image.shape[:2]
         return Frame(
             to_8bit(image, bits),
-            round(number * 1e9 / self.rate_hz),
+            self._stamps[number],
             self._camera_of.frame_id,
             self._camera_of(width, height),
         )
@@ -84,9 +103,12 @@ class PictureSource(Source):
             entries = [p for p in folder.iterdir() if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
         except OSError as error:
             raise InputError(f"cannot read the folder {str(folder)!r}: {error.strerror}") from error
-        left_alone = [p for p in entries if p.name.startswith("._") or p.is_dir()]
+        left_alone = [p for p in entries if p.name.startswith(".") or p.is_dir()]
         if left_alone:
-            self.note(f"left alone: {len(left_alone)} files or folders that are no pictures (._*, folders)")
+            self.note(
+                f"left alone: {len(left_alone)} files or folders that are hidden or no pictures "
+                f"({left_alone[0].name}, …)"
+            )
         paths = sorted((p for p in entries if p not in left_alone), key=lambda p: natural(p.name))
         if not paths:
             raise InputError(_nothing_in(folder))
@@ -97,7 +119,10 @@ class PictureSource(Source):
                 f"({others[0].name}, …)"
             )
         aside = set(others)
-        return [p for p in paths if p not in aside]
+        paths = [p for p in paths if p not in aside]
+        if several := _several_films(paths):
+            self.note(f"pictures of several namings are read as one film: {several}")
+        return paths
 
 
 def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
@@ -105,9 +130,7 @@ def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
 
     Told by the first picture of each naming: names that differ in their digits alone are one.
     """
-    namings: dict[str, list[Path]] = {}
-    for path in paths:
-        namings.setdefault(re.sub(r"[0-9]+", "0", path.name), []).append(path)
+    namings = _namings(paths)
     if not 1 < len(namings) <= MOST_NAMINGS:
         return []
     modes = {naming: _mode(files[0]) for naming, files in namings.items()}
@@ -115,6 +138,23 @@ def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
         return []
     odd = [naming for naming, mode in modes.items() if mode == "1" or mode.startswith("I")]
     return [path for naming in odd for path in namings[naming]]
+
+
+def _namings(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    namings: dict[str, list[Path]] = {}
+    for path in paths:
+        namings.setdefault(re.sub(r"[0-9]+", "0", path.name), []).append(path)
+    return namings
+
+
+def _several_films(paths: Sequence[Path]) -> str:
+    """The beginnings of several films of the same numbers, as those of two cameras are; "" for one."""
+    numbered: dict[tuple[str, ...], list[list[Path]]] = {}
+    for files in _namings(paths).values():
+        numbers = tuple(re.sub(r"[^0-9]+", " ", path.stem).strip() for path in files)
+        numbered.setdefault(numbers, []).append(files)
+    found = [files for alike in numbered.values() for files in alike if len(alike) > 1 and len(files) > 1]
+    return ", ".join(f"{files[0].name} … ({len(files)})" for files in found[:4])
 
 
 def _mode(path: Path) -> str:

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .bag_source import BagSource
 from .camera_source import CameraSource
 from .choice import Choice
-from .foreign import is_film
+from .foreign import is_film, is_picture
 from .page_source import PageSource, pages_in
 from .picture_source import PictureSource
 from .source import ACCEPTED, BAG_SUFFIXES, IMAGE_SUFFIXES, Source, with_secrets
@@ -88,23 +88,11 @@ def _kind(path: Path) -> str:
         raise InputError(f"source {str(path)!r} is an empty file; accepted are {ACCEPTED}")
     if head.startswith((b"\x89MCAP0", b"SQLite format 3", b"#ROSBAG V")):
         return "bag"
-    if path.suffix.lower() not in (*IMAGE_SUFFIXES, *pictures.RAW_SUFFIXES) or _moves(path) or is_film(path):
+    called_picture = path.suffix.lower() in (*IMAGE_SUFFIXES, *pictures.RAW_SUFFIXES)
+    if is_film(path) or not (called_picture or is_picture(path)):
         return "video"
     return "pages" if pages_in(path) > 1 else "pictures"
 
 
 def _is_bag(name: str) -> bool:
     return name.lower().endswith(BAG_SUFFIXES) or ".bag.active" in name
-
-
-def _moves(path: Path) -> bool:
-    """Whether a picture file is a film: an animated GIF."""
-    if path.suffix.lower() != ".gif":
-        return False
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            return bool(getattr(picture, "is_animated", False))
-    except Exception:  # told better by whoever reads it
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.sidedata.sidedata import Type as SideData
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -129,6 +131,8 @@ class VideoSource(Source):
             self.losses.add(
                 "dropped by the decoder where the images change size", self.name, count=decoder.dropped
             )
+        if decoder.headless:
+            self.losses.add("before the first key frame", self.name, count=decoder.headless)
         if decoder.concealed:
             self.note(f"{decoder.concealed} damaged images were repaired by the decoder and used")
         missing_s = self._duration_s - (clock.last_ns * 1e-9 + 1 / self.rate_hz)
@@ -182,15 +186,16 @@ class Decoder:
         concealed: Frames that the decoder repaired.
         discarded: Frames that the file says are not to be shown (an edit list).
         dropped: Frames that the decoder has swallowed, known at the end.
+        headless: Packets before the first key frame that gave no frame: where a stream was cut.
     """
 
     def __init__(self, container: Any, stream: Any, on_error: Callable[[float | None, str], None]) -> None:
         self._container, self._stream, self._on_error = container, stream, on_error
-        self.concealed = self.discarded = self.dropped = 0
+        self.concealed = self.discarded = self.dropped = self.headless = 0
         self._drops = stream.codec_context.name in _DROPPING
 
     def __iter__(self) -> Iterator[Any]:
-        pending, sizes = 0, set()
+        pending, sizes, begun = 0, set(), False
         for packet in self._packets():
             try:
                 pictures = packet.decode()
@@ -198,12 +203,15 @@ class Decoder:
                 place = None if packet.pts is None else float(packet.pts * packet.time_base)
                 self._on_error(place, str(error.strerror))
                 continue
+            begun = begun or packet.is_keyframe or bool(pictures)
+            self.headless += not begun and packet.size > 0 and not packet.is_discard
             self.discarded += bool(packet.is_discard)
             pending += (packet.size > 0 and not packet.is_discard) - len(pictures)
             sizes |= {(picture.width, picture.height) for picture in pictures}
             for picture in pictures:
                 self.concealed += bool(picture.is_corrupt)
                 yield picture
+        self.headless = min(self.headless, max(0, pending))  # containers may not mark their key frames
         if self._drops and len(sizes) > 1:
             self.dropped = max(0, pending)
 
@@ -231,7 +239,9 @@ def open_video(path: str, **options: Any) -> Any:
         InputError: FFmpeg cannot open it.
     """
     try:
-        return av.open(path, metadata_errors="replace", **options)
+        # A relative name with a colon, such as 2024-05-01T12:30.mp4, would be taken for an address.
+        name = path if "://" in path else os.path.abspath(path)  # noqa: PTH100 (resolves no link)
+        return av.open(name, metadata_errors="replace", **options)
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -312,5 +322,13 @@ def upright(picture: Any, stretch: float = 1.0) -> NDArray[np.uint8]:
     if stretch != 1:
         size = (max(1, round(image.shape[1] * stretch)), image.shape[0])
         image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    turns = round(getattr(picture, "rotation", 0) / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else np.asarray(image, np.uint8)
+    matrix = picture.side_data.get(SideData.DISPLAYMATRIX)
+    return np.asarray(image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32)), np.uint8)
+
+
+def _turned(image: NDArray[Any], matrix: NDArray[np.int32]) -> NDArray[Any]:
+    """The image as its display matrix shows it: x' = a x + c y, y' = b x + d y; phones mirror, too."""
+    a, b, _, c, d = matrix[:5].tolist()
+    if abs(b) > abs(a):
+        image, a, d = image.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

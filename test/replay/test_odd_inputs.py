@@ -6,6 +6,7 @@ import os
 import struct
 import tarfile
 import zipfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,18 @@ PICTURES = [picture(n) for n in range(COUNT)]
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n"
 
 
+# By a, b, c, d of a display matrix, x' = a x + c y and y' = b x + d y: what is done to the picture.
+TURNED: dict[tuple[int, ...], Callable[[np.ndarray], np.ndarray]] = {
+    (0, 1, -1, 0): lambda image: np.rot90(image, -1),
+    (-1, 0, 0, -1): lambda image: np.rot90(image, 2),
+    (0, -1, 1, 0): lambda image: np.rot90(image),
+    (-1, 0, 0, 1): np.fliplr,
+    (1, 0, 0, -1): np.flipud,
+    (0, 1, 1, 0): lambda image: image.transpose(1, 0, 2),
+    (0, -1, -1, 0): lambda image: np.rot90(image.transpose(1, 0, 2), 2),
+}
+
+
 def by_pillow(path: Path, **how: Any) -> Path:
     first, *others = (Image.fromarray(p[..., ::-1]) for p in PICTURES)
     first.save(path, save_all=True, append_images=others, **how)
@@ -63,10 +76,12 @@ def stamps_ms(source: Source) -> list[int]:
 
 
 class TestSeveralPicturesInOneFile:
-    @pytest.mark.parametrize("suffix", [".png", ".webp"])
-    def test_animations_keep_their_time(self, tmp_path: Path, suffix: str) -> None:
-        how = {"lossless": True} if suffix == ".webp" else {}
-        source = open_source(by_pillow(tmp_path / f"a{suffix}", duration=40, **how))
+    @pytest.mark.parametrize(
+        ("form", "name"), [("png", "a.png"), ("webp", "a.webp"), ("webp", "a.jpg"), ("webp", "a")]
+    )
+    def test_animations_keep_their_time(self, tmp_path: Path, form: str, name: str) -> None:
+        how = {"lossless": True} if form == "webp" else {}
+        source = open_source(by_pillow(tmp_path / name, format=form, duration=40, **how))
         frames = list(source)
         assert [f.stamp_ns for f in frames] == [i * 40_000_000 for i in range(COUNT)]
         for number, frame in enumerate(frames):
@@ -79,6 +94,17 @@ class TestSeveralPicturesInOneFile:
         path = by_pillow(tmp_path / "stack.tiff")
         assert stamps_ms(open_source(path)) == [100 * i for i in range(COUNT)]
         assert stamps_ms(open_source(path, Choice(rate_hz=50))) == [20 * i for i in range(COUNT)]
+
+    def test_a_gif_without_any_time(self, tmp_path: Path) -> None:
+        """FFmpeg puts its images together where it states no delays."""
+        assert stamps_ms(open_source(by_pillow(tmp_path / "a.gif"))) == [100 * i for i in range(COUNT)]
+
+    def test_among_others_the_first_is_read_and_said(self, tmp_path: Path) -> None:
+        by_pillow(tmp_path / "1.tiff")
+        cv2.imwrite(str(tmp_path / "2.png"), picture(0))
+        source = open_source(tmp_path)
+        assert len(list(source)) == 2
+        assert any(f"1.tiff has {COUNT} images, the first is read" in note for note in source.notes)
 
     def test_one_picture_is_one(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "a.png"), picture(0))
@@ -99,6 +125,64 @@ class TestFolders:
         for i in range(3):
             cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((48, 64), 1000 + i, np.uint16))
         assert len(list(open_source(tmp_path))) == 3
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [
+            (["1305031452.9", "1305031452.95", "1305031453"], [0, 50, 100]),  # TUM; seconds
+            (["1403636579763555584", "1403636579813555584", "1403636580763555584"], [0, 50, 1000]),  # EuRoC
+            (["a_1700000000_999000000", "a_1700000001_000000000", "a_1700000001_500000000"], [0, 1, 501]),
+            (["1305031452.125", "1305031452.25", "1305031452.5"], [0, 125, 375]),  # 25 sorts before 125
+            (["2024-05-01T12:30:59.9", "2024-05-01T12:31:00.0", "2024-05-01T12:31:00.25"], [0, 100, 350]),
+            (["20240501_120000_100", "20240501_120000_200", "20240501_120000_400"], [0, 100, 300]),
+            (["0000000001", "0000000002", "0000000004"], [0, 100, 200]),  # numbers that are no times
+            (["IMG_20240501_120000", "IMG_20240501_120007", "IMG_20240501_120011"], [0, 100, 200]),
+            (["1700000000.1", "1700000000.2", "cover"], [0, 100, 200]),
+            (["1684839482012", "1684839999012", "1684899999012"], [0, 100, 200]),  # photos, hours apart
+            (["l_1700000000.1", "r_1700000000.1", "r_1700000000.2"], [0, 100, 200]),  # two cameras
+        ],
+    )
+    def test_times_in_names(self, tmp_path: Path, names: list[str], expected: list[int]) -> None:
+        for number, name in enumerate(names):
+            (tmp_path / f"{name}.png").write_bytes(cv2.imencode(".png", picture(number))[1].tobytes())
+        frames = list(open_source(tmp_path))
+        assert [round(f.stamp_ns / 1e6) for f in frames] == expected
+        assert stamps_ms(open_source(tmp_path, rate_hz=20)) == [0, 50, 100]
+        for number, frame in enumerate(frames):
+            np.testing.assert_array_equal(frame.image, picture(number))
+
+    @pytest.mark.parametrize(
+        ("where", "lines"),
+        [
+            ("timestamps.txt", [f"2011-09-26 13:02:25.{n}00000000" for n in (0, 1, 9)]),
+            ("data/times.txt", ["# s", "0.000000e+00", "1.0e-01", "", "9e-1"]),
+        ],
+    )
+    def test_times_in_a_list(self, tmp_path: Path, where: str, lines: list[str]) -> None:
+        """KITTI's raw recordings and odometry."""
+        (tmp_path / "data").mkdir()
+        for n in range(3):
+            cv2.imwrite(str(tmp_path / "data" / f"{n:010}.png"), picture(n))
+        (tmp_path / where).write_bytes("\r\n".join(lines).encode())
+        source = open_source(tmp_path / "data")
+        assert stamps_ms(source) == [0, 100, 900]
+        assert "times in" in source.time
+        (tmp_path / where).write_text("0\n0.1\n")  # of another folder
+        assert stamps_ms(open_source(tmp_path / "data")) == [0, 100, 200]
+
+    def test_two_cameras_in_one_folder_are_said(self, tmp_path: Path) -> None:
+        for name in ("left0", "left1", "right0", "right1", "cover"):
+            cv2.imwrite(str(tmp_path / f"{name}.png"), picture(0))
+        source = open_source(tmp_path)
+        assert len(list(source)) == 5
+        assert any("left0.png … (2), right0.png … (2)" in note for note in source.notes)
+
+    def test_what_a_phone_threw_away_is_left_alone(self, tmp_path: Path) -> None:
+        for name in ("1.png", ".trashed-1700000000-2.png"):
+            cv2.imwrite(str(tmp_path / name), picture(0))
+        source = open_source(tmp_path)
+        assert len(list(source)) == 1
+        assert any(".trashed" in note for note in source.notes)
 
     @pytest.mark.timeout(600)
     def test_a_pipe_does_not_hold_the_run_up(self, tmp_path: Path) -> None:
@@ -182,13 +266,42 @@ class TestVideos:
         path.write_bytes(raw[: raw.rfind(b"idx1")])
         assert stamps_ms(open_source(path)) == [40 * i for i in range(COUNT)]
 
-    def test_a_phone_held_upright(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("matrix", list(TURNED))
+    def test_a_phone_held_otherwise(self, tmp_path: Path, matrix: tuple[int, ...]) -> None:
+        """Upright, upside down, and mirrored as front cameras do it."""
         path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4")
+        stored = next(iter(open_source(path))).image
+        a, b, c, d = matrix
         raw = bytearray(path.read_bytes())
         at = raw.find(b"tkhd") + 44
-        raw[at : at + 36] = struct.pack(">9I", 0, 0x10000, 0, 0xFFFF0000, 0, 0, 0, 0, 0x40000000)
+        one = 1 << 16
+        raw[at : at + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
         path.write_bytes(bytes(raw))
-        assert {f.image.shape for f in open_source(path)} == {(64, 48, 3)}
+        np.testing.assert_array_equal(next(iter(open_source(path))).image, TURNED[matrix](stored))
+
+    def test_a_stream_that_was_cut_before_its_key_frame(self, tmp_path: Path) -> None:
+        """What a recorder that was switched on in between leaves; the decoder drops it without a word."""
+        with av.open(str(by_ffmpeg(tmp_path / "a.mkv", "mpeg4", g="4"))) as whole:
+            packets = [bytes(p) for p in whole.demux(video=0) if p.size]
+        path = tmp_path / "cut.mkv"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for number, data in enumerate(packets[2:], start=2):
+                packet = av.Packet(data)
+                packet.stream, packet.pts, packet.dts = stream, number, number
+                packet.time_base, packet.is_keyframe = Fraction(1, 25), number == 4
+                container.mux(packet)
+        source = open_source(path)
+        assert len(list(source)) + len(source.losses) == COUNT - 2
+
+    @pytest.mark.parametrize("name", ["2024-05-01T12:30:00.mp4", "pipe:0", "a b#?.mp4", "-dash.mp4"])
+    def test_names_that_ffmpeg_would_take_for_something_else(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        by_ffmpeg(tmp_path / "a.mp4", "mpeg4").rename(tmp_path / name)
+        monkeypatch.chdir(tmp_path)
+        assert len(list(open_source(name))) == COUNT
 
     def test_a_video_that_is_called_a_picture(self, tmp_path: Path) -> None:
         path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4").rename(tmp_path / "a.jpg")

@@ -193,6 +193,26 @@ class TestPictures:
         assert abs(int(frame.image[2, 2, 0]) - 127) <= 1
         assert any("use 12" in note for note in source.notes)
 
+    def test_values_that_would_all_be_white_are_no_picture(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "a.tif"), picture(0).astype(np.float32))
+        with pytest.raises(InputError, match="32 bits from 0 to 255, expected 0 to 1"):
+            open_source(tmp_path / "a.tif")
+        cv2.imwrite(str(tmp_path / "a.tif"), picture(0).astype(np.float32) / 255)
+        np.testing.assert_array_equal(next(iter(open_source(tmp_path / "a.tif"))).image, picture(0))
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_avif_of_a_phone(self, tmp_path: Path, orientation: int) -> None:
+        """OpenCV shows them as they are stored."""
+        from PIL import Image, ImageOps
+
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        stored = Image.fromarray(picture(3)[..., ::-1])
+        stored.save(tmp_path / "a.avif", exif=exif, quality=100, subsampling="4:4:4")
+        stored.getexif()[0x112] = orientation
+        expected = np.asarray(ImageOps.exif_transpose(stored))[..., ::-1].astype(int)
+        assert np.abs(next(iter(open_source(tmp_path / "a.avif"))).image - expected).mean() < 4
+
     def test_camera_raw_says_how_to_convert(self, tmp_path: Path) -> None:
         (tmp_path / "a.dng").write_bytes(b"II*\0" + bytes(32))
         with pytest.raises(InputError, match="darktable-cli"):
