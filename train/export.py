@@ -257,6 +257,7 @@ def export(
         ModelError: The entry's settings are no valid manifest, or the file is wrong.
     """
     check_station(entry)
+    entry.check_shapes()
     if (joints := entry.settings.get("joints", len(H36M17))) != len(H36M17):
         raise ModelError(f"a network of {joints} joints cannot be exported: the station lifts {len(H36M17)}")
     manifest = path.with_suffix(".yaml")

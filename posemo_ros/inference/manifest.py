@@ -9,6 +9,7 @@ entry, the key and what is allowed.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -294,29 +295,43 @@ def parse_spec(kind: type[Spec], settings: object, where: str) -> Spec:
         ModelError: A key is unknown or missing, or a value is of the wrong type; it names ``where``.
     """
     spec: Spec = _build(kind, settings, where)
+    if isinstance(spec, EmotionSpec):
+        _check_emotion(spec, where)
+    if isinstance(spec, LiftSpec):
+        _check_lifter(spec, where)
     return spec
 
 
 def _check(model: ModelSpec, where: str) -> None:
-    spec = model.spec
     if model.sha256 and not re.fullmatch(r"[0-9a-f]{64}", model.sha256):
         raise ModelError(f"{where}.sha256: expected 64 lower-case hexadecimal digits, got {model.sha256!r}")
-    if isinstance(spec, EmotionSpec) and bool(spec.context_frames) != bool(spec.context_model):
-        raise ModelError(f"{where}.emotion: 'context_frames' and 'context_model' need each other")
-    if isinstance(spec, EmotionSpec) and sorted(set(spec.labels) - {NEUTRAL}) != sorted(EMOTIONS):
+
+
+def _check_emotion(spec: EmotionSpec, where: str) -> None:
+    for name in ("frames", "rate_hz", "temperature"):
+        if not 0 < getattr(spec, name) < math.inf:
+            raise ModelError(f"{where}.{name}: expected more than 0, got {getattr(spec, name)!r}")
+    if bool(spec.context_frames) != bool(spec.context_model):
+        raise ModelError(f"{where}: 'context_frames' and 'context_model' need each other")
+    if sorted(name for name in spec.labels if name != NEUTRAL) != sorted(EMOTIONS):
         raise ModelError(
-            f"{where}.emotion.labels: expected a permutation of {list(EMOTIONS)}, {NEUTRAL!r} may be "
+            f"{where}.labels: expected a permutation of {list(EMOTIONS)}, {NEUTRAL!r} may be "
             f"among them; got {list(spec.labels)}"
         )
-    if isinstance(spec, EmotionSpec) and set(spec.thresholds) - set(EMOTIONS):
-        raise ModelError(f"{where}.emotion.thresholds: {list(spec.thresholds)} are not all emotions")
-    if isinstance(spec, EmotionSpec) and set(spec.trained_behind) - {"lifter", "context"}:
+    if set(spec.thresholds) - set(EMOTIONS):
+        raise ModelError(f"{where}.thresholds: {list(spec.thresholds)} are not all emotions")
+    if set(spec.trained_behind) - {"lifter", "context"}:
         named = list(spec.trained_behind)
-        raise ModelError(f"{where}.emotion.trained_behind: expected 'lifter' and 'context', got {named}")
-    if isinstance(spec, LiftSpec) and (spec.frames < 1 or spec.frames % 2 == 0):
-        raise ModelError(f"{where}.lifter.frames: expected an odd number, got {spec.frames}")
-    if isinstance(spec, LiftSpec) and spec.channels == UP_CHANNELS and spec.normalisation != "person":
-        raise ModelError(f"{where}.lifter: 'channels: {UP_CHANNELS}' needs 'normalisation: person'")
+        raise ModelError(f"{where}.trained_behind: expected 'lifter' and 'context', got {named}")
+
+
+def _check_lifter(spec: LiftSpec, where: str) -> None:
+    if spec.frames < 1 or spec.frames % 2 == 0:
+        raise ModelError(f"{where}.frames: expected an odd number, got {spec.frames}")
+    if not 0 <= spec.rate_hz < math.inf:
+        raise ModelError(f"{where}.rate_hz: expected 0 (any) or more, got {spec.rate_hz!r}")
+    if spec.channels == UP_CHANNELS and spec.normalisation != "person":
+        raise ModelError(f"{where}: 'channels: {UP_CHANNELS}' needs 'normalisation: person'")
 
 
 def _build(cls: type[Any], data: object, where: str) -> Any:

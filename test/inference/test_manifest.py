@@ -66,6 +66,9 @@ EMOTION = {"frames": 16, "rate_hz": 10}
         ({**COMMON, "lifter": {"frames": "9"}}, r"net\.lifter\.frames: expected int, got '9'"),
         ({**COMMON, "lifter": {"frames": True}}, r"net\.lifter\.frames: expected int, got True"),
         ({**COMMON, "lifter": {"frames": 8}}, "expected an odd number, got 8"),
+        ({**COMMON, "lifter": {"frames": 9, "rate_hz": -1}}, r"rate_hz: expected 0 \(any\) or more, got -1"),
+        ({**COMMON, "emotion": {**EMOTION, "rate_hz": 0}}, r"net\.emotion\.rate_hz: expected more than 0"),
+        ({**COMMON, "emotion": {**EMOTION, "temperature": 0}}, r"emotion\.temperature: expected more than 0"),
         ({**COMMON, "lifter": {"frames": 9, "channels": 4}}, "channels: 4 is not one of 2, 3, 6"),
         (
             {**COMMON, "lifter": {"frames": 9, "channels": 6, "normalisation": "screen"}},

@@ -178,6 +178,10 @@ def test_command(tmp_path, capsys):
         (["poseformer", "--set", "depths=2"], "depths"),
         (["poseformer", "--weights", "absent.pth"], "absent.pth not found; expected a checkpoint"),
         (["poseformer", "--set", "frames=9", "width=8", "--entry", "knees=2"], "unknown key 'knees'"),
+        (
+            ["poseformer", "--set", "frames=9", "width=8", "--entry", "frames=27"],
+            "the network was made for 9",
+        ),
     ],
 )
 def test_command_says_what_is_wrong(tmp_path, capsys, arguments, message):

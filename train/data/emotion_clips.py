@@ -125,6 +125,11 @@ class Occlusion:
     parts: float = 0.0
     frames: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is None or not 0 <= value <= 1:
+                raise InputError(f"{name}: {value}; expected a probability, 0 to 1")
+
     def hide(self, poses: Floats, rng: np.random.Generator) -> Floats:
         """(T, 17, 3) to the same, a copy."""
         out = poses.copy()

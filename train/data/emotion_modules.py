@@ -68,20 +68,20 @@ class EmotionData(Data):
 
     def make(self, part: str) -> EmotionWindows:
         """Windows as the network wants them."""
-        clips, settings, train = self.clips(part), self.settings, part == "train"
-        axes = settings.get("axes", "camera")
+        spec, train = self.spec(EmotionSpec), part == "train"
+        clips, axes = self.clips(part), spec.axes
         if self.dimensions == 2 and axes != "image":
             raise InputError(f"dimensions: 2 leaves no {axes!r} axes; take them out of the model's settings")
-        if settings.get("context_frames"):
+        if spec.context_frames:
             self._check_tokens(clips)
         if train and not self.shared_actors:
             check_splits(self.clips, val_is_test=self.val_is_test)
         return EmotionWindows(
             clips,
-            settings["frames"],
-            settings["rate_hz"],
+            spec.frames,
+            spec.rate_hz,
             axes=axes,
-            context_frames=settings.get("context_frames", 0),
+            context_frames=spec.context_frames,
             random_start=train,
             occlusion=self.train_hidden if train else self.test_hidden,
             shuffle_context=self.shuffle_context,
@@ -132,6 +132,8 @@ class EmotionVideos(EmotionData):
         self.folder, self.val_actors = Path(folder), frozenset(val_actors)
         self.networks = {"detector": detector, "keypoints": keypoints, "lifter": lifter}
         self.manifests = [Path(m) for m in manifests]
+        if context and not 0 < context_rate_hz < float("inf"):  # 0 would be "any will do" in the chain
+            raise InputError(f"context_rate_hz: {context_rate_hz}; expected more than 0, as MoEmo's 7.5")
         self.context, self.context_rate_hz = context, context_rate_hz
         self.extractor: video_emotion.Extractor | None = None
         self._read: dict[str, list[EmotionClip]] = {}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posemo_ros.emotion.descriptors import NAMES as DESCRIPTORS
+from posemo_ros.errors import ModelError
 from posemo_ros.inference.manifest import Spec, parse_spec
 from posemo_ros.skeleton import H36M17
 from posemo_ros.types import EMOTIONS, NEUTRAL
@@ -41,6 +42,11 @@ H36M_RATE_HZ = 50.0
 PSTMO_RATE_HZ = 25.0  # the released weights were trained on every second frame
 # The released MoEmo takes every fourth frame of videos of about 30 frames per second.
 MOEMO_RATE_HZ = 7.5
+# Settings that the shape of an input fixes: task -> setting -> (input, axis).
+_SHAPED = {
+    "lifter": {"frames": (0, 1), "channels": (0, 3)},
+    "emotion": {"frames": (0, 1), "context_frames": (1, 1)},
+}
 PIXELS_ALONE = "pixels alone"  # no task of the manifest
 MOEMO_LABELS = ["anger", "joy", "sadness", "fear", "surprise", "disgust"]
 
@@ -70,6 +76,22 @@ class Entry:
             ModelError: They are not those of that task.
         """
         return parse_spec(kind, self.settings, f"{type(self.network).__name__}: settings")
+
+    def check_shapes(self) -> None:
+        """Refuse settings that tell of other inputs than the network has.
+
+        Raises:
+            ModelError: It names the first.
+        """
+        inputs = list(self.inputs.values())
+        for key, (number, axis) in _SHAPED.get(self.task, {}).items():
+            given = self.settings.get(key)
+            made_for = inputs[number].shape[axis] if number < len(inputs) else 0
+            if given is not None and given != made_for and not self.settings.get("reads") == "descriptors":
+                raise ModelError(
+                    f"settings: {key}: {given!r}, but the network was made for {made_for}: its options say "
+                    "what it reads, its settings how that comes about"
+                )
 
 
 def build(name: str, /, **options: Any) -> Entry:

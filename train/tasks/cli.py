@@ -14,7 +14,8 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from pydoc import locate
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
@@ -74,6 +75,8 @@ class Cli(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Everything goes into the folder of the run; what a checkpoint brings is not read twice."""
         config = self._settings
+        for part in ("model", "data"):
+            refuse_nulls(config[part], part)
         if self.subcommand not in (None, "fit") and config.ckpt_path is not None:
             config.model.init_args.weights = None
         out = Path(config.out)
@@ -103,6 +106,33 @@ class Cli(LightningCLI):
         if self.subcommand != "fit":  # these belong to training alone
             trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, (Ema, EarlyStopping))]
         return trainer
+
+
+def refuse_nulls(config: Namespace, where: str) -> None:
+    """Refuse ``null`` for an option that knows none: the parser lets it pass, and what then fails names none.
+
+    Args:
+        config: Of a class: ``class_path`` and ``init_args``.
+        where: Its name on the command line.
+
+    Raises:
+        InputError: It names the option and what it takes.
+    """
+    takes = _parameters(locate(config.class_path))
+    for name, value in vars(config.get("init_args") or Namespace()).items():
+        kind = takes.get(name, Any)
+        if value is None and kind is not Any and type(None) not in get_args(kind):
+            wanted = kind if get_args(kind) else getattr(kind, "__name__", kind)
+            raise InputError(f"{where}.init_args.{name}: null; expected {wanted}")
+
+
+def _parameters(cls: Any) -> dict[str, Any]:
+    """Name -> type of what a class and those that it hands other arguments on to are made with."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and base.__module__.startswith("train."):
+            found = {**get_type_hints(vars(base)["__init__"]), **found}
+    return found
 
 
 def _of(class_path: str, **init_args: Any) -> Namespace:

@@ -52,6 +52,7 @@ class Task(lightning.LightningModule):
         super().__init__()
         self._zoo: Entry = build(network, **(options or {}))
         self._settings = dict(settings or {})
+        replace(self._zoo, settings={**self._zoo.settings, **self._settings}).check_shapes()
         self.network = self._zoo.network
         self._make_optimizer, self._make_scheduler, self._plateau = optimizer, scheduler, plateau
         self.tested: dict[str, Any] = {}  # which weights these are, for ``test.json``

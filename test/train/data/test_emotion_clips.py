@@ -77,6 +77,8 @@ def test_occlusion() -> None:
     repeated = np.diff(frozen[:, 0, 0]) == 0
     assert 0.3 < repeated.mean() < 0.7
     np.testing.assert_array_equal(Occlusion().hide(moving, rng), moving)
+    with pytest.raises(InputError, match="parts: 7; expected a probability, 0 to 1"):
+        Occlusion(parts=7)
 
 
 def test_splits_must_not_share_actors_or_recordings() -> None:

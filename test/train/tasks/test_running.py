@@ -213,6 +213,11 @@ def test_options_that_cannot_be_are_one_line(
         (["fit", "--data.init_args.stride=0"], "stride: 0; expected 1 or more"),
         (["fit", "--data.init_args.workers=-1"], "workers: -1; expected 0 or more"),
         (["fit", "--model.init_args.network=foo"], "network: 'foo' is not one of rtmdet_nano, hrnet"),
+        (["fit", "--data.init_args.batch=null"], "data.init_args.batch: null; expected int"),
+        (["fit", "--data.init_args.val_subjects=null"], "val_subjects: null; expected tuple[str, ...]"),
+        (["fit", "--model.init_args.may_miss=null"], "model.init_args.may_miss: null; expected"),
+        (["fit", "--model.init_args.optimizer=null"], "model.init_args.optimizer: null; expected"),
+        (["fit", "--model.init_args.settings={frames: 9}"], "frames: 9, but the network was made for 3"),
         (["fit", "--trainer.max_epochs=-3"], "`max_epochs` must be a non-negative integer"),
         (["test", last, "--model.init_args.options.width=16"], "the checkpoint is of another network than"),
         (
