@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from posemo_ros import cli
 from posemo_ros.replay.bag import Recording, read_results
@@ -18,6 +19,8 @@ from posemo_ros.skeleton import h36m_from_coco
 from posemo_ros.types import EMOTIONS, EmotionStatus, Floats
 from train.cli import main
 from train.data import h36m
+from train.models import context
+from train.tasks.checkpoint import best_checkpoint
 from train.tasks.fusion import figures
 from train.tasks.lifter import by_action
 
@@ -43,13 +46,23 @@ def film(path: Path, paths: Floats, size: tuple[int, int], fps: float, seed: int
     video.release()
 
 
+def posemo(*words: str, manifests: list[Path]) -> int:
+    """The command's exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSEMO_MODELS", ":".join(map(str, manifests)))
+        return cli.main([*words])
+
+
 def deployed(videos: list[Path], out: Path, manifests: list[Path], *options: str) -> dict[str, Recording]:
     """``posemo run`` on them: results by the name of the video."""
     chain = [word for name in NAMES for word in (f"--{name}", f"tiny-{name}")]
     words = ["run", *map(str, videos), "--out", str(out), "--no-films", "--emotion", "", *chain, *options]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POSEMO_MODELS", ":".join(map(str, manifests)))
-        assert cli.main(words) == 0
+    assert posemo(*words, manifests=manifests) == 0
+    return results(out, videos)
+
+
+def results(out: Path, videos: list[Path]) -> dict[str, Recording]:
+    """What a run left, by the name of the video."""
     bags = {b.parent.name: b for b in out.rglob("results.mcap")}
     assert len(bags) == len(videos)
     return {v.stem: read_results(next(b for n, b in bags.items() if v.stem in n)) for v in videos}
@@ -69,19 +82,14 @@ def write_acted(folder: Path) -> None:
     (folder / "actors.csv").write_text("\n".join(["clip,actor", *rows]) + "\n")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("fusion", ["cross", "pose"])
-def test_emotions(tiny: ModuleType, tmp_path: Path, fusion: str) -> None:
-    manifest = tiny.write_chain(tmp_path / "tiny")
-    write_acted(tmp_path / "data")
-    options: dict[str, Any] = {"fusion": fusion, "frames": 4, "width": 16, "depth": 1, "heads": 2}
-    options |= {"context_frames": 3, "context_tokens": 1, "context_width": 3}
-    config = {
-        "out": str(tmp_path / "run"),
+def emotion_config(folder: Path, options: dict[str, Any], networks: dict[str, Any]) -> dict[str, Any]:
+    sizes = {"frames": 4, "width": 16, "depth": 1, "heads": 2, "context_frames": 3}
+    return {
+        "out": str(folder / "run"),
         "model": {
             "class_path": "train.tasks.fusion.Fusion",
             "init_args": {
-                "options": options,
+                "options": {**sizes, **options},
                 "settings": {"rate_hz": 5.0},
                 "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
                 "calibrate": True,
@@ -89,43 +97,87 @@ def test_emotions(tiny: ModuleType, tmp_path: Path, fusion: str) -> None:
         },
         "data": {
             "class_path": "train.data.emotion_modules.EmotionVideos",
-            "init_args": {
-                "folder": str(tmp_path / "data"),
-                "manifests": [str(manifest)],
-                **{name: f"tiny-{name}" for name in NAMES},
-                "context": "" if fusion == "pose" else "tiny-context",
-                "batch": 12,
-                "workers": 0,
-            },
+            "init_args": {"folder": str(folder / "data"), **networks, "batch": 12, "workers": 0},
         },
         "trainer": trainer(20, 8),
     }
-    path, best, out = tmp_path / "c.yaml", tmp_path / "run", tmp_path / "net.onnx"
+
+
+def trained(config: dict[str, Any], path: Path) -> dict[str, float]:
+    """Figures of the test of a run's best checkpoint."""
     command(config, path)
-    command(config, path, f"--ckpt_path={best}/checkpoints/last.ckpt", name="test")
-    metrics = json.loads((best / "test.json").read_text())["metrics"]
-    weights = ["--weights", f"{best}/checkpoints/last.ckpt"]
-    assert main(["export", "--config", str(path), *weights, "--out", str(out)]) == 0
+    command(config, path, f"--ckpt_path={best_checkpoint(Path(config['out']))}", name="test")
+    metrics: dict[str, float] = json.loads((Path(config["out"]) / "test.json").read_text())["metrics"]
+    return metrics
+
+
+def agree(found: dict[str, Recording], clips: list[Path], metrics: dict[str, float]) -> None:
+    """What is said of the person seen in most frames, whose movement the task learns from."""
+    answers = []
+    for clip in clips:
+        film = sorted(found[clip.stem].emotions.values(), key=lambda e: e.stamp_ns)
+        main = Counter(person for e in film for person in e.ids).most_common(1)[0][0]
+        row = film[LAST].ids.index(main)
+        assert film[LAST].status[row] is EmotionStatus.VALID
+        answers.append(film[LAST].probabilities[row])
+    labels = np.array([EMOTIONS.index(c.parent.name) for c in clips])
+    said = figures(np.stack(answers).astype(np.float64), labels, 0.0)
+    for name in ("loss", "ece", "accuracy", "macro_f1"):
+        assert said[name] == pytest.approx(metrics[name], abs=1e-3), name  # scenes are kept as float16
+
+
+@pytest.mark.slow
+def test_emotions_from_movement(tiny: ModuleType, tmp_path: Path) -> None:
+    manifest, path, out = tiny.write_chain(tmp_path / "tiny"), tmp_path / "c.yaml", tmp_path / "net.onnx"
+    write_acted(tmp_path / "data")
+    networks = {"manifests": [str(manifest)], **{name: f"tiny-{name}" for name in NAMES}}
+    config = emotion_config(tmp_path, {"fusion": "pose"}, networks)
+    metrics = trained(config, path)
+    assert main(["export", "--config", str(path), "--weights", f"{tmp_path}/run", "--out", str(out)]) == 0
+    clips = sorted((tmp_path / "data/test").rglob("*.avi"))
+    found = deployed(clips, tmp_path / "out", [manifest, out.with_suffix(".yaml")], "--emotion", "net")
+    agree(found, clips, metrics)
+
+
+@pytest.mark.slow
+def test_emotions_from_poses_of_pstmo_before_a_scene_that_a_cnn_sees(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lifter and encoder exported, MoEmoX trained behind both, the whole chain run by its preset."""
+    timm = SimpleNamespace(create_model=lambda *_, **__: torch.nn.AvgPool2d(32))
+    monkeypatch.setattr(context, "import_vision_library", lambda *_: timm)
+    monkeypatch.setitem(context.CNN_SHAPES, "resnet50", (50, 3))
+    manifest, mine = tiny.write_chain(tmp_path / "tiny"), tmp_path / "mine"
+    write_acted(tmp_path / "data")
+    pstmo = "pstmo,frames=9,layers=1,width=16,hidden=16,entry.input_joints=coco17@random"
+    words = ["export", "--preset", "papers", "--out", str(mine)]
+    assert main([*words, "--lifter", pstmo, "--context", "cnn_context@random"]) == 0
+    networks: dict[str, Any] = {"lifter": "papers-lifter", "context": "papers-context"}
+    networks |= {"detector": "tiny-detector", "keypoints": "tiny-keypoints"}
+    networks["manifests"] = list(map(str, [manifest, *mine.glob("papers-*.yaml")]))
+    options = {"fusion": "cross", "context_width": 3}
+    config = emotion_config(tmp_path, options, networks)
+    metrics = trained(config, tmp_path / "c.yaml")
+    assert main([*words, "--emotion", str(tmp_path / "run")]) == 0
 
     clips = sorted((tmp_path / "data/test").rglob("*.avi"))
-    labels = np.array([EMOTIONS.index(c.parent.name) for c in clips])
-    scene = [] if fusion == "pose" else ["--context", "tiny-context"]
-    options_of_run = ["--emotion", "net", *scene]
-    found = deployed(clips, tmp_path / "out", [manifest, out.with_suffix(".yaml")], *options_of_run)
-
-    def at(frame: int) -> dict[str, float]:
-        """Of what is said about the person seen in most frames, whose movement the task learns from."""
-        answers = []
-        for clip in clips:
-            film = sorted(found[clip.stem].emotions.values(), key=lambda e: e.stamp_ns)
-            main = Counter(person for e in film for person in e.ids).most_common(1)[0][0]
-            row = film[frame].ids.index(main)
-            assert film[frame].status[row] is EmotionStatus.VALID
-            answers.append(film[frame].probabilities[row])
-        return figures(np.stack(answers).astype(np.float64), labels, 0.0)
-
-    for name in ("loss", "ece", "accuracy", "macro_f1"):
-        assert at(LAST)[name] == pytest.approx(metrics[name], abs=1e-3), name  # scenes are kept as float16
+    people = ["--detector", "tiny-detector", "--keypoints", "tiny-keypoints"]
+    chain = ["--preset", str(mine / "papers.yaml"), "--no-films", *people]
+    capsys.readouterr()
+    whole = ["run", *map(str, clips), "--out", str(tmp_path / "out"), *chain]
+    assert posemo(*whole, manifests=[manifest]) == 0
+    assert "learned from" not in capsys.readouterr().err
+    agree(results(tmp_path / "out", clips), clips, metrics)
+    for wrong, message in (
+        (["--context", "tiny-context"], "the context 'tiny-context' is another"),
+        (["--context", ""], "no context is named: name it (option --context papers-context"),
+        (["--context-rate-hz", "2"], "was trained with 7.5 encodings of the scene per second"),
+    ):
+        one = ["run", str(clips[0]), "--out", str(tmp_path / "x"), *chain]
+        assert posemo(*one, *wrong, manifests=[manifest]) == 1
+        assert message in capsys.readouterr().err
+    assert posemo(*one, "--lifter", "tiny-lifter", manifests=[manifest]) == 0
+    assert "learned from the poses of 'papers-lifter'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
