@@ -111,7 +111,7 @@ def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PI
     if _is_avif(buffer):  # OpenCV shows them as they are stored
         return _by_pillow(buffer.tobytes(), turned=turned)
     try:
-        with _opencv_quiet():
+        with opencv_quiet():
             image: Any = cv2.imdecode(buffer, flags)
     except cv2.error as error:
         raise InputError(f"cannot be decoded ({error})") from error
@@ -123,7 +123,7 @@ def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PI
 
 
 @contextmanager
-def _opencv_quiet() -> Iterator[None]:
+def opencv_quiet() -> Iterator[None]:
     """Without OpenCV's own lines about what the caller reports better."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(0)

@@ -133,9 +133,19 @@ def _say(outcome: Outcome) -> None:
 def _table(outcomes: Sequence[Outcome]) -> None:
     from ..evaluate.report import Table
 
-    rows = [(o.source, o.images, o.people, o.losses, o.error or o.folder) for o in outcomes]
-    table = Table("", ("source", "images", "people", "lost", "results"), rows)
+    rows = [(o.source, o.images, o.people, o.losses, _state(o), o.folder) for o in outcomes]
+    table = Table("", ("source", "images", "people", "lost", "state", "results"), rows)
     print("\n".join(table.lines()[1:]))
+    for failed in (o for o in outcomes if o.error):
+        print(f"{failed.source}: {failed.error}", file=sys.stderr)
+    if any(o.again for o in outcomes):
+        print("those finished before were left alone; --overwrite does all again")
+
+
+def _state(outcome: Outcome) -> str:
+    if outcome.error:
+        return "failed"
+    return "finished before" if outcome.again else "done"
 
 
 COMMAND = Command(

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..text_files import yaml_of
 from .bag_records import McapRecords, SqliteRows
 from .bag_topic import BagFile, Topic
-from .source import ACCEPTED, BAG_SUFFIXES
+from .source import BAG_SUFFIXES, BAGS
 from .typestore import typestore
 
 _REPAIR = "mcap recover FILE -o OUT.mcap"
@@ -98,13 +98,13 @@ def open_bag(path: Path) -> Iterator[Bag]:
     with ExitStack() as stack:
         try:
             bag = _open(path, stack)
+        except FileNotFoundError as error:
+            raise InputError(f"bag {str(path)!r} does not exist; accepted are {BAGS}") from error
         except InputError as error:
-            raise InputError(f"tried {str(path)!r} as a rosbag2: {error}; accepted are {ACCEPTED}") from error
+            raise InputError(f"tried {str(path)!r} as a bag: {error}; accepted are {BAGS}") from error
         except Exception as error:  # storage layers raise what they like
-            reason = str(error) or type(error).__name__
-            raise InputError(
-                f"tried {str(path)!r} as a rosbag2: {reason}; accepted are {ACCEPTED}"
-            ) from error
+            reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
+            raise InputError(f"tried {str(path)!r} as a bag: {reason}; accepted are {BAGS}") from error
         yield bag
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..pictures import opencv_quiet
 from ..types import Frame
 from .source import ACCEPTED, DEFAULT_FRAME_ID, Source
 
@@ -26,8 +27,9 @@ class CameraSource(Source):
     def __init__(self, number: int) -> None:
         self.name = f"camera {number}"
         try:
-            self._capture = cv2.VideoCapture(number)
-            works = self._capture.isOpened() and self._capture.grab()
+            with opencv_quiet():
+                self._capture = cv2.VideoCapture(number)
+                works = self._capture.isOpened() and self._capture.grab()
         except (cv2.error, OverflowError) as error:
             raise InputError(f"tried camera number {number}: {error}; accepted are {ACCEPTED}") from error
         if not works:

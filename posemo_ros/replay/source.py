@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = pictures.SUFFIXES
 BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd")
+BAGS = f"a rosbag2 folder, a bag file ({' '.join(BAG_SUFFIXES)})"
 ACCEPTED = (
     "a video file, a picture or a folder of pictures "
-    f"({' '.join(IMAGE_SUFFIXES)}), a rosbag2 folder, a bag file ({' '.join(BAG_SUFFIXES)}), "
+    f"({' '.join(IMAGE_SUFFIXES)}), {BAGS}, "
     "the number of a camera, or the address of a stream (rtsp:// http:// …)"
 )
 DEFAULT_RATE_HZ = 10.0

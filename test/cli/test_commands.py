@@ -75,7 +75,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("command", "said"),
     [
         (("run", "nowhere.mp4"), "source 'nowhere.mp4' does not exist; accepted are"),
-        (("report", "nowhere"), "nowhere"),
+        (("report", "nowhere.mp4"), "bag 'nowhere.mp4' does not exist; accepted are a rosbag2 folder"),
         (("bench", "--quick", "--detector", "yolo-nana"), "no model 'yolo-nana'"),
         (("evaluate", "lift", "--clips", "nowhere.npz"), "nowhere.npz"),
         (("evaluate", "emotion", "--clips", "nowhere.npz"), "nowhere.npz"),

@@ -291,15 +291,17 @@ def test_many_sources(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert "\r" not in captured.err  # no bar in a pipe
     lines = captured.out.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == [
-        *(str(tmp_path / n) for n in ("a10.png", "b2.png", "b10.png")),
-        str(images),
-    ]
+    named = [str(tmp_path / n) for n in ("a10.png", "b2.png", "b10.png")]
+    assert [line.split()[0] for line in lines[2:]] == [*named, str(images)]
+    assert [line.split()[4] for line in lines[2:]] == ["done", "failed", "done", "done"]
+    assert max(map(len, lines)) < 2 * max(len(str(images)), len(str(out / images.name))) + 100
+    assert f"{tmp_path / 'b2.png'}: tried" in captured.err
     items = json.loads((out / "batch.json").read_text())["items"]
     assert [bool(i["error"]) for i in items] == [False, True, False, False]
     assert (out / images.name / "results.mcap").exists()
     finished = (out / images.name / "results.mcap").stat().st_mtime_ns
     assert run(*words) == 3
+    assert capsys.readouterr().out.count("  finished before  ") == 3
     assert (out / images.name / "results.mcap").stat().st_mtime_ns == finished
     assert run(tmp_path / "b2.png", tmp_path / "nowhere.mp4", "--out", tmp_path / "bad") == 1
     assert run(*words[:2], "--strict", "--out", tmp_path / "strict") == 1

@@ -205,8 +205,8 @@ def _broken_image(folder: Path) -> Path:
         (_missing, "does not exist"),
         (_text, "as a video"),
         (_empty_folder, "neither a metadata.yaml"),
-        (_broken_bag, "as a rosbag2"),
-        (_broken_metadata, "as a rosbag2"),
+        (_broken_bag, "as a bag"),
+        (_broken_metadata, "as a bag"),
         (_broken_image, "as an image"),
     ],
 )
@@ -216,9 +216,10 @@ def test_unreadable_source_says_what_was_tried(tmp_path: Path, make: Any, says: 
     assert "accepted are" in str(caught.value)
 
 
-def test_camera_that_is_not_there() -> None:
+def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="camera number 97"):
         open_source("97")
+    assert capfd.readouterr().err == ""  # what OpenCV says of it is no help
 
 
 def test_images_of_several_sizes_are_all_given(tmp_path: Path) -> None:
