@@ -9,6 +9,7 @@ file, nothing else.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import logging
 import pkgutil
@@ -21,6 +22,7 @@ from typing import Any
 from ..errors import PosemoError
 
 INTERRUPTED = 130
+NEAR = 0.7  # likeness from which on another option may have been meant
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def make_parser(package: ModuleType, program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=package.__doc__, formatter_class=Help)
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", default="warning", choices=levels, help="least severe messages")
-    _add_commands(parser, package)
+    _add_commands(parser, package, (parser,))
     return parser
 
 
@@ -97,11 +99,37 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     args, unread = parser.parse_known_args(words)
     args.words = unread
     if unread and not args.passes_on:
-        parser.error(f"unrecognized arguments: {' '.join(unread)}")
+        # argparse would name the program here, and show the usage of all commands
+        hints = "".join(dict.fromkeys(_hint(word.partition("=")[0], args.parsers) for word in unread))
+        args.parsers[-1].error(f"unrecognized arguments: {' '.join(unread)}{hints}")
     return args
 
 
-def _add_commands(parser: argparse.ArgumentParser, package: ModuleType) -> None:
+def _hint(option: str, parsers: Sequence[argparse.ArgumentParser]) -> str:
+    """What may have been meant; empty where nobody knows.
+
+    Args:
+        option: That was not understood.
+        parsers: The program's, the groups', the command's.
+    """
+    if not option.startswith("-"):
+        return ""
+    *above, own = parsers
+    for parser in above:
+        if option in _options_of(parser):
+            rest = own.prog.removeprefix(parser.prog).strip()
+            return f"; it stands before the command: {parser.prog} {option} … {rest}"
+    near = difflib.get_close_matches(option, [o for p in parsers for o in _options_of(p)], 1, NEAR)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _options_of(parser: argparse.ArgumentParser) -> list[str]:
+    return [option for action in parser._actions for option in action.option_strings]
+
+
+def _add_commands(
+    parser: argparse.ArgumentParser, package: ModuleType, above: tuple[argparse.ArgumentParser, ...]
+) -> None:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for info in pkgutil.iter_modules(package.__path__):
         if info.name.startswith("_"):
@@ -112,12 +140,14 @@ def _add_commands(parser: argparse.ArgumentParser, package: ModuleType) -> None:
             text = (module.__doc__ or "").strip().split("\n")[0].rstrip(".")
             group = commands.add_parser(name, help=text, description=module.__doc__, formatter_class=Help)
             getattr(module, "add_options", lambda parser: None)(group)
-            _add_commands(group, module)
+            _add_commands(group, module, (*above, group))
         elif hasattr(module, "COMMAND"):
-            _add_command(commands, name, module.COMMAND)
+            _add_command(commands, name, module.COMMAND, above)
 
 
-def _add_command(commands: Any, name: str, command: Command) -> None:
+def _add_command(
+    commands: Any, name: str, command: Command, above: tuple[argparse.ArgumentParser, ...]
+) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=command.help,
@@ -127,4 +157,6 @@ def _add_command(commands: Any, name: str, command: Command) -> None:
         add_help=not command.passes_on,
     )
     command.add_options(parser)
-    parser.set_defaults(func=command.run, passes_on=command.passes_on, command=parser.prog)
+    parser.set_defaults(
+        func=command.run, passes_on=command.passes_on, command=parser.prog, parsers=(*above, parser)
+    )

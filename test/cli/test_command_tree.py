@@ -78,6 +78,32 @@ def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "examples:" in out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "run a.mp4 --prest fast",
+            "posemo run: error: unrecognized arguments: --prest fast; did you mean --preset?",
+        ),
+        (
+            "evaluate lift --clips a --view=3 --lftr b",
+            "unrecognized arguments: --lftr b; did you mean --lifter?",
+        ),
+        ("bench --fps 3", "posemo bench: error: unrecognized arguments: --fps 3\n"),
+        ("models list --cache a", "--cache a; it stands before the command: posemo models --cache … list"),
+        ("report a b", "posemo report: error: unrecognized arguments: b\n"),
+    ],
+)
+def test_an_option_that_is_none(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command's own usage, and what was meant."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(words.split())
+    assert stopped.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"usage: {said.split(':')[0] if said.startswith('posemo') else 'posemo '}")
+    assert said in err
+
+
 def test_a_module_with_a_command_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Words that another parser reads reach the command as they were written."""
     seen: list[list[str]] = []
