@@ -30,15 +30,16 @@ from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
 from posemo_ros.inference.runtimes import AUTO, RUNTIMES
 from posemo_ros.live.screen import PORT, VIEWERS
 from posemo_ros.nodes.base import AGAIN
+from posemo_ros.nodes.declaration import Parameter
 from posemo_ros.nodes.launch_arguments import (
     at_home,
     existing_file,
     number,
+    parameter,
     refuse_bytes,
     refuse_idle,
     strict,
     transport_of,
-    whole_number,
 )
 from posemo_ros.nodes.launch_ending import PATIENCE, Ending
 from posemo_ros.nodes.parameters import NODES
@@ -55,6 +56,11 @@ NEEDS = {
     "topic": ("source", f"{NO_SOURCE}; the topic of a camera that is there already is image:="),
     **dict.fromkeys(("rate", "loop", "lockstep"), ("source", NO_SOURCE)),
     "save": ("viewer", "is for viewer:=rerun"),
+}
+NUMBERS = {
+    "port": parameter("viewer", "port"),
+    "rate": parameter("camera", "rate"),
+    "respawn_delay": Parameter("respawn_delay", 1.0, "", 0, 3600),
 }
 MODELS = {
     "detector": "Person detector",
@@ -241,7 +247,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = transport_of(at_home(given, PATHS))
     refuse_idle(given, NEEDS)
     existing_file("params_file", given["params_file"])
-    number(given, "respawn_delay")  # is wanted only later
+    for name, like in NUMBERS.items():  # known now, and not when some nodes have started
+        if given[name] or name != "port":
+            number(given, name, like)
     names = stations(given) + (["markers"] if given["markers"] == "true" else [])
     names += ["viewer"] if given["viewer"] else []
     names += ["frames"] if given["tf"] == "true" or given["target_frame"] else []
@@ -281,7 +289,8 @@ def watched(
             again = watched(name, given, names, ending)
             how = f"was ended by signal {-code}" if code < 0 else "has given up"
             log = LogInfo(msg=f"{name} {how}; starting it again")
-            return [log, TimerAction(period=number(given, "respawn_delay"), actions=again)]
+            delay_s = number(given, "respawn_delay", NUMBERS["respawn_delay"])
+            return [log, TimerAction(period=delay_s, actions=again)]
         reason = f"{name} has ended with {code}"
         return [LogInfo(msg=f"{reason}: ending everything"), EmitEvent(event=Shutdown(reason=reason))]
 
@@ -305,7 +314,7 @@ def node(name: str, given: dict[str, str], names: list[str]) -> LifecycleNode:
     if given["manifests"]:
         parameters["manifests"] = given["manifests"].split(",")
     if given["port"]:
-        parameters["port"] = whole_number(given, "port")
+        parameters["port"] = number(given, "port", NUMBERS["port"])
     known = {parameter.name for parameter in NODES[name]}
     parameters = {key: value for key, value in parameters.items() if key in known}
     parameters |= {"use_sim_time": given["use_sim_time"] == "true", "autostart": given["autostart"] == "true"}
@@ -338,7 +347,7 @@ def camera_parameters(given: dict[str, str], names: list[str]) -> dict[str, obje
     return {
         "source": given["source"],
         "topic": given["topic"],
-        "rate": number(given, "rate"),
+        "rate": number(given, "rate", NUMBERS["rate"]),
         "loop": given["loop"] == "true",
         "lockstep": given["lockstep"] == "true",
         "wait_for": looking,

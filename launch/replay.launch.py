@@ -31,7 +31,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
-from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, refuse_bytes, strict
+from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, parameter, refuse_bytes, strict
 from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
 
@@ -125,7 +125,7 @@ def played(given: dict[str, str], bag: Path) -> dict[str, object]:
         "source": str(bag),
         "topic": given["topic"],
         "camera_info": given["camera_info"],
-        "speed": number(given, "rate"),
+        "speed": number(given, "rate", parameter("camera", "speed")),
         "loop": given["loop"] == "true",
         "lockstep": True,
         "clock": True,

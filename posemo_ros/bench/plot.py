@@ -6,21 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-
 ENDINGS = (".png", ".svg", ".pdf")
-
-
-def check(path: Path) -> None:
-    """Whether a picture can be written there; said before anything is measured.
-
-    Raises:
-        InputError: The ending is unknown, or there is no such folder.
-    """
-    if path.suffix not in ENDINGS:
-        raise InputError(f"--plot: {path}: expected a name that ends with {', '.join(ENDINGS)}")
-    if not path.parent.is_dir() or path.is_dir():
-        raise InputError(f"--plot: {path}: expected a file in a folder that exists")
 
 
 def draw(report: Mapping[str, Any], path: Path, note: str = "") -> None:
@@ -55,6 +41,7 @@ def draw(report: Mapping[str, Any], path: Path, note: str = "") -> None:
     metadata = {"Description": note, **({"Date": None} if path.suffix == ".svg" else {})}
     named = path.suffix in (".svg", ".png")
     with rc_context({"svg.hashsalt": "posemo", "svg.fonttype": "none"}):
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110, metadata=metadata if named else None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..bench.plot import ENDINGS
 from .command import Command
 from .options import add_model_options, models_from, settings_from, store_for
 from .values import integer, new_file, number
@@ -20,7 +21,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=number(0, 10_000), default=0.0, help="so long memory is watched besides"
     )
-    parser.add_argument("--plot", type=new_file, metavar="FILE", help="write a picture (PNG, SVG, PDF)")
+    parser.add_argument(
+        "--plot", type=new_file(*ENDINGS), metavar="FILE", help="write a picture (PNG, SVG, PDF)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_model_options(parser)
 
@@ -29,11 +32,9 @@ def _run(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from ..bench.contenders import Chain
-    from ..bench.plot import check, draw
+    from ..bench.plot import draw
     from ..bench.run import QUICK, Plan, as_json, as_text, bench
 
-    if args.plot:
-        check(args.plot)
     plan = QUICK if args.quick else Plan()
     plan = replace(plan, against=tuple(args.against), minutes=args.minutes)
     if args.people:

@@ -33,7 +33,7 @@ from .options import (
     given,
     pipeline_from,
 )
-from .values import integer, new_file
+from .values import integer, new_file, nonempty
 
 if TYPE_CHECKING:
     from ..live.play import Player
@@ -48,6 +48,7 @@ ENDS = (signal.SIGTERM, signal.SIGHUP)
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
+        type=nonempty,
         nargs="?",
         default="0",
         help="number of a camera, video, pictures, bag, address of a stream; or, where ROS is sourced, an "
@@ -61,12 +62,13 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save",
-        type=new_file,
+        type=new_file(".rrd"),
         metavar="FILE.rrd",
         help="with --viewer rerun: write every image's results into this file instead of showing them",
     )
     parser.add_argument(
         "--host",
+        type=nonempty,
         default="127.0.0.1",
         help="address to listen on; another than 127.0.0.1 lets others look: 0.0.0.0 all who reach this "
         "machine",
@@ -180,6 +182,8 @@ def _topic(args: argparse.Namespace) -> int:
             f"{args.source!r} is no file, so it must be a topic, and topics need ROS: source its setup.sh, "
             "and the workspace's"
         )
+    if unused := [f"--{name}" for name in ("loop", "rate", "strict", "topic") if getattr(args, name)]:
+        raise InputError(f"{unused[0]} is for recordings, not for a ROS topic")
     viewer: dict[str, object] = {
         "viewer": args.viewer,
         "host": args.host,

@@ -17,7 +17,7 @@ from ..pipeline import Models, Pipeline, Settings
 from ..presets import CHAIN_SETTINGS, load_preset, preset_files
 from ..replay.choice import Choice
 from ..trained_behind import unlike_training
-from .values import integer, number
+from .values import integer, maybe_empty, nonempty, number
 
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
@@ -28,13 +28,14 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
     models = Models()
     parser.add_argument(
         "--preset",
-        default="",
+        type=nonempty,
         metavar="NAME",
         help=f"networks and settings of a whole chain: {', '.join(preset_files())}, or a file",
     )
     for station in stations:
         default = getattr(models, station) or "none"
-        parser.add_argument(f"--{station}", help=f"model name, '' for none (default: preset's, or {default})")
+        help = f"model name, '' for none (default: preset's, or {default})"
+        parser.add_argument(f"--{station}", type=maybe_empty, help=help)
     parser.add_argument("--runtime", choices=(AUTO, *RUNTIMES), help="what runs the networks (default: auto)")
     parser.add_argument("--threads", type=integer(0, 256), help="CPU threads, 0: one per core (default: 0)")
 
@@ -110,16 +111,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """What of a source is read, and how: ``--topic``, ``--camera-info``, ``--depth-topic`` and others."""
-    parser.add_argument("--topic", default="", metavar="NAME", help="image topic of a bag with several")
+    parser.add_argument("--topic", type=nonempty, metavar="NAME", help="image topic of a bag with several")
     parser.add_argument(
         "--camera-info",
-        default="",
+        type=nonempty,
         metavar="TOPIC_OR_FILE",
         help="intrinsics: topic of the bag, or a file (camera_calibration's YAML, or JSON)",
     )
     parser.add_argument(
         "--depth-topic",
-        default="",
+        type=nonempty,
         metavar="NAME",
         help="depth images of the bag, aligned with the pictures: sizes and distances are measured",
     )
@@ -149,7 +150,8 @@ def add_privacy_option(parser: argparse.ArgumentParser) -> None:
 
 def choice_from(args: argparse.Namespace) -> Choice:
     """What the options of ``add_source_options`` describe."""
-    return Choice(args.rate, args.topic, args.camera_info, args.strict, args.depth_topic)
+    named = (args.topic or "", args.camera_info or "")
+    return Choice(args.rate, *named, args.strict, args.depth_topic or "")
 
 
 def models_from(args: argparse.Namespace) -> Models:
@@ -159,7 +161,7 @@ def models_from(args: argparse.Namespace) -> Models:
         InputError: There is no such preset.
         ModelError: A network that only the preset names is not on this machine.
     """
-    preset = load_preset(args.preset)
+    preset = load_preset(args.preset or "")
     models = preset.choose(given(args, [*STATIONS, *CHAIN_SETTINGS]))
     used = replace(preset, models={s: n for s, n in preset.models.items() if hasattr(args, s)})
     used.check(store_for(args), models)
@@ -180,7 +182,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
     chosen = given(args, [f.name for f in fields(Settings)])
     if getattr(args, "privacy", "") == Privacy.BLUR:
         chosen = {**EVERY_IMAGE, **chosen}
-    settings = load_preset(args.preset).set(chosen)
+    settings = load_preset(args.preset or "").set(chosen)
     if chosen.get("camera_tilt_deg") and not settings.camera_height_m:
         raise InputError("--camera-tilt says how the floor lies with --camera-height: give both")
     return settings
@@ -188,7 +190,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
 
 def store_for(args: argparse.Namespace) -> ModelStore:
     """The models of the package, of the environment and of the preset."""
-    return ModelStore(load_preset(args.preset).manifests)
+    return ModelStore(load_preset(args.preset or "").manifests)
 
 
 def given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:

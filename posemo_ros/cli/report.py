@@ -9,27 +9,27 @@ from ..draw.privacy import Privacy
 from ..losses import exit_code
 from .command import Command
 from .options import add_privacy_option
-from .values import as_path
+from .values import as_path, new_folder, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=as_path, help="rosbag2 with the topics of posemo_ros")
-    parser.add_argument("--out", type=as_path, default=Path("out/report"), help="folder for the results")
+    parser.add_argument("--out", type=new_folder, default=Path("out/report"), help="folder for the results")
     parser.add_argument("--truth", type=as_path, help="ground truth (.npz) to compare with")
     parser.add_argument(
         "--namespace",
-        default="",
+        type=nonempty,
         metavar="NAME",
         help="of one of several chains in it: /left for /left/people",
     )
-    parser.add_argument("--topic", default="", metavar="NAME", help="image topic, of a bag with several")
+    parser.add_argument("--topic", type=nonempty, metavar="NAME", help="image topic, of a bag with several")
     add_privacy_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from ..replay.report import make_report
 
-    chosen = {"namespace": args.namespace, "topic": args.topic}
+    chosen = {"namespace": args.namespace or "", "topic": args.topic or ""}
     words, summary = make_report(args.bag, args.out, args.truth, Privacy(args.privacy), **chosen)
     print(words)
     return exit_code(summary["losses"]["images"])

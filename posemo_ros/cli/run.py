@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..draw.privacy import Privacy
+from ..errors import InputError
 from ..inference.runtimes import AUTO
 from .command import INTERRUPTED, Command
 from .options import (
@@ -21,7 +22,7 @@ from .options import (
     settings_from,
     store_for,
 )
-from .values import COUNT, as_path
+from .values import COUNT, as_path, new_folder, nonempty
 
 if TYPE_CHECKING:
     from ..pipeline import Models
@@ -34,6 +35,7 @@ FIXED = "onnxruntime"  # auto would measure on every machine, and might choose d
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
+        type=nonempty,
         nargs="+",
         help="videos, pictures, folders of pictures, bags, folders of these, patterns such as "
         "'videos/*.mp4', lists (.txt, one source in a line), the number of a camera, "
@@ -41,7 +43,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=as_path,
+        type=new_folder,
         default=Path("out/run"),
         help="folder for the results; several sources get a folder each in it",
     )
@@ -81,6 +83,10 @@ def _run(args: argparse.Namespace) -> int:
     from ..replay.source_list import expand, names_many
     from ..replay.truth import Truths
 
+    if args.workers and args.engine != RAY:
+        raise InputError(
+            f"--workers says how many recordings {RAY} works on at a time: give --engine {RAY}, too"
+        )
     texts = expand(args.source)
     plan = Plan(
         _models(args),

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..topics import COMPRESSED
+from .declaration import Parameter, checked
+from .parameters import NODES
 
 if TYPE_CHECKING:
     from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -91,31 +93,32 @@ def refuse_bytes(given: Mapping[str, str]) -> None:
             ) from error
 
 
-def number(given: Mapping[str, str], name: str) -> float:
-    """The value of an argument that is a finite number, 0 or more.
+def number(given: Mapping[str, str], name: str, like: Parameter) -> float:
+    """The value of an argument that is a number.
+
+    Args:
+        given: Value by name.
+        name: Of the argument.
+        like: The parameter that it becomes, with its type and range.
 
     Raises:
-        LaunchFailed: It is not.
+        LaunchFailed: It is no such number.
     """
+    whole = isinstance(like.default, int)
     try:
-        value = float(given[name])
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise LaunchFailed(f"{name} is {given[name]!r}; it must be a number, 0 or more")
+        value = int(given[name]) if whole else float(given[name])
+        checked(like, value)
+    except (ValueError, InputError):
+        kind = "a whole number" if whole else "a number"
+        raise LaunchFailed(
+            f"{name} is {given[name]!r}; it must be {kind} from {like.minimum:g} to {like.maximum:g}"
+        ) from None
     return value
 
 
-def whole_number(given: Mapping[str, str], name: str) -> int:
-    """The same without a fraction.
-
-    Raises:
-        LaunchFailed: It is not.
-    """
-    value = number(given, name)
-    if not value.is_integer():
-        raise LaunchFailed(f"{name} is {given[name]!r}; it must be a whole number")
-    return int(value)
+def parameter(node: str, name: str) -> Parameter:
+    """A parameter of a node of this package."""
+    return next(p for p in NODES[node] if p.name == name)
 
 
 def existing_file(argument: str, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from posemo_ros import cli
 from posemo_ros.cli.command import Command, make_parser, run_program
+from posemo_ros.cli.values import maybe_empty
 
 try:
     from train.cli import parser as train_parser
@@ -64,8 +66,24 @@ def test_every_option_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_value_is_read_by_a_type_that_says_what_is_allowed(name: str) -> None:
-    bare = [a.dest for a in COMMANDS[name]._actions if a.type in (int, float, Path) and not a.choices]
+    bare = [a.dest for a in COMMANDS[name]._actions if a.type in (int, float, Path, str) and not a.choices]
     assert bare == []  # see posemo_ros.cli.values
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_value_is_empty_but_where_the_help_says_what_that_means(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for action in COMMANDS[name]._actions:
+        if action.nargs == 0 or action.choices is not None:
+            continue
+        if action.type is maybe_empty:
+            assert re.search("''|empty", action.help or ""), action.dest
+            continue
+        assert action.type is not None, action.dest
+        for value in ("", " "):
+            with pytest.raises(argparse.ArgumentTypeError):
+                action.type(value)
 
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n.startswith("posemo")])

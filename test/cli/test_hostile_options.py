@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
+import typing
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 
 from posemo_ros import cli
 from posemo_ros.cli.command import run_program
-from posemo_ros.cli.values import as_path, new_file
+from posemo_ros.cli.values import folder, maybe_empty, nonempty
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.trial import Trial
 
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 NUMBERS = ("", " ", "x", "nan", "inf", "-inf", "-1", "1e400", "9" * 40, "0x10", "☃")
 WORDS = ("", "no-such-name", "☃", "x" * 5000, "../..", "a\nb")
 SIGNED = {"camera_tilt_deg", "tilt"}  # numbers that may be below 0
-OUTPUTS = ("out", "cache", "root", "report")  # a file that is not there yet is no mistake
+OUTPUTS = ("out", "cache", "report")  # a file that is not there yet is no mistake
 REFUSED_PATHS = ("", " ", "nowhere/at/all", "empty.file", "junk.bin", "text.txt/below", "x" * 300, "a folder")
 PATHS = (*REFUSED_PATHS, "/proc/nowhere/x", "/dev/null/x", "☃ ü.x", "text.txt", "link to nothing", "a\nb")
 
@@ -159,9 +160,9 @@ def kind_of(action: argparse.Action) -> str:
         return "flag"
     if action.choices is not None:
         return "choice"
-    if action.type in (as_path, new_file):
-        return "path"
-    return "word" if action.type is None else "number"
+    if action.type in (nonempty, maybe_empty):
+        return "word"
+    return "path" if typing.get_type_hints(action.type)["return"] is Path else "number"
 
 
 VALUES = {"flag": ("x",), "choice": WORDS, "number": NUMBERS, "path": PATHS, "word": WORDS}
@@ -171,6 +172,8 @@ def must_refuse(action: argparse.Action, kind: str, value: str) -> bool:
     """Whether no command can mean this."""
     if kind == "number":
         return value != "-1" or (action.type is not int and action.dest not in SIGNED)
+    if action.type is folder:
+        return value != "a folder"
     if kind == "path":
         return value in REFUSED_PATHS[:2] or (action.dest not in OUTPUTS and value in REFUSED_PATHS)
     return kind in ("flag", "choice") and value not in (action.choices or ())
@@ -300,13 +303,44 @@ def test_hostile_values_of_lightning(
     ],
     ids=lambda words: words[0],
 )
-def test_a_folder_is_no_file_to_write(
+def test_a_file_that_cannot_be_written_is_known_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    with pytest.raises(SystemExit):
-        cli.main([*words, str(tmp_path)])
-    assert f"{tmp_path} is a folder; expected the name of a file" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    ending = {"--report": ".html", "--plot": ".svg", "--save": ".rrd"}[words[-1]]
+    (tmp_path / "file").touch()
+    for where, why in {
+        ".": "is a folder; expected the name of a file",
+        "folder/": "is a folder; expected the name of a file",
+        f"file/x{ending}": "cannot be written: Not a directory",
+        f"{'x' * 250}{ending}": "cannot be written: File name too long",
+        "x.odt": f"does not end in {ending}" if ending != ".svg" else "does not end in .png or .svg or .pdf",
+        f"/proc/nowhere/x{ending}": "cannot be written",
+    }.items():
+        with pytest.raises(SystemExit):
+            cli.main([*words, f"{tmp_path}/{where}" if where[0] != "/" else where])
+        assert why in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("words", [("report", "x.mcap"), ("run", "x.mp4")], ids=lambda words: words[0])
+def test_a_file_is_no_folder_for_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").touch()
+    for where, why in {
+        "file": "is no folder; expected one for the results",
+        "page.html": "is called like a file; expected a folder for the results",
+        "file/below": "cannot be written: Not a directory",
+    }.items():
+        with pytest.raises(SystemExit):
+            cli.main([*words, "--out", str(tmp_path / where)])
+        assert why in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_workers_say_nothing_without_ray(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "x.mp4", "--workers", "2"]) == 1
+    assert "give --engine ray, too" in capsys.readouterr().err
 
 
 def test_a_tilt_says_nothing_without_a_height(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,10 +113,11 @@ def test_a_source_that_ends_ends_everything_with_0(
             {"topic": "/eye"},
             "topic is for a source .*; the topic of a camera that is .* is image:=",
         ),
-        ({"respawn_delay": "soon"}, "respawn_delay is 'soon'; it must be a number, 0 or more"),
-        ({"source": "0", "rate": "-1"}, "rate is '-1'; it must be a number, 0 or more"),
+        ({"respawn_delay": "soon"}, "respawn_delay is 'soon'; it must be a number from 0 to 3600"),
+        ({"source": "0", "rate": "-1"}, "rate is '-1'; it must be a number from 0 to 1000"),
+        ({"port": "70000"}, "port is '70000'; it must be a whole number from 0 to 65535"),
     ],
-    ids=["source", "record", "preset", "unknown", "idle", "no number", "negative"],
+    ids=["source", "record", "preset", "unknown", "idle", "no number", "negative", "port"],
 )
 def test_wrong_arguments_end_with_1(
     ros2_launch: Any, parameters: Any, given: dict[str, str], reason: str

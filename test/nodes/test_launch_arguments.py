@@ -26,21 +26,27 @@ def test_unknown_names_are_told_with_the_nearest_right_one() -> None:
     )
 
 
+RATE, PORT = arguments.parameter("camera", "rate"), arguments.parameter("viewer", "port")
+
+
 @pytest.mark.parametrize(("text", "value"), [("0", 0.0), ("0.5", 0.5), ("1e2", 100.0)])
 def test_numbers(text: str, value: float) -> None:
-    assert arguments.number({"rate": text}, "rate") == value
+    assert arguments.number({"rate": text}, "rate", RATE) == value
 
 
-@pytest.mark.parametrize("text", ["fast", "", "-1", "nan", "inf", "1,5"])
+@pytest.mark.parametrize("text", ["fast", "", "-1", "nan", "inf", "1,5", "1001"])
 def test_what_is_no_number_is_named(text: str) -> None:
-    with pytest.raises(LaunchFailed, match=re.escape(f"rate is {text!r}; it must be a number, 0 or more")):
-        arguments.number({"rate": text}, "rate")
+    said = f"rate is {text!r}; it must be a number from 0 to 1000"
+    with pytest.raises(LaunchFailed, match=re.escape(said)):
+        arguments.number({"rate": text}, "rate", RATE)
 
 
-def test_a_port_is_a_whole_number() -> None:
-    assert arguments.whole_number({"port": "9000"}, "port") == 9000
-    with pytest.raises(LaunchFailed, match=r"port is '1\.5'; it must be a whole number"):
-        arguments.whole_number({"port": "1.5"}, "port")
+@pytest.mark.parametrize("text", ["1.5", "abc", "-1", "65536", "8600.0"])
+def test_a_port_is_a_whole_number(text: str) -> None:
+    assert arguments.number({"port": "9000"}, "port", PORT) == 9000
+    said = f"port is {text!r}; it must be a whole number from 0 to 65535"
+    with pytest.raises(LaunchFailed, match=re.escape(said)):
+        arguments.number({"port": text}, "port", PORT)
 
 
 def test_what_has_no_effect_is_refused() -> None:

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file, nonempty
 from posemo_ros.errors import InputError
 from posemo_ros.text_files import json_of
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("card", type=as_path, help="Markdown file, made if need be")
-    parser.add_argument("name", help="of the figures in the card, such as evaluate_lift")
+    parser.add_argument("card", type=new_file(".md"), help="Markdown file, made if need be")
+    parser.add_argument("name", type=nonempty, help="of the figures in the card, such as evaluate_lift")
     parser.add_argument("report", type=as_path, help="JSON file")
 
 

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, SEED, as_path, integer, number
+from posemo_ros.cli.values import COUNT, SEED, as_path, integer, new_folder, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=as_path, default=Path("../shared/data"), help="the development data's folder"
     )
-    parser.add_argument("--out", type=as_path, default=Path("runs/cmu"), help="folder of runs and results")
+    parser.add_argument("--out", type=new_folder, default=Path("runs/cmu"), help="folder of runs and results")
     parser.add_argument("--steps", type=COUNT, default=3000, help="of every run")
     parser.add_argument(
         "--frames", type=integer(1, 1001), nargs="+", default=[1, 9, 27], help="f of the lifters"

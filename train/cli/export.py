@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_file, new_folder, nonempty
 from posemo_ros.errors import InputError, PosemoError
 from posemo_ros.inference.manifest import STATIONS
 
@@ -16,7 +16,7 @@ from .card import put_report
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", nargs="?", help="a name of train.models.zoo.NETWORKS")
+    parser.add_argument("network", type=nonempty, nargs="?", help="a name of train.models.zoo.NETWORKS")
     parser.add_argument(
         "--config", type=as_path, help="configuration of a run, in place of the network's name"
     )
@@ -25,27 +25,44 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--preset",
+        type=nonempty,
         metavar="NAME",
         help="export the networks of a whole chain, and write a preset file that runs them",
     )
     for station in STATIONS:
         parser.add_argument(
             f"--{station}",
+            type=nonempty,
             metavar="SOURCE",
             help="with --preset: folder of a run, a name in the manifest, or NETWORK,OPTION=VALUE@WEIGHTS; "
             "entry.KEY=VALUE is an option of the manifest",
         )
-    parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network")
-    parser.add_argument("--weights", type=as_path, help="checkpoint; random weights without it")
-    parser.add_argument("--may-miss", nargs="*", default=[], help="parameters the checkpoint may lack")
-    parser.add_argument("--may-have", nargs="*", default=[], help="parameters of the checkpoint to leave out")
     parser.add_argument(
-        "--entry", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the manifest entry's task"
+        "--set", type=nonempty, nargs="*", default=[], metavar="OPTION=VALUE", help="options of the network"
     )
-    parser.add_argument("--licence", default="not stated", help="of the weights, for the manifest")
-    parser.add_argument("--source", help="where the weights come from; default: the checkpoint's name")
+    parser.add_argument("--weights", type=as_path, help="checkpoint; random weights without it")
     parser.add_argument(
-        "--card", type=as_path, help="gets the figures of the run's test; default: OUT as .md"
+        "--may-miss", type=nonempty, nargs="*", default=[], help="parameters the checkpoint may lack"
+    )
+    parser.add_argument(
+        "--may-have", type=nonempty, nargs="*", default=[], help="parameters of the checkpoint to leave out"
+    )
+    parser.add_argument(
+        "--entry",
+        type=nonempty,
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the manifest entry's task",
+    )
+    parser.add_argument(
+        "--licence", type=nonempty, default="not stated", help="of the weights, for the manifest"
+    )
+    parser.add_argument(
+        "--source", type=nonempty, help="where the weights come from; default: the checkpoint's name"
+    )
+    parser.add_argument(
+        "--card", type=new_file(".md"), help="gets the figures of the run's test; default: OUT as .md"
     )
     parser.add_argument("--small", action="store_true", help="store the weights in half precision")
     parser.add_argument("--fp16", action="store_true", help="also write half precision")
@@ -71,6 +88,11 @@ def _export(args: argparse.Namespace) -> None:
     from train.tasks.cli import read_run
 
     sources = {station: text for station in STATIONS if (text := getattr(args, station)) is not None}
+    _refuse_unused(args)
+    try:
+        args.out = (new_folder if args.preset else new_file(".onnx"))(str(args.out))
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"--out: {error}") from error
     if args.preset:
         _export_chain(args, sources)
         return
@@ -101,6 +123,21 @@ def _export(args: argparse.Namespace) -> None:
     print(f"{args.out.with_suffix('.yaml')}: manifest entry")
     if run is not None and (run / "test.json").exists():
         _put_figures(args.card or args.out.with_suffix(".md"), run / "test.json", args.weights)
+
+
+def _refuse_unused(args: argparse.Namespace) -> None:
+    """Options that would be read and say nothing."""
+    alone = ("set", "may_miss", "may_have", "entry", "source", "card", "small", "fp16", "int8")
+    unused = {
+        "belongs to a single network, not to a --preset": alone if args.preset else (),
+        "is for a network by its name; a --config has its own": ("set",) if args.config else (),
+        "says how to read --weights: name them": () if args.weights else ("may_miss", "may_have"),
+        "gets the figures of a run's test: name its --config": () if args.config else ("card",),
+    }
+    for why, names in unused.items():
+        for name in names:
+            if getattr(args, name):
+                raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def _put_figures(card: Path, result: Path, weights: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_folder, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--films", type=as_path, required=True, help="file of `train scenes films --split test`"
     )
-    parser.add_argument("--lifter", help="name in the manifest: draw its worst skeletons, not keypoints")
-    parser.add_argument("--out", type=as_path, default=Path("models/figures"), help="folder of the SVG files")
+    parser.add_argument(
+        "--lifter", type=nonempty, help="name in the manifest: draw its worst skeletons, not keypoints"
+    )
+    parser.add_argument(
+        "--out", type=new_folder, default=Path("models/figures"), help="folder of the SVG files"
+    )
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,22 +6,32 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, new_file
+from posemo_ros.cli.values import as_path, maybe_empty, new_file, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=as_path, metavar="PHOTO", help="an image with people")
     parser.add_argument(
         "--networks",
+        type=nonempty,
         nargs="+",
         required=True,
         metavar="SOURCE",
         help="folder of a run, NETWORK,OPTION=VALUE@WEIGHTS, or a name in the manifest; a row each",
     )
-    parser.add_argument("--detector", default="posemo-detector", help="finds the people; in the manifest")
-    parser.add_argument("--lifter", default="posemo-lifter", help="in the manifest; empty: no 3D poses")
+    parser.add_argument(
+        "--detector", type=nonempty, default="posemo-detector", help="finds the people; in the manifest"
+    )
+    parser.add_argument(
+        "--lifter", type=maybe_empty, default="posemo-lifter", help="in the manifest; empty: no 3D poses"
+    )
     parser.add_argument("--manifest", type=as_path, action="append", default=[], help="a model manifest more")
-    parser.add_argument("--out", type=new_file, default=Path("heatmaps.png"), help="the picture")
+    parser.add_argument(
+        "--out",
+        type=new_file(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
+        default=Path("heatmaps.png"),
+        help="the picture",
+    )
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import pickle
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from posemo_ros.cli.command import Command
 from posemo_ros.errors import InputError, PosemoError
+
+PATHS = ("--config", "--out", "--ckpt_path", "--data", "--model", "--trainer")
 
 
 def lightning_command(name: str, help: str, *examples: tuple[str, str]) -> Command:
@@ -21,6 +25,7 @@ def lightning_command(name: str, help: str, *examples: tuple[str, str]) -> Comma
     def run(args: argparse.Namespace) -> None:
         if {"-h", "--help"} & set(args.words):
             print(f"{command.epilog}\n")
+        _refuse_empty(args.words)
         from train.tasks.cli import run as run_task
 
         try:
@@ -36,3 +41,15 @@ def lightning_command(name: str, help: str, *examples: tuple[str, str]) -> Comma
     first, second = examples
     command = Command(help=help, examples=(first, second), run=run, passes_on=True)
     return command
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Empty options that Lightning's parser takes for not given, or explains badly.
+
+    Raises:
+        InputError: There is one.
+    """
+    for word, after in zip_longest(words, words[1:], fillvalue="x"):
+        option, equals, value = word.partition("=")
+        if option in PATHS and not (value if equals else after).strip():
+            raise InputError(f"{option} is empty; give a value, or leave it out")

@@ -6,7 +6,7 @@ import argparse
 from fnmatch import fnmatch
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, new_file, number
+from posemo_ros.cli.values import as_path, new_file, nonempty, number
 from posemo_ros.errors import InputError
 
 
@@ -15,9 +15,14 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", type=as_path, help="checkpoint of the same network, such as the run's last")
     parser.add_argument("--share", type=number(0, 1), default=0.5, help="of the second, 0 to 1")
     parser.add_argument(
-        "--whole", nargs="*", default=[], metavar="PATTERN", help="parameters taken from the second alone"
+        "--whole",
+        type=nonempty,
+        nargs="*",
+        default=[],
+        metavar="PATTERN",
+        help="parameters taken from the second alone",
     )
-    parser.add_argument("--out", type=new_file, required=True, help="checkpoint")
+    parser.add_argument("--out", type=new_file(), required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:

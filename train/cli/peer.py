@@ -13,7 +13,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", type=as_path, required=True, help="pose_landmark_full.tflite")
     parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
     parser.add_argument("--step", type=COUNT, default=4, help="the peer sees every so many images")
-    parser.add_argument("--out", type=new_file, required=True, help="NPZ file for `train skeletons --peer`")
+    parser.add_argument(
+        "--out", type=new_file(".npz"), required=True, help="NPZ file for `train skeletons --peer`"
+    )
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -7,18 +7,22 @@ import json
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, new_file
+from posemo_ros.cli.values import as_path, new_file, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--detector", default="posemo-detector", help="name in the model manifest")
-    parser.add_argument("--keypoints", default="posemo-keypoints", help="name in the model manifest")
+    parser.add_argument(
+        "--detector", type=nonempty, default="posemo-detector", help="name in the model manifest"
+    )
+    parser.add_argument(
+        "--keypoints", type=nonempty, default="posemo-keypoints", help="name in the model manifest"
+    )
     parser.add_argument(
         "--manifest", type=as_path, action="append", default=[], help="another model manifest"
     )
     parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
     parser.add_argument("--demo", type=as_path, default=Path("demo"), help="folder of the demo clip")
-    parser.add_argument("--out", type=new_file, required=True, help="JSON file of all figures")
+    parser.add_argument("--out", type=new_file(".json"), required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, changed_file, nonempty
 from posemo_ros.inference.runtimes import RUNTIMES
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="in the model manifest")
+    parser.add_argument("names", type=nonempty, nargs="+", metavar="NAME", help="in the model manifest")
     parser.add_argument("--precision", choices=["bf16", "int8"], default="bf16", help="the lower one")
     parser.add_argument(
         "--runtime", choices=RUNTIMES, help="what computes in it (default: OpenVINO, which is faster)"
@@ -21,7 +21,10 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=as_path, default=Path("../shared/data"), help="development data")
     parser.add_argument(
-        "--write", type=as_path, metavar="MANIFEST", help="state the losses there, such as config/models.yaml"
+        "--write",
+        type=changed_file,
+        metavar="MANIFEST",
+        help="state the losses there, such as config/models.yaml",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_folder
 
 _FOLDERS = {"h36m": Path("data/h36m"), "3dhp": Path("data/mpi_inf_3dhp")}
 
@@ -14,7 +14,7 @@ _FOLDERS = {"h36m": Path("data/h36m"), "3dhp": Path("data/mpi_inf_3dhp")}
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", choices=sorted(_FOLDERS), help="Human3.6M or MPI-INF-3DHP")
     parser.add_argument("--source", type=as_path, required=True, help="folder of the unpacked download")
-    parser.add_argument("--out", type=as_path, help="default: data/h36m or data/mpi_inf_3dhp")
+    parser.add_argument("--out", type=new_folder, help="default: data/h36m or data/mpi_inf_3dhp")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=as_path, default=Path("../shared/data"), help="lifter: motion that sets it up"
     )
-    parser.add_argument("--out", type=new_file, required=True, help="checkpoint")
+    parser.add_argument("--out", type=new_file(), required=True, help="checkpoint")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,11 +6,11 @@ import argparse
 import json
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, new_file, number
+from posemo_ros.cli.values import as_path, new_file, nonempty, number
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lifter", default="posemo-lifter", help="name in the model manifest")
+    parser.add_argument("--lifter", type=nonempty, default="posemo-lifter", help="name in the model manifest")
     parser.add_argument(
         "--manifest", type=as_path, action="append", default=[], help="another model manifest"
     )
@@ -20,7 +20,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--films", type=as_path, help="file of `train scenes films --split test`")
     parser.add_argument("--peer", type=as_path, help="file of `train peer`")
     parser.add_argument("--demo", type=as_path, help="folder of the demo clip")
-    parser.add_argument("--out", type=new_file, required=True, help="JSON file of all figures")
+    parser.add_argument("--out", type=new_file(".json"), required=True, help="JSON file of all figures")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,17 +6,17 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import folder, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", help="I ... X, moemo, ...; all without")
+    parser.add_argument("names", type=nonempty, nargs="*", help="I ... X, moemo, ...; all without")
     parser.add_argument(
         "--evaluate", action="store_true", help="test what has weights and data and no result yet"
     )
     parser.add_argument("--write", action="store_true", help="write docs/reproduction.md with all tables")
     parser.add_argument(
-        "--root", type=as_path, default=Path(), help="folder that holds data/, weights/ and runs/"
+        "--root", type=folder, default=Path(), help="folder that holds data/, weights/ and runs/"
     )
 
 

@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, as_path, integer, new_file
+from posemo_ros.cli.values import COUNT, as_path, integer, new_file, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     teacher = parser.add_mutually_exclusive_group(required=True)
     teacher.add_argument("--weights", type=as_path, help="checkpoint of the teacher")
-    teacher.add_argument("--model", help="a keypoint network of the manifest as the teacher")
-    parser.add_argument("--network", default="thunder", help="of the zoo: thunder or lightning")
+    teacher.add_argument("--model", type=nonempty, help="a keypoint network of the manifest as the teacher")
+    parser.add_argument(
+        "--network", type=nonempty, default="thunder", help="of the zoo: thunder or lightning"
+    )
     parser.add_argument("--side", type=integer(16, 4096), default=256, help="of the square crops, pixels")
     parser.add_argument(
         "--data", type=as_path, default=Path("../shared/data"), help="the development data's folder"
@@ -21,7 +23,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views", type=int, choices=(1, 2), default=2, help="2: only what it says of both views counts"
     )
-    parser.add_argument("--out", type=new_file, required=True, help="NPZ file of the answers")
+    parser.add_argument("--out", type=new_file(".npz"), required=True, help="NPZ file of the answers")
     parser.add_argument("--limit", type=COUNT, help="at most so many people, picked at random")
 
 

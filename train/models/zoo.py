@@ -6,6 +6,7 @@ manifest entry that follows from its options.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from posemo_ros.emotion.descriptors import NAMES as DESCRIPTORS
-from posemo_ros.errors import ModelError
+from posemo_ros.errors import InputError, ModelError, PosemoError
 from posemo_ros.inference.manifest import Spec, parse_spec
 from posemo_ros.skeleton import H36M17
 from posemo_ros.types import EMOTIONS, NEUTRAL
@@ -99,9 +100,19 @@ def build(name: str, /, **options: Any) -> Entry:
 
     Raises:
         ValueError: The name or a switch is unknown; the message lists the known ones.
-        TypeError: The network has no such option.
+        InputError: The network has no such option, or cannot have this value.
     """
-    return NETWORKS[choose("network", name, tuple(NETWORKS))](**options)
+    make = NETWORKS[choose("network", name, tuple(NETWORKS))]
+    try:
+        return make(**options)
+    except PosemoError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown:
+            raise InputError(f"the network {name} has no option {unknown[1]!r}") from error
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items()) or "its own options"
+        raise InputError(f"{name} cannot be made with {given}: {str(error).partition(chr(10))[0]}") from error
 
 
 def centre_frame(poses: Tensor | tuple[Tensor, ...]) -> Tensor:

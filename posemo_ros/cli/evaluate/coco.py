@@ -6,6 +6,7 @@ import argparse
 
 from ...evaluate.report import Report
 from ..options import add_network_options, models_from, store_for
+from ..values import maybe_empty
 from .shared import add_labelled_images_options, evaluation
 
 
@@ -14,7 +15,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--boxes", choices=("gt", "detector"), required=True, help="people from the labels, or as detected"
     )
-    parser.add_argument("--category", default="", metavar="NAME", help="of people; found by itself if empty")
+    parser.add_argument(
+        "--category", type=maybe_empty, default="", metavar="NAME", help="of people; found by itself if empty"
+    )
     add_network_options(parser, ("detector", "keypoints"))
 
 

@@ -32,7 +32,7 @@ def evaluation(
         parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
         parser.add_argument(
             "--report",
-            type=new_file,
+            type=new_file(".html", ".htm"),
             metavar="FILE.html",
             help="write plots and tables as one self-contained page, too",
         )

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 from ...errors import PosemoError
 from ...inference.store import ModelStore
+from ..values import nonempty
 
 
 def add_names_option(parser: argparse.ArgumentParser) -> None:
     """``NAME…``, none for all that are here."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
+    parser.add_argument("names", nargs="*", type=nonempty, metavar="NAME", help="default: all that are here")
 
 
 def store_from(args: argparse.Namespace) -> ModelStore:

@@ -8,11 +8,12 @@ import time
 
 from ...inference.store import ModelStore
 from ..command import Command
+from ..values import nonempty
 from .each import for_each, store_from
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="as in `posemo models list`")
+    parser.add_argument("names", nargs="+", type=nonempty, metavar="NAME", help="as in `posemo models list`")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, new_folder
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=as_path, required=True, help="folder for the clip and its truth")
+    parser.add_argument("--out", type=new_folder, required=True, help="folder for the clip and its truth")
     parser.add_argument("--data", type=as_path, help="folder of the development data")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path
+from posemo_ros.cli.values import as_path, changed_file
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=as_path, help="folder of the development data")
-    parser.add_argument("--write", type=as_path, metavar="PAGE", help="page whose table is replaced")
+    parser.add_argument("--write", type=changed_file, metavar="PAGE", help="page whose table is replaced")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, as_path, new_file
+from posemo_ros.cli.values import COUNT, as_path, new_file, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=new_file, required=True, help="NPZ file of what the chain sees")
+    parser.add_argument("--out", type=new_file(".npz"), required=True, help="NPZ file of what the chain sees")
     parser.add_argument("--data", type=as_path, help="folder of the development data")
     parser.add_argument("--count", type=COUNT, default=160, help="number of films")
     parser.add_argument("--split", choices=("train", "test"), default="train", help="whose movements")
-    parser.add_argument("--keypoints", default="posemo-keypoints", help="name in the model manifest")
+    parser.add_argument(
+        "--keypoints", type=nonempty, default="posemo-keypoints", help="name in the model manifest"
+    )
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import COUNT, as_path
+from posemo_ros.cli.values import COUNT, as_path, new_folder
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=as_path, required=True, help="folder for images and annotations")
+    parser.add_argument("--out", type=new_folder, required=True, help="folder for images and annotations")
     parser.add_argument("--data", type=as_path, help="folder of the development data")
     parser.add_argument("--count", type=COUNT, default=2000, help="number of pictures")
 
