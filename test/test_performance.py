@@ -33,6 +33,16 @@ def test_page_is_what_the_files_say() -> None:
     assert performance.fill(text, BENCH) == text, "run `make performance`"
 
 
+def test_the_page_speaks_of_what_was_measured() -> None:
+    report = {"memory": [[0, 100], [1, 110], [600, 112]]}
+    assert performance.memory(report).startswith("**Time.** 10.0 minutes of work without a pause: 110 MiB")
+    assert performance.memory({"memory": []}) == ""
+    latency = json.loads((BENCH / "latency.json").read_text(encoding="utf-8"))
+    assert "one by one" not in performance.camera_to_emotion(latency).lower()
+    latency["runs"][0]["rate_hz"] = 0
+    assert '"One by one" sends' in performance.camera_to_emotion(latency)
+
+
 def test_no_table_of_milliseconds_is_typed() -> None:
     """Every table with figures of time stands between the marks of a block."""
     outside = performance.BLOCK.sub("", PAGE.read_text(encoding="utf-8"))
@@ -86,7 +96,6 @@ def test_all_kinds_of_blocks_of_a_small_report(tmp_path: Path) -> None:
         "bars",
         "stations",
         "cores",
-        "memory",
         "picture",
     ):
         assert performance.WHAT[what](report)

@@ -30,6 +30,11 @@ BLOCK = re.compile(r"(?P<head><!-- (?P<file>\S+\.json) (?P<what>\w+) -->\n).*?(?
 RATES_HZ = (10, 15, 30, 60)
 FPS_BARS = {1: 60, 4: 15, 8: 20}  # aims on two cores, VGA, real time: people -> frames per second
 RATIO_BARS = ((NAIVE, REAL_TIME, 4), (RTMLIB, FLAT_REFERENCE, 2), (RTMLIB, FLAT, 3))
+HOW_SENT = {  # at a rate, or not
+    True: "An image that comes while another waits takes its place, so a rate beyond the machine's costs "
+    "images.",
+    False: '"One by one" sends each image after the emotions of the one before.',
+}
 EVEN_BAR, WIDE, WIDE_BAR = 1.5, 1920, 1.3
 
 Report = Mapping[str, Any]
@@ -188,14 +193,14 @@ def cores(report: Report) -> str:
 
 
 def memory(report: Report) -> str:
-    """One sentence."""
+    """One sentence, where it was watched (``posemo bench --minutes``)."""
     if not report["memory"]:
-        return "Not measured."
+        return ""
     (_, first), (seconds, last) = report["memory"][:2][-1], report["memory"][-1]
     highest = max(mib for _, mib in report["memory"])
     return (
-        f"{seconds / 60:.1f} minutes of work without a pause: {first} MiB at the start, {last} MiB at the "
-        f"end, {highest} MiB at most, all contenders and their networks in one process."
+        f"**Time.** {seconds / 60:.1f} minutes of work without a pause: {first} MiB at the start, {last} MiB "
+        f"at the end, {highest} MiB at most, all contenders and their networks in one process."
     )
 
 
@@ -236,7 +241,9 @@ def camera_to_emotion(report: Report) -> str:
     columns = ["image", "rate", "answered", "people", "ms, median", "p95", "max", "load before"]
     chosen = f" Parameters: `{'`, `'.join(report['parameters'])}`." if report["parameters"] else ""
     head = f"{facts['cpu']}, {facts['cores']} cores, {facts['rmw']}; {report['date']}.{chosen}"
-    return f"{head}\n\n{rows(columns, body)}"
+    rates = {bool(run["rate_hz"]) for run in report["runs"]}
+    said = [text for at_a_rate, text in HOW_SENT.items() if at_a_rate in rates]
+    return "\n\n".join([head, rows(columns, body), " ".join(said)])
 
 
 def latency(report: Report) -> str:
@@ -276,7 +283,7 @@ def fill(page: str, folder: Path) -> str:
 
     def block(found: re.Match[str]) -> str:
         text = WHAT[found["what"]](read(folder / found["file"]))
-        return f"{found['head']}{text}\n{found['foot']}"
+        return f"{found['head']}{text}\n{found['foot']}" if text else f"{found['head']}{found['foot']}"
 
     return BLOCK.sub(block, page)
 
