@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -133,6 +133,7 @@ class Recording:
         losses: Messages of the bag that could not be read, and where it ends too early.
         has_images: Whether there are images that the people were found in.
         topic: Of these images; empty where there is no choice.
+        privacy: What the recorded images show of people, as the names of their topics tell.
     """
 
     path: Path
@@ -147,6 +148,7 @@ class Recording:
     losses: Losses = field(default_factory=Losses)
     has_images: bool = True
     topic: str = ""
+    privacy: Privacy = Privacy.NONE
 
     @property
     def in_lockstep(self) -> bool:
@@ -223,7 +225,8 @@ def read_results(path: Path, namespace: str = "", topic: str = "") -> Recording:
         images = [t.name for t in bag.topics.values() if _shows_people(t)]
         own = [name for name in images if chain and _is_within(name, chain)]
         topic = topic or (own[0] if len(own) == 1 else "")
-        recording = Recording(path, has_images=bool(images), topic=topic)
+        privacy = _privacy_of([topic] if topic else images)
+        recording = Recording(path, has_images=bool(images), topic=topic, privacy=privacy)
         wanted = _of_chain(bag.topics.values(), chain)
         for source, received_ns, raw in bag.messages(wanted):
             try:
@@ -292,6 +295,13 @@ def _is_within(name: str, namespace: str) -> bool:
 def _shows_people(topic: Topic) -> bool:
     """Whether a topic has images that nothing was drawn on."""
     return topic.kind in IMAGE_KINDS and topics.OVERLAY not in topic.name.split("/")
+
+
+def _privacy_of(images: Sequence[str]) -> Privacy:
+    """What topics of images show."""
+    if not images:
+        return Privacy.SKELETON
+    return Privacy.BLUR if all(topics.BLURRED in name.split("/") for name in images) else Privacy.NONE
 
 
 def _take(recording: Recording, kind: str, message: Any, received_ns: int, key: _Keys, chain: str) -> None:

@@ -114,7 +114,8 @@ def write_report(
     drawn = _draw(recording, out, progress, privacy) if films else Films(sorted(recording.people))
     compared, refusal = _compared(recording, drawn.stamps, expected)
     summary = _summary(recording, figures, drawn.stamps, compared)
-    summary["privacy"] = privacy.value
+    stricter = privacy if recording.privacy.allows(privacy) else recording.privacy
+    summary["privacy"] = stricter.value
     summary["notes"] += [*drawn.problems, *no_table, *([refusal] if refusal else [])]
     if films:
         _illustrate(out, recording, figures, summary, drawn)

@@ -157,6 +157,7 @@ def test_what_a_run_records_of_images(tmp_path: Path, privacy: Privacy, topics: 
         assert {c.topic for c in reader.connections if "Image" in c.msgtype} == topics
     shown = list(read_results(tmp_path / "r.mcap").frames())
     assert [f.stamp_ns for f in shown] == [image(i).stamp_ns for i in range(3)]
+    assert make_report(tmp_path / "r.mcap", tmp_path / "as it is")[1]["privacy"] == privacy.value
     make_report(tmp_path / "r.mcap", tmp_path / "out", privacy=privacy)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["privacy"], summary["frames"]["in"]) == (privacy.value, 3)
