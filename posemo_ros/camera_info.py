@@ -29,7 +29,12 @@ _UNDISTORT = "rectify the images first (image_proc), or calibrate with one of th
 
 
 def camera_from_info(
-    info: Any | None, width: int, height: int, *, hfov_deg: float = DEFAULT_HFOV_DEG
+    info: Any | None,
+    width: int,
+    height: int,
+    *,
+    hfov_deg: float = DEFAULT_HFOV_DEG,
+    rectified: bool = False,
 ) -> tuple[Camera, str]:
     """Camera of the image that belongs to a CameraInfo message.
 
@@ -40,6 +45,7 @@ def camera_from_info(
         info: ``sensor_msgs/CameraInfo`` (any object with its fields), or None when there is none.
         width, height: Of the image, pixels.
         hfov_deg: Horizontal field of view to assume for a camera that nobody calibrated, degrees.
+        rectified: The image is image_proc's: P holds for it, and no distortion is left.
 
     Returns:
         The camera, and what was assumed in one sentence ("" when nothing was).
@@ -47,6 +53,9 @@ def camera_from_info(
     if info is None:
         return _assumed(width, height, hfov_deg, "there is no CameraInfo")
     matrix = np.asarray(info.k, np.float64).reshape(3, 3)
+    projection = np.asarray(info.p if rectified else (), np.float64)
+    if projection.size == 12 and _is_calibrated(projection.reshape(3, 4)):
+        matrix = projection.reshape(3, 4)[:, :3]
     if not _is_calibrated(matrix):
         what = "all zeros" if not matrix.any() else "no camera matrix"
         return _assumed(width, height, hfov_deg, f"K in CameraInfo is {what} (not calibrated)")
@@ -54,7 +63,7 @@ def camera_from_info(
         return _assumed(width, height, hfov_deg, f"K in CameraInfo cannot be right ({wrong})")
     matrix, expected = _windowed(info, matrix)
     matrix, note = _scaled(matrix, expected, (width, height))
-    distortion, model, problem = _distortion(info)
+    distortion, model, problem = (np.zeros(0), "", "") if rectified else _distortion(info)
     return Camera(width, height, matrix, distortion, model), "; ".join(filter(None, (note, problem)))
 
 

@@ -6,6 +6,8 @@ under the default one. The image and its CameraInfo belong to the camera.
 
 from __future__ import annotations
 
+import re
+
 NAMESPACE = "/posemo"
 
 IMAGE = "/camera/image_raw"
@@ -25,6 +27,8 @@ TF = "/tf"
 
 COMPRESSED = "/compressed"
 COMPRESSED_DEPTH = "/compressedDepth"
+TRANSPORTS = (COMPRESSED, COMPRESSED_DEPTH, "/ffmpeg", "/theora", "/zstd")
+"""What image_transport's plugins append to the name of an image topic."""
 
 
 def absolute(name: str, namespace: str = NAMESPACE) -> str:
@@ -34,5 +38,10 @@ def absolute(name: str, namespace: str = NAMESPACE) -> str:
 
 def camera_info_of(image_topic: str) -> str:
     """The CameraInfo topic beside an image topic, as image_transport has it."""
-    base = image_topic.removesuffix(COMPRESSED)
-    return f"{base.rpartition('/')[0]}/camera_info"
+    ending = next((t for t in TRANSPORTS if image_topic.endswith(t)), "")
+    return f"{image_topic.removesuffix(ending).rpartition('/')[0]}/camera_info"
+
+
+def is_rectified(image_topic: str) -> bool:
+    """Whether the images are those of image_proc, ``image_rect`` or ``image_rect_color``, by their name."""
+    return not {"rect", "rectified"}.isdisjoint(re.split("[/_]", image_topic))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from posemo_ros.camera_info import camera_from_info
+from posemo_ros.topics import is_rectified
 
 K = [600.0, 0, 319.5, 0, 610.0, 239.5, 0, 0, 1]
 
@@ -155,6 +156,38 @@ def test_names_of_lens_models(name: str, count: int, model: str) -> None:
 def test_fisheye_with_a_fifth_coefficient_of_zero() -> None:
     camera, _ = camera_from_info(info(d=[0.1, 0.01, 0, 0, 0], distortion_model="fisheye"), 640, 480)
     np.testing.assert_array_equal(camera.distortion, [0.1, 0.01, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("projection", "focal", "centre"),
+    [
+        ([450.0, 0, 310, -45, 0, 450, 230, 0, 0, 0, 1, 0], (450, 450), (310, 230)),
+        ([0.0] * 12, (600, 610), (319.5, 239.5)),  # some senders have none
+    ],
+)
+def test_rectified_images_have_the_rectified_camera(projection: Any, focal: Any, centre: Any) -> None:
+    """The CameraInfo beside ``image_rect`` is that of the raw image, but for its P."""
+    message = info(d=[-0.3, 0.1, 0, 0, 0], p=projection)
+    camera, note = camera_from_info(message, 640, 480, rectified=True)
+    assert (camera.matrix[0, 0], camera.matrix[1, 1]) == focal
+    assert tuple(camera.matrix[:2, 2]) == centre
+    assert not camera.distortion.size
+    assert note == ""
+
+
+@pytest.mark.parametrize(
+    ("topic", "rectified"),
+    [
+        ("/camera/image_rect", True),
+        ("/camera/image_rect_color/compressed", True),
+        ("/zed/left/color/rect/image", True),
+        ("/camera/image_raw", False),
+        ("/camera/image_unrectified", False),
+        ("/direct/image", False),
+    ],
+)
+def test_rectified_images_are_told_by_their_topic(topic: str, rectified: bool) -> None:
+    assert is_rectified(topic) is rectified
 
 
 def test_camera_turned_by_90_degrees() -> None:

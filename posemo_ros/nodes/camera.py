@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 
 import cv2
 import numpy as np
@@ -200,24 +199,20 @@ class _Player:
         return f"somebody to publish {', '.join(topics)}" if topics else ""
 
     def _paced_frames(self) -> Iterator[Frame]:
-        """Frames when they are due, their stamps growing from round to round of a loop.
+        """Frames when they are due.
 
         What lockstep held back is made up for as soon as the results come fast enough.
         """
-        due = time.monotonic()
-        shift_ns = 0
-        for _ in range(1) if not self._params.loop or self._source.live else count():
-            last_ns: int | None = None
-            for frame in self._source:
-                due += 0 if last_ns is None else self._period_s(frame.stamp_ns - last_ns)
-                last_ns = frame.stamp_ns
-                if not self._source.live:
-                    self._stopping.wait(max(0.0, due - time.monotonic()))
-                if self._stopping.is_set():
-                    return
-                yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
-            due += 1 / self._source.rate_hz
-            shift_ns += (last_ns or 0) + round(1e9 / self._source.rate_hz)
+        due, last_ns = time.monotonic(), None
+        again = self._params.loop and not self._source.live
+        for frame in rounds(self._source) if again else self._source:
+            due += 0 if last_ns is None else self._period_s(frame.stamp_ns - last_ns)
+            last_ns = frame.stamp_ns
+            if not self._source.live:
+                self._stopping.wait(max(0.0, due - time.monotonic()))
+            if self._stopping.is_set():
+                return
+            yield frame
 
     def _period_s(self, between_ns: int) -> float:
         rate, speed = self._params.rate, self._params.speed
@@ -268,3 +263,16 @@ class _Player:
         if total and not self._params.loop and now - self._said > PROGRESS_S:
             self._said = now
             self._node.get_logger().info(f"{published} of {total} images in {now - start:.0f} s")
+
+
+def rounds(source: Source) -> Iterator[Frame]:
+    """The frames of a source again and again, their stamps growing from round to round."""
+    shift_ns = 0
+    while True:
+        stamps: list[int] = []
+        for frame in source:
+            stamps = [*stamps[:1], frame.stamp_ns]
+            yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
+        if not stamps:
+            return
+        shift_ns += stamps[-1] - stamps[0] + round(1e9 / source.rate_hz)  # a bag does not begin at 0

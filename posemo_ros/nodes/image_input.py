@@ -16,7 +16,7 @@ from ..camera import Camera
 from ..camera_info import camera_from_info
 from ..images import BitDepth
 from ..messages import frame_from_message
-from ..topics import COMPRESSED
+from ..topics import COMPRESSED, is_rectified
 from ..types import Frame
 from . import qos, transport
 from .base import L, P
@@ -152,7 +152,9 @@ class ImageInput:
     def _choose_camera(self, frame: Frame, info: CameraInfo | None, hfov_deg: float | None) -> Camera | None:
         if hfov_deg is None:
             return None
-        camera, assumption = camera_from_info(info, frame.width, frame.height, hfov_deg=hfov_deg)
+        camera, assumption = camera_from_info(
+            info, frame.width, frame.height, hfov_deg=hfov_deg, rectified=is_rectified(self.topic)
+        )
         topic = self._station.resolve_topic_name(CAMERA_INFO_TOPIC)
         self._station.warn("camera_info", assumption and f"{topic}: {assumption}")
         return camera

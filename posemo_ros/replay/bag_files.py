@@ -56,7 +56,7 @@ class Bag:
     """
 
     def __init__(self, files: Sequence[BagFile], stated: dict[str, int]) -> None:
-        self._files = files
+        self._files = _in_time(files)
         self._types = _Types()
         self.topics = _merged(files)
         self.stated = stated
@@ -250,6 +250,12 @@ def _plain(raw: bytes) -> bytes:
 
 def _encoding_of(connection: Any) -> str:
     return str(getattr(connection.ext, "serialization_format", "ros1")) or "cdr"
+
+
+def _in_time(files: Sequence[BagFile]) -> list[BagFile]:
+    """By when they begin: a list that was made anew may have ``_10`` before ``_2``."""
+    filled = sorted((f for f in files if f.span_ns != (0, 0)), key=lambda f: f.span_ns)
+    return [*filled, *(f for f in files if f.span_ns == (0, 0))]
 
 
 def _merged(files: Sequence[BagFile]) -> dict[str, Topic]:

@@ -30,7 +30,14 @@ HELP = {
     },
     "wfov_camera_msgs/msg/WFOVImage": "record its plain image topic instead",
 }
-_CODECS = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "vp8": "vp8", "av1": "av1"}
+_CODECS = {
+    **dict.fromkeys(("h264", "x264", "avc", "avc1"), "h264"),
+    **dict.fromkeys(("h265", "hevc", "x265", "hvc1", "hev1"), "hevc"),
+    **dict.fromkeys(("av1", "svtav1", "aom", "av01"), "libdav1d"),  # FFmpeg's own decoder wants a GPU
+    **{name: name for name in ("vp8", "vp9")},
+    "vpx": "vp9",
+}
+_ALSO_PACKETS = {"mjpeg": "mjpeg", "mpeg4": "mpeg4", "ffv1": "ffv1"}  # of ffmpeg_image_transport
 
 
 class ImageReader:
@@ -69,6 +76,11 @@ class ImageReader:
         else:
             yield frame_from_compressed(message.format, message.data, stamp, frame_id, depth=self._depth)
 
+    @property
+    def concealed(self) -> int:
+        """Damaged images of a film that the decoder repaired."""
+        return self._film.concealed if self._film else 0
+
     def flush(self) -> Iterator[Frame]:
         """What the decoder of a film still holds."""
         if self._film:
@@ -87,13 +99,11 @@ def _codec(message: Any, kind: str) -> str:
     if kind not in PACKET_KINDS and kind not in COMPRESSED_KINDS:
         return ""
     form = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
-    name = re.split(r"[;_ ,/]", form.lower().replace("libx26", "h26").removeprefix("lib"))[0]
-    name = {"x264": "h264", "x265": "hevc", "svtav1": "av1", "aom": "av1", "vpx": "vp9"}.get(name, name)
-    if name in _CODECS:
-        return _CODECS[name]
-    if kind in PACKET_KINDS:
-        raise InputError(f"film packets in {form!r} are not read (known: {', '.join(sorted(_CODECS))})")
-    return ""
+    name = re.split(r"[;_ ,/-]", form.lower().removeprefix("lib").replace("h.26", "h26"))[0]
+    known = _CODECS | _ALSO_PACKETS if kind in PACKET_KINDS else _CODECS
+    if name not in known and kind in PACKET_KINDS:
+        raise InputError(f"film packets in {form!r} are not read (known: {', '.join(sorted(known))})")
+    return known.get(name, "")
 
 
 class _Film:
@@ -108,11 +118,13 @@ class _Film:
         context.flags |= 1 << 19  # AV_CODEC_FLAG_LOW_DELAY
         self._context = context
         self._waiting: dict[int, tuple[int, str]] = {}
-        self._count = 0
+        self._count = self.concealed = 0
         self._begun = False
 
     def decode(self, data: Any, stamp: int, frame_id: str) -> Iterator[Frame]:
         """Frames that are ready after this packet."""
+        if not len(data):  # FFmpeg would take it for the end
+            raise InputError("film packet is empty, 0 bytes")
         packet = self._packet(bytes(data))
         packet.pts = packet.dts = self._count
         packet.time_base = Fraction(1, 1000)
@@ -135,6 +147,7 @@ class _Film:
     def _frames(self, pictures: list[Any]) -> Iterator[Frame]:
         for picture in pictures:
             self._begun = True
+            self.concealed += bool(picture.is_corrupt)
             stamp, frame_id = self._waiting.pop(picture.pts, (None, ""))
             if stamp is None:
                 continue
@@ -144,23 +157,34 @@ class _Film:
 class MessageTime:
     """Stamps of one pass: those of the messages, or by a rate.
 
+    An image without stamp among others that have one is placed between these: simulations begin at 0,
+    and some drivers forget a stamp now and then.
+
+    Args:
+        rate_hz: Asked for.
+        ahead_ns: How far stamps lie ahead of the times of recording.
+
     Attributes:
         without_stamp: How many images had no stamp of their own (given as negative).
     """
 
-    def __init__(self, rate_hz: float | None) -> None:
-        self._rate_hz = rate_hz
+    def __init__(self, rate_hz: float | None, ahead_ns: int = 0) -> None:
+        self._rate_hz, self._ahead_ns = rate_hz, ahead_ns
         self._number = 0
         self._first_ns: int | None = None
         self.without_stamp = 0
 
-    def stamp(self, stamp_ns: int) -> int:
-        """Nanoseconds of the next frame."""
-        self.without_stamp += stamp_ns < 0
+    def stamp(self, stamp_ns: int, recorded_ns: int) -> int:
+        """Nanoseconds of the next frame, of its stamp (negative: none) and the time of its message."""
+        if stamp_ns < 0:
+            self.without_stamp += 1
+            stamp_ns = max(0, self._ahead_ns - stamp_ns)
+        else:
+            self._ahead_ns = stamp_ns - recorded_ns
         if not self._rate_hz:
-            return abs(stamp_ns)
+            return stamp_ns
         if self._first_ns is None:
-            self._first_ns = abs(stamp_ns)
+            self._first_ns = stamp_ns
         self._number += 1
         return self._first_ns + round((self._number - 1) * 1e9 / self._rate_hz)
 

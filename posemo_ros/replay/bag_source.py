@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +19,7 @@ from ..losses import printable
 from ..types import Frame
 from .bag_depth import BagDepth
 from .bag_files import Bag, open_bag
-from .bag_images import COMPRESSED_KINDS, HELP, IMAGE_KINDS, RAW_KINDS, ImageReader, MessageTime
+from .bag_images import COMPRESSED_KINDS, HELP, IMAGE_KINDS, RAW_KINDS, ImageReader, MessageTime, stamp_of
 from .bag_topic import Topic
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
@@ -31,14 +33,15 @@ INFO_KINDS = (
 )
 OPTION = "--topic NAME (node: parameter topic)"
 DEPTH_OPTION = "--depth-topic NAME"
+_LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
 
 class BagSource(Source):
     """The images of one topic of a bag.
 
     Stamps are the header's; where that is zero, the time of recording. ``rate_hz`` is the mean
-    over the bag. Intrinsics are the first calibrated message of the ``camera_info`` topic beside
-    the images, scaled to each image's size.
+    over the bag, and of the images once all were read. Intrinsics are the first calibrated message
+    of the ``camera_info`` topic beside the images, scaled to each image's size.
 
     Args:
         path: Bag folder or file.
@@ -63,8 +66,10 @@ class BagSource(Source):
             self.length = self._stated
             if self.topic != choice.topic:
                 self.note(f"images are those of {self.topic}", level=logging.INFO)
-            self._camera_of = CameraOfSize(self._intrinsics(bag), self.note)
-            size = _first_size(bag, self.topic)
+            found = self._intrinsics(bag)
+            rectified = topics.is_rectified(self.topic)
+            self._camera_of = CameraOfSize(found and replace(found, rectified=rectified), self.note)
+            size, self._ahead_ns = _first_size(bag, self.topic), _ahead_ns(bag, self.topic)
             duration_s = bag.duration_s
         self.rate_hz = choice.rate_hz or max(count - 1, 1) / max(duration_s, 1e-3)
         self.time = (
@@ -86,6 +91,9 @@ class BagSource(Source):
         if topic is None or topic.kind not in INFO_KINDS:
             if wanted:
                 raise InputError(f"{wanted} is no camera info but {topic.kind if topic else 'nothing'}")
+            others = [t.name for t in bag.topics.values() if t.kind in INFO_KINDS and t.count]
+            if others:
+                self.note(f"no {name} beside the images; --camera-info takes {' or '.join(others)}")
             return None
         return _first_calibrated(bag, topic)
 
@@ -111,30 +119,35 @@ class BagSource(Source):
             self.depth.close()
 
     def _frames(self) -> Iterator[Frame]:
-        order = InOrder()
+        order, first_ns, last_ns, count = InOrder(), 0, 0, 0
         for frame in order.sorted(self._as_recorded()):
             if frame is None:
                 self.losses.add("older than the images before it", self.topic)
                 continue
+            first_ns, last_ns, count = first_ns if count else frame.stamp_ns, frame.stamp_ns, count + 1
             yield frame
+        if not self._choice.rate_hz and last_ns > first_ns:  # other topics may have lasted longer
+            self.rate_hz = (count - 1) * 1e9 / (last_ns - first_ns)
         if order.moved:
             self.note(f"{order.moved} images came after newer ones: sorted in by their stamps")
 
     def _as_recorded(self) -> Iterator[Frame]:
-        clock = MessageTime(self._choice.rate_hz)
+        clock = MessageTime(self._choice.rate_hz, self._ahead_ns)
         depth = BitDepth()
-        reader, number = ImageReader(depth), 0
+        reader, number, time_ns = ImageReader(depth), 0, 0
         with open_bag(self._path) as bag:
             for topic, time_ns, raw in bag.messages([self.topic]):
                 number += 1
                 try:
                     for frame in reader.frames(bag.read(topic, raw), topic.kind, time_ns):
-                        yield self._placed(frame, clock)
+                        yield self._placed(frame, clock, time_ns)
                 except InputError as error:
                     self.losses.add(_reason(error), f"image {number} of {self.topic}", str(error))
                     clock.skip()
             for frame in reader.flush():
-                yield self._placed(frame, clock)
+                yield self._placed(frame, clock, time_ns)
+            if reader.concealed:
+                self.note(f"{reader.concealed} damaged images were repaired by the decoder and used")
             for cut in bag.cut_off:
                 self._cut_off(cut, number)
         if 0 < depth.bits < 16:
@@ -149,9 +162,9 @@ class BagSource(Source):
             "the recording ends in the middle", cut.split(":")[0], cut.partition(": ")[2], count=lost
         )
 
-    def _placed(self, frame: Frame, clock: MessageTime) -> Frame:
-        camera = self._camera_of(frame.width, frame.height)
-        return Frame(frame.image, clock.stamp(frame.stamp_ns), frame.frame_id, camera, frame.pixel_order)
+    def _placed(self, frame: Frame, clock: MessageTime, time_ns: int) -> Frame:
+        camera, stamp = self._camera_of(frame.width, frame.height), clock.stamp(frame.stamp_ns, time_ns)
+        return Frame(frame.image, stamp, frame.frame_id, camera, frame.pixel_order)
 
 
 def _first_size(bag: Bag, name: str) -> tuple[int, int] | None:
@@ -166,6 +179,18 @@ def _first_size(bag: Bag, name: str) -> tuple[int, int] | None:
     return None
 
 
+def _ahead_ns(bag: Bag, name: str) -> int:
+    """How far the first stamp lies ahead of the time that its message was recorded; 0 where there is none."""
+    for topic, time_ns, raw in islice(bag.messages([name]), _LOOKED_AT):
+        try:
+            stamp = stamp_of(bag.read(topic, raw))
+        except InputError:
+            continue
+        if stamp > 0:
+            return stamp - time_ns
+    return 0
+
+
 def _reason(error: InputError) -> str:
     for words in ("cannot be decoded", "cut off", "empty", "does not fit its type", "key frame"):
         if words in str(error):
@@ -176,7 +201,7 @@ def _reason(error: InputError) -> str:
 def _first_calibrated(bag: Bag, topic: Topic) -> Intrinsics | None:
     for _, _, raw in bag.messages([topic.name]):
         info = _lower_case(bag.read(topic, raw))
-        if info.width and info.height and np.any(info.k):
+        if np.any(info.k):
             header = getattr(info, "header", info)
             return Intrinsics(info, str(getattr(header, "frame_id", "")), topic.name)
     return None
@@ -192,6 +217,7 @@ def _lower_case(info: Any) -> Any:
         height=info.height,
         k=info.K,
         d=info.D,
+        p=info.P,
         distortion_model=info.distortion_model,
         binning_x=getattr(info, "binning_x", 0),
         binning_y=getattr(info, "binning_y", 0),

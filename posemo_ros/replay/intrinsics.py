@@ -25,15 +25,17 @@ class Intrinsics:
         info: With the fields of ``sensor_msgs/CameraInfo`` that ``camera_from_info`` reads.
         frame_id: Of the camera.
         origin: File or topic, for notes.
+        rectified: The images are rectified ones, see ``camera_from_info``.
     """
 
     info: Any
     frame_id: str
     origin: str
+    rectified: bool = False
 
     def camera(self, width: int, height: int) -> tuple[Camera | None, str]:
         """The camera for images of a size (None: not calibrated), and what was assumed, or ""."""
-        camera, note = camera_from_info(self.info, width, height)
+        camera, note = camera_from_info(self.info, width, height, rectified=self.rectified)
         return None if camera.assumed else camera, note
 
 
@@ -105,6 +107,7 @@ def _from_calibration(file: Path, data: dict[str, Any]) -> Intrinsics:
         camera = Camera(width, height, data["camera_matrix"]["data"])
         info = _info(camera)
         info.d, info.distortion_model = [float(v) for v in distortion], model
+        info.p = [float(v) for v in (data.get("projection_matrix") or {}).get("data", [])]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"camera info {file}: cannot read the intrinsics ({type(error).__name__}: {error}); expected "
@@ -121,6 +124,7 @@ def _info(camera: Camera) -> SimpleNamespace:
         k=camera.matrix.ravel(),
         d=camera.distortion,
         distortion_model=camera.model,
+        p=(),
         binning_x=0,
         binning_y=0,
         roi=roi,

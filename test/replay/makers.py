@@ -17,6 +17,11 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from posemo_ros.replay.source import Source
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
+PACKET = (
+    "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n"
+    "bool is_bigendian\nuint8[] data\n"
+)
+TYPES.register(get_types_from_msg(PACKET, "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"))
 FOXGLOVE = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
 TYPES.register(get_types_from_msg(FOXGLOVE, "foxglove_msgs/msg/CompressedImage"))
 TYPES.register(get_types_from_msg(FOXGLOVE, "foxglove_msgs/msg/CompressedVideo"))
@@ -97,6 +102,17 @@ def jpeg(image: np.ndarray) -> np.ndarray:
 def foxglove(kind: str, stamp_ns: int, data: np.ndarray, form: str) -> Any:
     stamp = TYPES.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
     return TYPES.types[f"foxglove_msgs/msg/{kind}"](stamp, "cam", data, form)
+
+
+def packets_of(path: Path) -> list[np.ndarray]:
+    """The packets of a film, as an encoder sends them."""
+    with av.open(str(path)) as container:
+        return [np.frombuffer(bytes(p), np.uint8) for p in container.demux(video=0) if p.size]
+
+
+def ffmpeg_packet(stamp_ns: int, data: np.ndarray, encoding: str) -> Any:
+    kind = TYPES.types["ffmpeg_image_transport_msgs/msg/FFMPEGPacket"]
+    return kind(header(stamp_ns), 64, 48, encoding, 0, 0, False, data)
 
 
 def camera_info(stamp_ns: int, k: Any = K, width: int = 64, height: int = 48) -> Any:

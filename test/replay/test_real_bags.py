@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -23,6 +25,7 @@ from .makers import (
     START,
     K,
     camera_info,
+    ffmpeg_packet,
     film,
     foxglove,
     images_at,
@@ -30,6 +33,7 @@ from .makers import (
     jpeg_image,
     lost,
     noise,
+    packets_of,
     picture,
     raw_image,
     write_bag,
@@ -54,6 +58,39 @@ class TestOrder:
         source = open_source(write_bag(tmp_path / "bag", images_at([*long, *long])))
         assert [f.stamp_ns for f in source] == [*long, *long]
         assert not source.losses
+
+    @pytest.mark.parametrize("without", [[0], [3, 7], [0, 23]])
+    def test_one_without_stamp_among_others_stays_among_them(
+        self, tmp_path: Path, without: list[int]
+    ) -> None:
+        """A simulation begins at 0; a driver forgets a stamp: the time of recording is years away."""
+        ahead = 1_700_000_000_000_000_000
+        stamps = [0 if n in without else STAMPS[n] + ahead for n in range(24)]
+        source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
+        assert [f.stamp_ns for f in source] == [stamp + ahead for stamp in STAMPS]
+        assert any(f"{len(without)} images have no stamp" in note for note in source.notes)
+
+    def test_files_of_a_split_bag_that_are_listed_in_another_order(self, tmp_path: Path) -> None:
+        """A list that was made anew has ``bag_10`` before ``bag_2``."""
+        path = tmp_path / "bag"
+        messages = images_at(STAMPS)
+        for number, name in enumerate(("bag_2", "bag_10")):
+            write_bag(tmp_path / name, messages[12 * number :][:12])
+        path.mkdir()
+        for name in ("bag_2", "bag_10"):
+            next((tmp_path / name).glob("*.mcap")).rename(path / f"{name}.mcap")
+        text = (tmp_path / "bag_2" / "metadata.yaml").read_text()
+        assert "- bag_2.mcap" in text
+        (path / "metadata.yaml").write_text(text.replace("- bag_2.mcap", "- bag_10.mcap\n    - bag_2.mcap"))
+        source = open_source(path)
+        assert [f.stamp_ns for f in source] == STAMPS
+        assert not source.losses
+
+    def test_the_rate_is_that_of_the_images(self, tmp_path: Path) -> None:
+        later = [("/cam/camera_info", START + 250 * PERIOD, camera_info(START))]
+        source = open_source(write_bag(tmp_path / "bag", [*images_at(STAMPS), *later]))
+        list(source)
+        assert source.rate_hz == pytest.approx(25)
 
     def test_several_of_one_stamp_are_all_given(self, tmp_path: Path) -> None:
         stamps = [STAMPS[n // 2 * 2] for n in range(24)]
@@ -94,6 +131,25 @@ class TestTopics:
         np.testing.assert_array_equal(camera.matrix, K)
         with pytest.raises(InputError, match="camera info in it: /elsewhere/info"):
             open_source(bag, Choice(camera_info="/nowhere/info"))
+
+    def test_camera_info_that_is_not_used_is_named(self, tmp_path: Path) -> None:
+        messages = [
+            ("/cam/camera_info", START, camera_info(START)),
+            *images_at(STAMPS[:2], "/cam/color/image"),
+        ]
+        source = open_source(write_bag(tmp_path / "bag", messages))
+        assert source.camera is None
+        assert any("--camera-info takes /cam/camera_info" in note for note in source.notes)
+
+    def test_camera_info_without_size_and_of_rectified_images(self, tmp_path: Path) -> None:
+        info = camera_info(START, width=0, height=0)
+        info = replace(info, p=np.array([400.0, 0, 30, 0, 0, 400, 20, 0, 0, 0, 1, 0]))
+        for topic, focal in (("/cam/image_raw", 500), ("/cam/image_rect", 400)):
+            messages = [("/cam/camera_info", START, info), *images_at(STAMPS[:2], topic)]
+            source = open_source(write_bag(tmp_path / topic[5:], messages))
+            assert source.camera is not None
+            assert source.camera.matrix[0, 0] == focal
+            assert (source.camera.distortion.size == 0) == (focal == 400)
 
     def test_camera_info_of_another_size_is_scaled_and_said(self, tmp_path: Path) -> None:
         info = camera_info(START, [[1000, 0, 63.5], [0, 1000, 47.5], [0, 0, 1]], 128, 96)
@@ -195,6 +251,47 @@ class TestBags:
         late = open_source(write_bag(tmp_path / "late", messages[3:]))  # begins between two key frames
         assert [f.stamp_ns for f in late] == STAMPS[8:]
         assert len(late.losses) == 5
+
+    @pytest.mark.parametrize(
+        ("codec", "form", "how", "encoding"),
+        [
+            ("libx264", "h264", {"bf": "0"}, "libx264;yuv420p;bgr8"),
+            ("libx264", "h264", {"bf": "0"}, "h.264"),
+            ("libx265", "hevc", {"x265-params": "bframes=0"}, "hevc_nvenc"),
+            ("libsvtav1", "ivf", {"preset": "12"}, "libsvtav1"),
+            ("", "", {}, "mjpeg"),
+        ],
+    )
+    def test_packets_of_encoders(
+        self, tmp_path: Path, codec: str, form: str, how: dict[str, str], encoding: str
+    ) -> None:
+        """The CameraInfo beside them is that of their image, not one of its own."""
+        if codec and codec not in av.codecs_available:
+            pytest.skip(f"this PyAV does not write {codec}")
+        pictures = [picture(n) for n in range(4)]
+        if codec:
+            packets = packets_of(film(tmp_path / f"a.{form}", pictures, range(0, 160, 40), codec, **how))
+        else:
+            packets = [jpeg(image) for image in pictures]
+        messages: list[Any] = [("/cam/camera_info", START, camera_info(START))]
+        for stamp, packet in zip(STAMPS, packets, strict=False):
+            messages.append(("/cam/image_raw/ffmpeg", stamp, ffmpeg_packet(stamp, packet, encoding)))
+        source = open_source(write_bag(tmp_path / "bag", messages))
+        frames = list(source)
+        assert [f.stamp_ns for f in frames] == STAMPS[:4]
+        assert np.abs(frames[3].image[40, 50].astype(int) - picture(3)[40, 50]).max() < 12
+        assert frames[0].camera is not None
+
+    def test_an_empty_packet_is_not_the_end(self, tmp_path: Path) -> None:
+        path = film(tmp_path / "a.mkv", [picture(n) for n in range(24)], range(0, 960, 40))
+        packets = packets_of(path)
+        packets[5] = packets[5][:0]
+        messages = [
+            ("/v", s, foxglove("CompressedVideo", s, p, "vp9")) for s, p in zip(STAMPS, packets, strict=True)
+        ]
+        source = open_source(write_bag(tmp_path / "bag", messages))
+        assert [f.stamp_ns for f in source] == [s for n, s in enumerate(STAMPS) if n != 5]
+        assert lost(source) == {"image: empty": 1}
 
     def test_ros1(self, tmp_path: Path) -> None:
         from rosbags.rosbag1 import Writer
