@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..replay.bag import read_results
+from ..replay.bag import WRITTEN_MS, Recording, read_results
 from .plots import WHOLE, lines
 from .report import Report, Table, rounded
 
@@ -27,19 +27,15 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
         results, images per second.
 
     Raises:
-        InputError: A bag cannot be read, or knows no times of arrival (``posemo run`` writes none).
+        InputError: A bag cannot be read, knows no times of arrival (``posemo run`` writes none), or knows
+            them by another clock than the images' stamps.
     """
     results, curves = {}, {}
     for bag in bags:
         recording = read_results(bag)
-        ms = recording.latencies_ms
-        if not ms:
-            raise InputError(
-                f"{bag} knows no times of arrival; expected a recording of the nodes "
-                "(`posemo run` writes its results at the times of the images)"
-            )
+        ms = _latencies_ms(bag, recording)
         curves[str(bag)] = (np.percentile(ms, STEPS).tolist(), (STEPS / 100).tolist())
-        stamps = np.sort(np.fromiter(recording.people, np.int64))
+        stamps = np.sort(np.fromiter(recording.arrived_ns, np.int64))
         span_s = float(stamps[-1] - stamps[0]) * 1e-9
         figures = {f"p{p}" if p != 100 else "max": float(np.percentile(ms, p)) for p in PERCENTILES}
         results[str(bag)] = {
@@ -70,3 +66,26 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
         ],
         tables=[Table("latency, ms", ("bag", *columns), [(n, *r.values()) for n, r in results.items()])],
     )
+
+
+def _latencies_ms(bag: Path, recording: Recording) -> list[float]:
+    if recording.in_lockstep and not recording.info_arrived_ns:
+        raise InputError(
+            f"{bag}: the camera waited for the results (lockstep), so only the arrival of its CameraInfo "
+            "says when an image came, and none was recorded; record the camera's camera_info, too"
+        )
+    if not recording.arrived_ns:
+        raise InputError(f"{bag} holds no results; expected a recording of people, skeletons or emotions")
+    gaps = recording.gaps_ms
+    if max(map(abs, gaps), default=0.0) <= WRITTEN_MS:
+        raise InputError(
+            f"{bag} knows no times of arrival; expected a recording of the nodes "
+            "(`posemo run` writes its results at the times of the images)"
+        )
+    if not recording.latencies_ms:
+        raise InputError(
+            f"{bag}: results arrived {min(gaps) / 1000:.3g} to {max(gaps) / 1000:.3g} s after their images' "
+            "stamps, so stamps and arrivals are of two clocks (a bag that was played with its old stamps, a "
+            "camera with a clock of its own); record a live camera, or this package's camera with lockstep"
+        )
+    return gaps

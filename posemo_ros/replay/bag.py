@@ -36,6 +36,8 @@ from .choice import Choice
 from .typestore import MAKE, typestore
 
 JPEG_QUALITY = 90
+WRITTEN_MS = 1e-3  # messages that lie at the stamps of their images were written, not received
+SAME_CLOCK_MS = 60_000.0  # nobody waits longer for a result
 IMAGE = topics.IMAGE + topics.COMPRESSED
 BLURRED = topics.absolute(topics.BLURRED) + topics.COMPRESSED
 IMAGES = {Privacy.NONE: IMAGE, Privacy.BLUR: BLURRED, Privacy.SKELETON: ""}
@@ -168,16 +170,27 @@ class Recording:
         return int(stated) if stated.isdecimal() else 0
 
     @property
-    def latencies_ms(self) -> list[float]:
-        """From image to the last message about it.
+    def gaps_ms(self) -> list[float]:
+        """From each image to the arrival of the last message about it, as the stamps say.
 
         The image's time is its stamp, but in lockstep, where stamps may lie behind, the arrival
-        of its CameraInfo, which the camera publishes at the same time. Empty for a bag written by
-        ``ResultBagWriter``, which knows no times but the images'.
+        of its CameraInfo, which the camera publishes at the same time; images without one do not count.
         """
-        starts = self.info_arrived_ns if self.in_lockstep else {}
-        found = [(end - starts.get(stamp, stamp)) * 1e-6 for stamp, end in self.arrived_ns.items()]
-        return found if any(abs(ms) > 1e-3 for ms in found) else []
+        starts = self.info_arrived_ns if self.in_lockstep else {stamp: stamp for stamp in self.arrived_ns}
+        ends = self.arrived_ns.items()
+        return [(end - starts[stamp]) * 1e-6 for stamp, end in ends if stamp in starts]
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        """The same where they are latencies.
+
+        Empty for a bag written by ``ResultBagWriter``, which knows no times but the images', and where
+        stamps are of another clock than arrivals: results come after their images, and within a minute.
+        """
+        gaps = self.gaps_ms
+        if max(map(abs, gaps), default=0.0) <= WRITTEN_MS or min(gaps) < 0 or np.median(gaps) > SAME_CLOCK_MS:
+            return []
+        return gaps
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics; empty ones where people were recorded without images."""

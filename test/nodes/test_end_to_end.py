@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 
 from rosbags.highlevel import AnyReader
 
+from posemo_ros import cli
 from posemo_ros import diagnostics as keys
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.messages import emotions_from_message, people_from_message, skeletons_from_message
@@ -233,6 +235,14 @@ def test_diagnostics_say_what_runs(played: Path):
     busy = [v for v in values if keys.LATENCY_MEDIAN in v]
     assert busy
     assert {"detector [ms]", "keypoints [ms]", "lifter [ms]", "emotion [ms]"} <= set().union(*busy)
+
+
+@single
+def test_delays_are_measured_from_the_recording(played: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["evaluate", "latency", str(played), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["results"][str(played)]
+    assert (row["images"], row["from"]) == (FRAMES, "image (its CameraInfo)")
+    assert 0 < row["p50"] <= row["p99"] <= row["max"]
 
 
 @single
