@@ -33,6 +33,7 @@ INFO_KINDS = (
 )
 OPTION = "--topic NAME (node: parameter topic)"
 DEPTH_OPTION = "--depth-topic NAME"
+_REASONS = ("cannot be decoded", "cut off", "empty", "does not fit its type", "before the first key frame")
 _LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
 
@@ -119,15 +120,18 @@ class BagSource(Source):
             self.depth.close()
 
     def _frames(self) -> Iterator[Frame]:
-        order, first_ns, last_ns, count = InOrder(), 0, 0, 0
+        order, first_ns, last_ns, count, again = InOrder(), 0, 0, 0, 0
         for frame in order.sorted(self._as_recorded()):
             if frame is None:
                 self.losses.add("older than the images before it", self.topic)
                 continue
+            again += bool(count) and frame.stamp_ns == last_ns
             first_ns, last_ns, count = first_ns if count else frame.stamp_ns, frame.stamp_ns, count + 1
             yield frame
         if not self._choice.rate_hz and last_ns > first_ns:  # other topics may have lasted longer
             self.rate_hz = (count - 1) * 1e9 / (last_ns - first_ns)
+        if again:
+            self.note(f"{again} images have the stamp of the image before; --rate HZ gives them times")
         if order.moved:
             self.note(f"{order.moved} images came after newer ones: sorted in by their stamps")
 
@@ -192,7 +196,7 @@ def _ahead_ns(bag: Bag, name: str) -> int:
 
 
 def _reason(error: InputError) -> str:
-    for words in ("cannot be decoded", "cut off", "empty", "does not fit its type", "key frame"):
+    for words in _REASONS:
         if words in str(error):
             return f"image: {words}"
     return "image cannot be used"

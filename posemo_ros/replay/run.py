@@ -264,7 +264,9 @@ def run_chain(
             if not source.live:
                 raise
         if last is None:
-            raise InputError(f"{source.name} gave no frame")
+            lost = next(iter(source.losses), None)
+            why = f": {len(source.losses)} images were lost, the first: {lost}" if lost else ""
+            raise InputError(f"{source.name} gave no frame{why}")
         for skeletons, emotions in pipeline.flush():
             writer.write_late(last.stamp_ns, skeletons, emotions)
     return RunFigures(

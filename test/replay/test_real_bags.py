@@ -96,6 +96,7 @@ class TestOrder:
         stamps = [STAMPS[n // 2 * 2] for n in range(24)]
         source = open_source(write_bag(tmp_path / "bag", images_at(stamps)))
         frames = list(source)
+        assert any("12 images have the stamp of the image before" in note for note in source.notes)
         assert [f.stamp_ns for f in frames] == stamps
         np.testing.assert_array_equal(frames[1].image, picture(1))
 
