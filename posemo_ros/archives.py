@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, reason
 
 
 def read_npz(path: Path, what: str) -> dict[str, NDArray[Any]]:
@@ -38,4 +38,4 @@ def read_npz(path: Path, what: str) -> dict[str, NDArray[Any]]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise InputError(f"cannot read {what} from {path}: {error}; expected a .npz file") from error
+        raise InputError(f"cannot read {what} from {path}: {reason(error)}; expected a .npz file") from error

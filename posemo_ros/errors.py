@@ -5,6 +5,15 @@ class PosemoError(Exception):
     """Base of all errors that posemo_ros raises on purpose."""
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line; without the path, which the caller names."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeError):
+        return "it is no text in UTF-8"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class InputError(PosemoError, ValueError):
     """Data from outside (image, camera, video, bag, clip file) cannot be used."""
 

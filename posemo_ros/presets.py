@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, ModelError
+from .errors import InputError, ModelError, reason
 from .inference.manifest import STATIONS
 from .inference.resources import share_dir
 from .inference.store import ModelStore
@@ -109,7 +109,7 @@ def load_preset(name: str) -> Preset:
     try:
         data = yaml_of(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the preset {path}: {error}") from error
+        raise InputError(f"cannot read the preset {path}: {reason(error)}") from error
     return _parse(path, data)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from .errors import reason
+
 # libyaml's, where PyYAML was built with it: every start reads the models' manifest, in 2 ms instead of 36.
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TOO_DEEP = "it is nested too deeply"
@@ -52,5 +54,5 @@ def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     except (ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(TOO_DEEP if "maximum nesting depth" in reason else reason) from error
+        why = reason(error)
+        raise ValueError(TOO_DEEP if "maximum nesting depth" in why else why) from error

@@ -57,3 +57,10 @@ def test_commands_name_a_file_that_is_nested_too_deeply(
     said = capsys.readouterr().err
     assert "deep.json" in said
     assert "nested too deeply" in said
+
+
+@both
+def test_what_is_no_text_is_called_so(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+    (tmp_path / "a").write_bytes(b'"\xff"')
+    with pytest.raises(ValueError, match=r"^it is no text in UTF-8$"):
+        read(tmp_path / "a")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 
 _BLOCK = re.compile(r"<!-- figures[^>]*-->\n```yaml\n(?P<figures>.*?)\n```\n<!-- end of figures -->", re.S)
 _TEXT = (
@@ -27,7 +27,9 @@ def read_figures(card: Path) -> dict[str, Any]:
         found = _BLOCK.search(card.read_text(encoding="utf-8"))
         figures = yaml.safe_load(found["figures"]) if found else {}
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{card}: expected a model card with a YAML block of figures ({error})") from error
+        raise InputError(
+            f"{card}: expected a model card with a YAML block of figures ({reason(error)})"
+        ) from error
     if not isinstance(figures, dict):
         raise InputError(f"{card}: expected a mapping in the block of figures, got {type(figures).__name__}")
     return figures

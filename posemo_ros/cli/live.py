@@ -105,6 +105,8 @@ def _local(args: argparse.Namespace) -> int:
     from ..live.play import Player
     from ..replay.sources import open_source
 
+    if is_topic(f"/{args.source}") and not os.path.lexists(args.source) and "/" in args.source:
+        raise InputError(f"{args.source!r} is no file; an image topic begins with /: /{args.source}")
     with open_source(args.source, choice_from(args)) as source:
         pipeline = pipeline_from(args)
         if pipeline.lifter:

@@ -19,6 +19,8 @@ from ..replay.choice import Choice
 from ..trained_behind import unlike_training
 from .values import integer, maybe_empty, nonempty, number
 
+NEEDED = ("detector", "keypoints")  # without which there is no chain
+
 
 def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str] = STATIONS) -> None:
     """``--preset NAME``, ``--<station> NAME`` for these stations, ``--runtime``, ``--threads``.
@@ -34,8 +36,9 @@ def add_network_options(parser: argparse.ArgumentParser, stations: Sequence[str]
     )
     for station in stations:
         default = getattr(models, station) or "none"
-        help = f"model name, '' for none (default: preset's, or {default})"
-        parser.add_argument(f"--{station}", type=maybe_empty, help=help)
+        needed = station in NEEDED
+        what = f"model name{'' if needed else ', empty for none'} (default: preset's, or {default})"
+        parser.add_argument(f"--{station}", type=nonempty if needed else maybe_empty, help=what)
     parser.add_argument("--runtime", choices=(AUTO, *RUNTIMES), help="what runs the networks (default: auto)")
     parser.add_argument("--threads", type=integer(0, 256), help="CPU threads, 0: one per core (default: 0)")
 

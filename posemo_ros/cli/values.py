@@ -88,6 +88,14 @@ def folder(text: str) -> Path:
     return path
 
 
+def maybe_folder(text: str) -> Path:
+    """The path of a folder that may be there."""
+    path = as_path(text)
+    if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return path
+
+
 def changed_file(text: str) -> Path:
     """The path of a file that is there, and of which a part is written anew."""
     path = as_path(text)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..skeleton import COCO17
 from ..text_files import json_of
 from .film import BODY_SHARE
@@ -74,8 +74,8 @@ def read_labels(path: Path, category: str = "") -> Labels:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {reason}") from error
+        why = f"no {error}" if isinstance(error, KeyError) else reason(error)
+        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {why}") from error
     annotations = [{"id": n, **a} for n, a in enumerate((a for a in made if a), 1)]
     _refuse_nonsense(path, annotations, sizes)
     truth = {"images": images, "annotations": annotations, "categories": [{**person, "id": 1}]}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..replay.run_folder import result_folders
 from ..text_files import json_of
 from .plots import Plot, intervals
@@ -177,7 +177,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json_of(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object")
     return content

@@ -32,6 +32,8 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
     """
     results, curves = {}, {}
     for bag in bags:
+        if str(bag) in results:
+            raise InputError(f"{bag} is named twice")
         recording = read_results(bag)
         ms = _latencies_ms(bag, recording)
         curves[str(bag)] = (np.percentile(ms, STEPS).tolist(), (STEPS / 100).tolist())

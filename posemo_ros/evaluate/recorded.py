@@ -28,11 +28,13 @@ def recordings(paths: Sequence[Path]) -> dict[str, Path]:
         paths: Bags with results, folders of `posemo run` (of one source or of many), ``.npz`` files.
 
     Raises:
-        InputError: A folder has no results.
+        InputError: A folder has no results, or something is named twice.
     """
     files = [file for path in paths for file in _files(path)]
     found: dict[str, Path] = {}
     for file in files:
+        if file in found.values():
+            raise InputError(f"{file} is named twice")
         name, number = _name(file), 2
         while name in found:
             name, number = f"{_name(file)}-{number}", number + 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from ..errors import ModelError
+from ..errors import ModelError, reason
 from ..text_files import yaml_of
 from ..types import EMOTIONS, NEUTRAL, PixelOrder
 
@@ -260,8 +260,7 @@ def load_manifest(path: Path) -> dict[str, ModelSpec]:
     try:
         data = yaml_of(path)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"cannot read the model manifest {path}: {reason}") from error
+        raise ModelError(f"cannot read the model manifest {path}: {reason(error)}") from error
     models = data.get("models") if isinstance(data, Mapping) else None
     if not isinstance(models, Mapping):
         raise ModelError(f"{path}: expected a mapping 'models: {{name: entry}}'")

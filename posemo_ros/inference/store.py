@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import ModelError
@@ -62,8 +63,10 @@ class ModelStore:
         """
         if name not in self._specs:
             known = ", ".join(self._specs)
+            near = get_close_matches(name, self._specs, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
             raise ModelError(
-                f"there is no model {name!r} in the manifests (known: {known}){_to_export(name)}"
+                f"there is no model {name!r} in the manifests{meant} (known: {known}){_to_export(name)}"
             )
         return self._specs[name]
 

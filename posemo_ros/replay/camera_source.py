@@ -31,7 +31,7 @@ class CameraSource(Source):
                 self._capture = cv2.VideoCapture(number)
                 works = self._capture.isOpened() and self._capture.grab()
         except (cv2.error, OverflowError) as error:
-            raise InputError(f"tried camera number {number}: {error}; accepted are {ACCEPTED}") from error
+            raise InputError(f"there can be no camera number {number}; accepted are {ACCEPTED}") from error
         if not works:
             self._capture.release()
             raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..camera import Camera
 from ..camera_info import camera_from_info
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..text_files import json_of, yaml_of
 
 DEFAULT_FRAME_ID = "camera_optical_frame"
@@ -74,7 +74,7 @@ def named(path: Path) -> Intrinsics:
     try:
         data = yaml_of(path)  # JSON is YAML
     except (OSError, ValueError) as error:
-        raise InputError(f"camera info {path}: cannot be read ({_first_line(error)})") from error
+        raise InputError(f"camera info {path}: cannot be read ({reason(error)})") from error
     if isinstance(data, dict) and isinstance(data.get("camera"), dict):
         return _from_json(path, data["camera"])
     if isinstance(data, dict) and "camera_matrix" in data:
@@ -129,10 +129,6 @@ def _info(camera: Camera) -> SimpleNamespace:
         binning_y=0,
         roi=roi,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 class CameraOfSize:

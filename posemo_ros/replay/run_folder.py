@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..text_files import json_of
 
 STATE, JOURNAL = "run.json", "journal.part"
@@ -129,7 +129,7 @@ def result_folders(path: Path) -> list[Path]:
         items = json_of(batch)["items"]
         names = [Path(item["folder"]).name for item in items if not item.get("error")]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"cannot read {batch}: {error}") from error
+        raise InputError(f"cannot read {batch}: {reason(error)}") from error
     if not names:
         raise InputError(f"{batch} lists no source with results")
     return [path / name for name in names]

@@ -6,7 +6,7 @@ import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from .picture_source import VIDEO_SUFFIXES, natural
 from .run_folder import plain_name
 from .source import BAG_SUFFIXES, IMAGE_SUFFIXES, without_password
@@ -76,7 +76,7 @@ def _lines_of(path: Path) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeError) as error:
-        raise InputError(f"cannot read the list {path}: {error}") from error
+        raise InputError(f"cannot read the list {path}: {reason(error)}") from error
     named = [line for line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError(f"the list {path} names no source; expected one in a line")

@@ -76,8 +76,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (("run", "nowhere.mp4"), "source 'nowhere.mp4' does not exist; accepted are"),
         (("report", "nowhere.mp4"), "bag 'nowhere.mp4' does not exist; accepted are a rosbag2 folder"),
-        (("bench", "--quick", "--detector", "yolo-nana"), "no model 'yolo-nana'"),
-        (("evaluate", "lift", "--clips", "nowhere.npz"), "nowhere.npz"),
+        (
+            ("bench", "--quick", "--detector", "yolo-nana"),
+            "no model 'yolo-nana' in the manifests; did you mean yolox-nano?",
+        ),
+        (("live", "camera/image_raw"), "an image topic begins with /: /camera/image_raw"),
+        (("evaluate", "latency", "a.mcap"), "bag 'a.mcap' does not exist"),
+        (("evaluate", "lift", "--clips", "nowhere.npz"), "nowhere.npz: No such file or directory; expected"),
         (("evaluate", "emotion", "--clips", "nowhere.npz"), "nowhere.npz"),
         (
             ("evaluate", "coco", "--images", ".", "--annotations", "nowhere.json", "--boxes", "gt"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posemo_ros.cli.command import Command
 from posemo_ros.cli.values import as_path, new_file, nonempty
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 from posemo_ros.text_files import json_of
 
 
@@ -32,7 +32,7 @@ def put_report(card: Path, name: str, report: Path) -> None:
     try:
         figures = json_of(report)
     except (OSError, ValueError) as error:
-        raise InputError(f"{report}: expected a report in JSON ({error})") from error
+        raise InputError(f"{report}: expected a report in JSON ({reason(error)})") from error
     if isinstance(figures, dict):
         figures.pop("tables", None)  # of `posemo evaluate`: the results once more, to read
     write_figures(card, **{name: figures})

@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from posemo_ros.archives import read_npz
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 
 GUIDE = "docs/training.md"
 _SHOWN = 8  # of what is missing
@@ -116,7 +116,7 @@ def load_pickled(path: Path, keys: Iterable[str], what: str, section: str) -> di
                 raise malformed(path, f"no {missing} among {sorted(names)}", what, section)
             return {key: _member(archive, f"{key}.npy") for key in keys}
     except (OSError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError, EOFError) as error:
-        raise malformed(path, f"cannot be read ({error})", what, section) from error
+        raise malformed(path, f"cannot be read ({reason(error)})", what, section) from error
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> Any:

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from posemo_ros.errors import reason
 from posemo_ros.types import EMOTIONS
 
 from .emotion_clips import EmotionClip
@@ -102,7 +103,7 @@ def _joints(path: Path) -> np.ndarray:
     try:
         joints = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise malformed(path, f"cannot be read ({error})", "a .npy file", SECTION) from error
+        raise malformed(path, f"cannot be read ({reason(error)})", "a .npy file", SECTION) from error
     if joints.shape != SHAPES["joints"]:
         raise malformed(path, f"the shape {joints.shape}", f"{SHAPES['joints']}", SECTION)
     joints = floats(joints, SHAPES["joints"], path, "it", SECTION)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 from posemo_ros.text_files import json_of
 
 KINDS = {
@@ -31,7 +31,7 @@ def tables(run: Path, kinds: Sequence[str]) -> list[str]:
         result = json_of(path)
     except (OSError, ValueError) as error:
         expected = "the results of `python -m train test` on a lifter's run"
-        raise InputError(f"{path}: expected {expected} ({error})") from error
+        raise InputError(f"{path}: expected {expected} ({reason(error)})") from error
     found = []
     for kind in kinds:
         key, head = KINDS[kind]

@@ -6,7 +6,7 @@ import argparse
 
 from ...inference.sessions import cache_root
 from ...inference.store import USER_MANIFESTS
-from ..values import as_path
+from ..values import as_path, maybe_folder
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"another model manifest (may be given several times; see also ${USER_MANIFESTS})",
     )
     parser.add_argument(
-        "--cache", type=as_path, default=None, metavar="DIR", help=f"cache folder (default: {cache_root()})"
+        "--cache",
+        type=maybe_folder,
+        default=None,
+        metavar="DIR",
+        help=f"cache folder (default: {cache_root()})",
     )
