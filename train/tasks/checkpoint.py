@@ -23,11 +23,16 @@ def best_checkpoint(run: Path) -> Path:
     """The checkpoint of a run that was best by its ``checkpoint.monitor``; without one, the last.
 
     Raises:
-        ModelError: The folder holds no run, or the best checkpoint is gone.
+        ModelError: The folder holds no run, or several, or the best checkpoint is gone.
     """
     last = run / "checkpoints" / "last.ckpt"
     if not last.is_file():
         raise ModelError(f"{run}: no checkpoints/last.ckpt; expected the folder of a run of `train fit`")
+    if others := sorted(p.name for p in last.parent.glob("last-v*.ckpt")):
+        raise ModelError(
+            f"{last.parent} holds checkpoints of several trainings (last.ckpt, {', '.join(others)}, as older "
+            "versions left them); name the file that is meant"
+        )
     callbacks = _read(last).get("callbacks", {})
     states = [state for name, state in callbacks.items() if name.startswith("ModelCheckpoint")]
     named = next((Path(s["best_model_path"]).name for s in states if s.get("best_model_path")), "")

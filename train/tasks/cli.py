@@ -13,6 +13,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from pydoc import locate
 from typing import Any, get_args, get_type_hints
@@ -20,7 +21,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from posemo_ros.errors import InputError, ModelError, PosemoError
@@ -29,6 +30,7 @@ from train.data.modules import Data
 from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
+from .checkpoints import Checkpoints, claimed, refuse_another
 from .pictures import Show
 from .task import Task
 
@@ -55,7 +57,7 @@ class Cli(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Options beside those of trainer, model and data."""
         parser.add_argument("--out", type=str, default="runs/default", help="folder of the run")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(Checkpoints, "checkpoint")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(Ema, "ema")
         parser.set_defaults(
@@ -64,8 +66,9 @@ class Cli(LightningCLI):
                 "checkpoint.mode": "min",
                 "checkpoint.save_top_k": 3,
                 "checkpoint.save_last": True,
-                "checkpoint.filename": "{epoch:03d}",
+                "checkpoint.filename": "{epoch:03d}-{step}",  # an epoch may be validated several times
                 "checkpoint.auto_insert_metric_name": False,
+                "checkpoint.enable_version_counter": False,  # with it the last may be called "last-v1"
                 "early_stopping.monitor": "val/loss",
                 "early_stopping.patience": 1000,
                 "early_stopping.strict": False,  # an epoch that a resumed run only ends was not validated
@@ -92,6 +95,16 @@ class Cli(LightningCLI):
                 _of("lightning.pytorch.loggers.CSVLogger", save_dir=str(out), name="csv"),
                 _of("lightning.pytorch.loggers.TensorBoardLogger", save_dir=str(out), name="tensorboard"),
             ]
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """A training has its folder for itself."""
+        settings = self._settings
+        with ExitStack() as stack:
+            if subcommand == "fit":
+                refuse_another(Path(settings.out), Path(settings.checkpoint.dirpath), settings.ckpt_path)
+                if self.trainer.is_global_zero:  # for all processes
+                    stack.enter_context(claimed(Path(settings.out)))
+            super()._run_subcommand(subcommand)
 
     @property
     def _settings(self) -> Namespace:

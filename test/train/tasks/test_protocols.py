@@ -149,7 +149,7 @@ def test_sixteen_joints_of_stacked_hourglass(tmp_path: Path) -> None:
     assert "val/mpjpe_mm" in cli.trainer.callback_metrics
     small["model"]["init_args"]["options"].pop("joints")
     with pytest.raises(InputError, match="takes 17 joints, S1 Directions camera 0 has 16; set joints: 16"):
-        command(small, tmp_path / "c.yaml")
+        command(small, tmp_path / "c.yaml", f"--out={tmp_path}/again")
 
 
 def test_the_best_checkpoint_of_a_run(tmp_path: Path) -> None:

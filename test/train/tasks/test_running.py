@@ -6,18 +6,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import LiftSpec, load_manifest
 from train.cards import read_figures
 from train.show import write_page
 from train.tasks.callbacks import Ema, read_logs
-from train.tasks.checkpoint import network_state, start_from
+from train.tasks.checkpoint import best_checkpoint, network_state, start_from
+from train.tasks.checkpoints import claimed
 from train.tasks.cli import read_run
 
 from .runs import (
@@ -99,6 +101,36 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on(
     assert logs[0] == logs[1]
 
 
+def test_the_last_checkpoint_is_the_last(motion: Path, tmp_path: Path, undrawn: None) -> None:
+    """And the best is known, when a run is moved, goes on from an earlier state, or is begun again."""
+
+    def fit(name: str, epochs: int, *more: str) -> dict[str, Any]:
+        config = lifter_config(motion, tmp_path / name)
+        command(config, tmp_path / "c.yaml", f"--trainer.max_epochs={epochs}", *more)
+        return torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True)
+
+    fit("run", 2)
+    with pytest.raises(InputError, match=r"run holds a run; go on with it \(--ckpt_path last\), remove it"):
+        fit("run", 2, "--seed_everything=5")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    (state,) = (s for n, s in fit("moved", 3, "--ckpt_path=last")["callbacks"].items() if "Checkpoint" in n)
+    assert len(state["best_k_models"]) == 3
+    assert all(Path(path).is_file() for path in [*state["best_k_models"], state["best_model_path"]])
+    first = next((tmp_path / "moved/checkpoints").glob("000-*"))
+    assert fit("moved", 4, f"--ckpt_path={first}")["epoch"] == 3
+    last = tmp_path / "moved/checkpoints/last.ckpt"
+    assert list(last.parent.glob("last*")) == [last]
+    last.with_name("last-v1.ckpt").touch()
+    with pytest.raises(ModelError, match=r"of several trainings \(last.ckpt, last-v1.ckpt, as older"):
+        best_checkpoint(tmp_path / "moved")
+
+
+def test_two_trainings_do_not_share_a_folder(motion: Path, tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"), pytest.raises(InputError, match="another process trains in"):
+        command(lifter_config(motion, tmp_path / "run"), tmp_path / "c.yaml")
+    command(lifter_config(motion, tmp_path / "run"), tmp_path / "c.yaml", "--trainer.max_epochs=1")
+
+
 def test_seeds(motion: Path, tmp_path: Path) -> None:
     first, again, other = (
         weights(
@@ -123,7 +155,7 @@ def test_a_run_leaves_the_best_and_is_tested_predicted_and_exported(motion: Path
     best = sorted(p.name for p in (tmp_path / "run/checkpoints").glob("0*.ckpt"))
     curve = dict(read_logs(tmp_path / "run")["val/mpjpe_mm"])
     order = np.argsort(list(curve.values()))[:2]
-    assert best == sorted(f"{i:03d}.ckpt" for i in order)
+    assert [name.split("-")[0] for name in best] == sorted(f"{i:03d}" for i in order)
     assert list((tmp_path / "run/tensorboard").rglob("events*"))
 
     last = tmp_path / "run/checkpoints/last.ckpt"
