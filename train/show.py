@@ -18,7 +18,7 @@ from posemo_ros.text_files import json_of
 from posemo_ros.types import EMOTIONS
 
 from .tasks.callbacks import read_logs
-from .tasks.checkpoint import best_checkpoint, configuration, start_from
+from .tasks.checkpoint import best_checkpoint, configuration, learned_settings, start_from
 from .tasks.cli import prepare
 from .tasks.pictures import ANSWERS, ATTENTION, CURVES, Pictures, answers, curves, some_samples, write_events
 from .tasks.task import Task
@@ -38,17 +38,17 @@ def write_page(folder: Path) -> Path:
     """
     config = configuration(folder)
     shown = curves(folder)
-    problem = "" if shown else "No logs."
+    note, results = "" if shown else "No logs.", _results(folder)
     try:
         shown |= answers(*load(folder, config))
+        note += f" Attention and answers are those of {best_checkpoint(folder).name}."
     except PosemoError as error:  # curves and results are worth a page without the data
-        problem = f"Attention and answers are not shown: {error}"
+        note = f"Attention and answers are not shown: {error}"
     except NotImplementedError:
-        problem = "A pre-training has nothing to answer."
+        note, results = "A pre-training has nothing to answer: fine-tune and test what it learned.", ""
     _to_tensorboard(folder, shown)
     pictures = {name: _section(_TITLES[name], _picture(name, png)) for name, png in shown.items()}
-    parts = [pictures.pop(CURVES, ""), _results(folder), *pictures.values()]
-    parts += [f"<p>{html.escape(problem)}</p>"] if problem else []
+    parts = [pictures.pop(CURVES, ""), results, *pictures.values(), f"<p>{html.escape(note.strip())}</p>"]
     words = html.escape(config.read_text(encoding="utf-8"))
     parts.append(f"<details><summary>Configuration</summary><pre>{words}</pre></details>")
     title = html.escape(str(folder))
@@ -64,7 +64,9 @@ def load(folder: Path, config: Path) -> tuple[Task, dict[str, Tensor]]:
         PosemoError: Data or weights are not there.
     """
     cli = prepare(config, "--data.init_args.workers=0")
-    start_from(cli.model.network, best_checkpoint(folder))
+    best = best_checkpoint(folder)
+    start_from(cli.model.network, best)
+    cli.model.learned = learned_settings(best)
     cli.trainer.strategy.connect(cli.model)
     data = cli.datamodule
     data.trainer = cli.model.trainer = cli.trainer
@@ -84,9 +86,9 @@ def _results(folder: Path) -> str:
             t: dict(zip(EMOTIONS, r, strict=True)) for t, r in zip(EMOTIONS, result["confusion"], strict=True)
         }
         parts.append("<p>Rows: true; columns: answered.</p>" + _table(rows))
-    conditions = (
-        f"{result['samples']:,} samples of {result['data']}, {result['device']}, {result['precision']}"
-    )
+    weights = result.get("checkpoint", {}).get("weights", "weights not stated")
+    where = f"{weights}, {result['device']}, {result['precision']}"
+    conditions = f"{result['samples']:,} samples of {result['data']}, {where}"
     return _section("Results", f"<p>{html.escape(conditions)}</p>" + "".join(parts))
 
 

@@ -13,9 +13,11 @@ import torch
 
 from posemo_ros.errors import ModelError
 from train.cli import main
+from train.models.moemo import WindowAttention
 from train.models.zoo import build
-from train.show import write_page
+from train.show import load, write_page
 from train.tasks import pictures
+from train.tasks.checkpoint import best_checkpoint, configuration
 from train.tasks.pictures import attention_maps
 
 from .tasks import runs
@@ -50,6 +52,8 @@ def test_page_of_a_lifter(tmp_path: Path, capsys: pytest.CaptureFixture[str], pi
     afterwards = in_tensorboard(tmp_path / "run/tensorboard/show")
     assert on_page(page) == [afterwards[name][1] for name in ("curves", "attention", "answers")]
     assert "<th>Walking</th>" in page
+    assert "640 samples of Human36M gt, last.ckpt, cpu" in page
+    assert "Attention and answers are those of 000-6.ckpt." in page
     (tmp_path / "data" / "data_3d_h36m.npz").unlink()
     write_page(tmp_path / "run")
     page = (tmp_path / "run" / "show.html").read_text()
@@ -70,6 +74,33 @@ def test_attention_of_joints_and_frames() -> None:
     assert shapes == [(9, 9), (9, 9), (17, 17)]
     for weights in maps.values():
         assert weights.sum(1) == pytest.approx(1, abs=1e-4)
+
+
+def test_attention_with_a_bias_of_places() -> None:
+    """MoEmo's, as released: without the bias another map would be shown than the one that is used."""
+    layer, x = WindowAttention(4, (2, 3)), torch.randn(1, 6, 4)
+    torch.nn.init.normal_(layer.relative_position_bias_table, std=3)
+    with torch.no_grad(), attention_maps(torch.nn.Sequential(layer)) as maps:
+        answer = layer(x)
+    values = layer.qkv(x)[..., 8:]
+    torch.testing.assert_close(answer, layer.proj(torch.from_numpy(maps["0"]) @ values))
+
+
+def test_the_answers_of_a_page_are_those_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the temperature that the run found."""
+    runs.give_clips(monkeypatch, tmp_path, runs.acted)
+    config = runs.fusion_config(tmp_path, tmp_path / "run", calibrate=True)
+    runs.command(config, tmp_path / "c.yaml")
+    best = best_checkpoint(tmp_path / "run")
+    runs.command(config, tmp_path / "c.yaml", f"--ckpt_path={best}", name="predict")
+    with np.load(tmp_path / "run/predictions.npz") as file:
+        predicted = file["probabilities"]
+    task, batch = load(tmp_path / "run", configuration(tmp_path / "run"))
+    assert task.temperature != 1.0
+    task.eval()
+    with torch.no_grad():
+        shown = task.predict_step(batch, 0)
+    np.testing.assert_allclose(shown["probabilities"], predicted[shown["index"]], atol=1e-5)
 
 
 def test_gates_of_the_2d_network() -> None:

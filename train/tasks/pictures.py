@@ -163,11 +163,12 @@ def attention_maps(network: nn.Module) -> Iterator[Maps]:
 
     plain = nn.functional.scaled_dot_product_attention
 
-    def watched(q: Tensor, k: Tensor, v: Tensor, *others: Any, **options: Any) -> Tensor:
-        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+    def watched(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, **options: Any) -> Tensor:
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        weights = (scores if attn_mask is None else scores + attn_mask).softmax(-1)  # a bias: MoEmo's places
         name = inside[-1] if inside else "attention"
         maps.setdefault(name, weights.flatten(0, -3).mean(0).float().cpu().numpy())  # not of the mirror image
-        return plain(q, k, v, *others, **options)
+        return plain(q, k, v, attn_mask=attn_mask, **options)
 
     for name, module in network.named_modules():
         if "ttention" in type(module).__name__:

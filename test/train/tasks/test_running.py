@@ -326,7 +326,9 @@ def test_pretraining_feeds_the_lifter(motion: Path, tmp_path: Path) -> None:
 
     from train.__main__ import main
 
-    assert "pre-training has nothing to answer" in write_page(tmp_path / "pre").read_text()
+    page = write_page(tmp_path / "pre").read_text()
+    assert "pre-training has nothing to answer: fine-tune" in page
+    assert "Not tested" not in page  # it cannot be
     last.unlink()  # a run needs what it began with no longer
     ended = f"--ckpt_path={tmp_path}/fine/checkpoints/last.ckpt"
     assert main(["test", "--config", str(path), ended]) == 0
