@@ -1,5 +1,18 @@
 """Errors that say what was wrong, what was expected and what to do."""
 
+from __future__ import annotations
+
+import errno
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether there was no space left, or no quota, however a library has wrapped it."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
+
 
 class PosemoError(Exception):
     """Base of all errors that posemo_ros raises on purpose."""

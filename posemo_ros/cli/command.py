@@ -12,6 +12,7 @@ import argparse
 import difflib
 import importlib
 import logging
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from ..errors import PosemoError
 
 INTERRUPTED = 130
+NOBODY_READS = 141  # what shells give for a program that SIGPIPE ended
 NEAR = 0.7  # likeness from which on another option may have been meant
 
 
@@ -74,13 +76,20 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
     """Parse, run, explain errors in one line on stderr.
 
     Returns:
-        0 when all went well, 1 after an error that was explained, 130 when interrupted; a command
-        may return codes of its own. Wrong usage ends the process with 2, as argparse does.
+        0 when all went well, 1 after an error that was explained, 130 when interrupted, 141 when nobody
+        reads on what is printed; a command may return codes of its own. Wrong usage ends the process with
+        2, as argparse does.
     """
     args = _parse(parser, list(sys.argv[1:] if argv is None else argv))
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     try:
-        return int(args.func(args) or 0)
+        code = int(args.func(args) or 0)
+        if sys.stdout:  # closed by some who start programs
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except PosemoError as error:
         print(f"{args.command}: {error}", file=sys.stderr)
         return 1

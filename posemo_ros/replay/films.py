@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..draw import Background, Privacy, View3D, overlay, scene
-from ..errors import InputError
+from ..errors import InputError, is_disk_full
 from ..types import Frame, People2D
 from .bag import Recording
 from .progress import Progress
@@ -52,7 +52,8 @@ def draw_films(
 ) -> Films:
     """Draw every image of a recording.
 
-    A film is never worth the results: when one cannot be written, that is reported and the rest goes on.
+    A film is never worth the results: when one cannot be written, that is reported and the rest goes on,
+    but where there is no space left on the disk.
 
     Args:
         recording: Results with images.
@@ -101,12 +102,16 @@ class _Film:
         try:
             self.writer.write(picture, stamp_ns)
         except Exception as error:
+            if is_disk_full(error):
+                raise
             self._stop(f"stops at image {len(self.writer.times_s) + 1}: {error}")
 
     def close(self) -> None:
         try:
             self.writer.close()
         except Exception as error:
+            if is_disk_full(error):
+                raise
             if self._works:
                 self._stop(f"could not be finished: {error}")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..diagnostics import INPUT, LOSSES, SOURCE, read_chain
 from ..draw import Privacy, fit_view
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError, MissingExtraError, is_disk_full
 from ..losses import Losses, together, words_of_losses
 from ..machine import machine
 from .bag import Recording, read_results
@@ -165,10 +165,14 @@ def _illustrate(
         end_s = max((stamps[-1] - stamps[0]) * 1e-9, 1e-3)
         overview(out / "overview.png", title, moments, people_of(recording, stamps), end_s, len(stamps))
     except Exception as error:
+        if is_disk_full(error):
+            raise
         summary["notes"].append(f"overview.png could not be made: {error}")
     try:
         write_page(out / "report.html", recording, summary, films, out / SMALL, figures.latencies_ms)
     except Exception as error:
+        if is_disk_full(error):
+            raise
         summary["notes"].append(f"report.html could not be made: {error}")
     (out / SMALL).unlink(missing_ok=True)
 

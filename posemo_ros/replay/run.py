@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import __version__, losses
 from ..draw import Privacy
-from ..errors import InputError, PosemoError
+from ..errors import InputError, PosemoError, is_disk_full
 from ..inference.manifest import STATIONS
 from ..inference.store import ModelStore
 from ..pipeline import Models, Pipeline, Settings
@@ -124,7 +124,7 @@ class Runner:
                 folder holds another run.
         """
         progress = progress or Progress()
-        with ExitStack() as stack:
+        with _full_disk_named(out), ExitStack() as stack:
             source = stack.enter_context(open_source(text, self.choice))
             if self.pipeline.lifter:
                 self.pipeline.lifter.depth = source.depth
@@ -208,6 +208,19 @@ class Runner:
             "networks": {station: str(network) for station, network in self.pipeline.networks.items()},
             **settings,
         }
+
+
+@contextmanager
+def _full_disk_named(out: Path) -> Iterator[None]:
+    """Libraries do not say where there was no space left."""
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise InputError(
+            f"{out} cannot be written (no space left on the disk): make room, and the same command goes on"
+        ) from error
 
 
 def _content(text: str, source: Source) -> str | list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,16 @@ def test_wrong_usage(command: tuple[str, ...], capsys: pytest.CaptureFixture[str
         main(list(command))
     assert stopped.value.code == 2
     assert "usage: posemo" in capsys.readouterr().err
+
+
+def test_head_has_seen_enough() -> None:
+    """Whoever read the output is gone: no complaint, and the code that shells expect."""
+    command = [sys.executable, "-m", "posemo_ros.cli", "models", "list"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        ended = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -204,6 +205,31 @@ def test_killed_while_drawing(
     assert run(images, "--out", tmp_path, "--delay-frames", "1", films=True) == 0
     assert same(whole, tmp_path)
     assert (tmp_path / "overview.png").exists()
+
+
+@pytest.mark.parametrize("what", ["ResultBagWriter.write", "VideoWriter.close", "overview"])
+def test_a_full_disk(
+    whole: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    """It is no finished run without films: the same command goes on once there is room."""
+    from posemo_ros.replay import bag, films, report
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    places = {"ResultBagWriter.write": bag.ResultBagWriter, "VideoWriter.close": films.VideoWriter}
+    with monkeypatch.context() as patch:
+        patch.setattr(places.get(what, report), what.rpartition(".")[2], full)
+        assert run(images, "--out", tmp_path, "--delay-frames", "1", films=True) == 1
+    assert f"{tmp_path} cannot be written (no space left" in capsys.readouterr().err
+    assert run(images, "--out", tmp_path, "--delay-frames", "1", films=True) == 0
+    assert same(whole, tmp_path)
+    assert {"overview.png", "overlay.mp4", "report.html"} <= {p.name for p in tmp_path.iterdir()}
 
 
 @pytest.mark.slow
