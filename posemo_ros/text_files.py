@@ -14,6 +14,17 @@ from .errors import reason
 
 # libyaml's, where PyYAML was built with it: every start reads the models' manifest, in 2 ms instead of 36.
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
+    """Knows OpenCV's matrices."""
+
+
+_Loader.add_constructor(
+    "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, deep=True)
+)
+
+_GZIP = b"\x1f\x8b"
 TOO_DEEP = "it is nested too deeply"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what PowerShell's > writes
 
@@ -39,8 +50,10 @@ def yaml_of(path: Path) -> Any:
 
 
 def _safe_load(text: str) -> Any:
-    """``yaml.safe_load``, which has no libyaml."""
-    loader = _SafeLoader(text)
+    """``yaml.safe_load``, which has no libyaml; takes what OpenCV and `ros2 topic echo` write."""
+    if text.startswith("%YAML:"):
+        text = text.partition("\n")[2]
+    loader = _Loader(text.rstrip().removesuffix("\n---"))
     try:
         return loader.get_single_data()
     finally:
@@ -49,6 +62,8 @@ def _safe_load(text: str) -> Any:
 
 def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
     data = path.read_bytes()
+    if data.startswith(_GZIP):
+        raise ValueError("it is packed by gzip; unpack it first (`gunzip`)")
     try:
         return parse(data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig"))
     except RecursionError:

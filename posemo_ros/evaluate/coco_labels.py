@@ -6,7 +6,7 @@ What can be told from the rest of the file is filled in, and reported; what cann
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,11 @@ def read_labels(path: Path, category: str = "") -> Labels:
     """
     try:
         data = json_of(path)
+        if not isinstance(data, dict):
+            raise InputError(
+                "expected an object with 'images', 'annotations' and 'categories', not a "
+                f"{type(data).__name__}: results, or annotations without their images?"
+            )
         found = _Found()
         person = _person(data, category)
         order = _order_of_joints(person, found)
@@ -76,10 +81,22 @@ def read_labels(path: Path, category: str = "") -> Labels:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"{path}: expected keypoint annotations in COCO's format: {why}") from error
-    annotations = [{"id": n, **a} for n, a in enumerate((a for a in made if a), 1)]
+    annotations = [{"id": n, **a} for n, a in enumerate(_once(filter(None, made), found), 1)]
     _refuse_nonsense(path, annotations, sizes)
     truth = {"images": images, "annotations": annotations, "categories": [{**person, "id": 1}]}
     return Labels(truth, found.notes())
+
+
+def _once(people: Iterable[dict[str, Any]], found: _Found) -> Iterator[dict[str, Any]]:
+    """Each label once: files that were put together repeat some, and nobody is found twice."""
+    known = set[tuple[object, ...]]()
+    for person in people:
+        key = (person["image_id"], *person["bbox"], *person["keypoints"])
+        if person["num_keypoints"] and key in known:
+            found.add("people are labelled a second time with the same keypoints and box: left out")
+            continue
+        known.add(key)
+        yield person
 
 
 def _person(data: Mapping[str, Any], wanted: str) -> dict[str, Any]:

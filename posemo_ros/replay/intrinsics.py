@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from ..camera import Camera
 from ..camera_info import camera_from_info
 from ..errors import InputError, reason
@@ -66,7 +68,10 @@ def beside(path: Path) -> tuple[Intrinsics | None, str]:
 
 
 def named(path: Path) -> Intrinsics:
-    """Intrinsics of a file that the user named: camera_calibration's YAML, or JSON as in ``beside``.
+    """Intrinsics of a file that the user named.
+
+    YAML of camera_calibration or OpenCV, a printed CameraInfo (``ros2 topic echo --once``), Kalibr's result
+    for one camera, EuRoC's ``sensor.yaml``; or JSON as in ``beside``.
 
     Raises:
         InputError: The file cannot be read or is of another form.
@@ -77,12 +82,60 @@ def named(path: Path) -> Intrinsics:
         raise InputError(f"camera info {path}: cannot be read ({reason(error)})") from error
     if isinstance(data, dict) and isinstance(data.get("camera"), dict):
         return _from_json(path, data["camera"])
-    if isinstance(data, dict) and "camera_matrix" in data:
-        return _from_calibration(path, data)
+    try:
+        found = _as_calibration(path, data) if isinstance(data, dict) else None
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"camera info {path}: cannot read the intrinsics ({error})") from error
+    if found:
+        return _from_calibration(path, found)
     raise InputError(
-        f"camera info {path}: expected the YAML of camera_calibration (image_width, camera_matrix, …) "
-        f"or {_FORM}"
+        f"camera info {path}: expected the YAML of camera_calibration or OpenCV (image_width, camera_matrix, "
+        f"…), of `ros2 topic echo --once`, of Kalibr or EuRoC (intrinsics, resolution, …), or {_FORM}"
     )
+
+
+def _as_calibration(path: Path, data: dict[str, Any]) -> dict[str, Any] | None:
+    """With the keys of camera_calibration; None when it is none of the known forms."""
+    if "camera_matrix" in data:
+        return data
+    cameras = {key: value for key, value in data.items() if _is_kalibr(value)}
+    if len(cameras) > 1:
+        raise InputError(f"camera info {path}: has {', '.join(cameras)}; expected one camera, keep its part")
+    if cameras or _is_kalibr(data):
+        return _of_kalibr(path, next(iter(cameras.values()), data))
+    if "width" in data and ("k" in data or "K" in data):
+        return {
+            "image_width": data["width"],
+            "image_height": data.get("height"),
+            "camera_matrix": {"data": data.get("k", data.get("K"))},
+            "distortion_model": data.get("distortion_model", ""),
+            "distortion_coefficients": {"data": data.get("d", data.get("D")) or []},
+            "projection_matrix": {"data": data.get("p", data.get("P")) or []},
+        }
+    return None
+
+
+def _is_kalibr(value: Any) -> bool:
+    return isinstance(value, dict) and {"intrinsics", "resolution"} <= value.keys()
+
+
+def _of_kalibr(path: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    numbers, size = entry["intrinsics"], entry["resolution"]
+    if entry.get("camera_model", "pinhole") != "pinhole" or len(numbers) != 4 or len(size) != 2:
+        raise InputError(
+            f"camera info {path}: the camera model {entry.get('camera_model')!r} with {len(numbers)} "
+            "intrinsics is not used; expected pinhole with four, and two numbers as resolution"
+        )
+    fx, fy, cx, cy = numbers
+    return {
+        "image_width": size[0],
+        "image_height": size[1],
+        "camera_matrix": {"data": [fx, 0, cx, 0, fy, cy, 0, 0, 1]},
+        "distortion_model": entry.get("distortion_model", ""),
+        "distortion_coefficients": {
+            "data": entry.get("distortion_coeffs", entry.get("distortion_coefficients")) or []
+        },
+    }
 
 
 def _from_json(file: Path, entry: dict[str, Any]) -> Intrinsics:
@@ -103,8 +156,9 @@ def _from_calibration(file: Path, data: dict[str, Any]) -> Intrinsics:
     try:
         width, height = int(data["image_width"]), int(data["image_height"])
         distortion = (data.get("distortion_coefficients") or {}).get("data", [])
-        model = str(data.get("distortion_model", data.get("camera_model", "")))
-        camera = Camera(width, height, data["camera_matrix"]["data"])
+        opencv = "equidistant" if data.get("fisheye_model") else "plumb_bob"
+        model = str(data.get("distortion_model", data.get("camera_model", opencv)))
+        camera = Camera(width, height, np.reshape(data["camera_matrix"]["data"], (3, 3)))
         info = _info(camera)
         info.d, info.distortion_model = [float(v) for v in distortion], model
         info.p = [float(v) for v in (data.get("projection_matrix") or {}).get("data", [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,7 @@ def right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
         ({"images": [{**i, "file_name": "/somewhere/else/" + i["file_name"]} for i in SIZED]}, ""),
         ({"images": [{**i, "id": str(i["id"])} for i in SIZED]}, ""),
         ({"images": [*SIZED, SIZED[0]]}, ""),
+        ({"people": [*two(), *two()]}, "2 people are labelled a second time"),
     ],
 )
 def test_the_same_ap(
@@ -125,6 +127,17 @@ def test_a_keypoint_out_of_this_world_is_refused(tmp_path: Path) -> None:
     data["annotations"][0]["keypoints"][0] = 1e308
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"annotation \d+ has a keypoint at 1e\+308 pixels"):
+        read_labels(path)
+
+
+def test_files_of_another_form_are_named(tmp_path: Path) -> None:
+    path = coco_file(tmp_path)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data["annotations"]))
+    with pytest.raises(InputError, match="'annotations' and 'categories', not a list"):
+        read_labels(path)
+    path.write_bytes(gzip.compress(json.dumps(data).encode()))
+    with pytest.raises(InputError, match="packed by gzip"):
         read_labels(path)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
+from posemo_ros.replay.intrinsics import named
 from posemo_ros.replay.sources import open_source
 
 from .makers import (
@@ -266,6 +267,68 @@ class TestIntrinsicsInFiles:
         assert source.camera.distortion[0] == 0.1
         with pytest.raises(InputError, match=r"nothing\.yaml: cannot be read"):
             open_source(tmp_path / "img.png", Choice(camera_info="nothing.yaml"))
+
+
+KALIBR = (
+    "  camera_model: pinhole\n  intrinsics: [500.0, 510.0, 31.5, 23.5]\n  resolution: [64, 48]\n"
+    "  distortion_model: radtan\n  distortion_coeffs: [0.1, 0, 0, 0]\n"
+)
+OPENCV = """%YAML:1.0
+---
+image_width: 64
+image_height: 48
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 500., 0., 31.5, 0., 510., 23.5, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 5
+   cols: 1
+   dt: d
+   data: [ 0.1, 0., 0., 0., 0. ]
+"""
+ECHO = """header:
+  frame_id: cam
+height: 48
+width: 64
+distortion_model: plumb_bob
+d: [0.1, 0.0, 0.0, 0.0, 0.0]
+k: [500.0, 0.0, 31.5, 0.0, 510.0, 23.5, 0.0, 0.0, 1.0]
+---
+"""
+CALIBRATIONS = {
+    "opencv": OPENCV,
+    "windows": OPENCV.replace("\n", "\r\n"),
+    "echo": ECHO,
+    "kalibr": f"cam0:\n{KALIBR}",
+    "euroc": "%YAML:1.0\n" + KALIBR.replace("  ", "").replace("coeffs", "coefficients"),
+}
+
+
+@pytest.mark.parametrize("form", list(CALIBRATIONS))
+def test_calibrations_of_other_tools(tmp_path: Path, form: str) -> None:
+    (tmp_path / "cam.yaml").write_bytes(CALIBRATIONS[form].encode())
+    camera, note = named(tmp_path / "cam.yaml").camera(64, 48)
+    assert camera is not None
+    np.testing.assert_array_equal(camera.matrix, K)
+    assert (camera.model, camera.distortion[0], note) == ("plumb_bob", 0.1, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"cam0:\n{KALIBR}cam1:\n{KALIBR}", "has cam0, cam1; expected one camera"),
+        (f"cam0:\n{KALIBR}".replace("pinhole", "omni"), "camera model 'omni'"),
+        ("intrinsics: 5\nresolution: 3\n", "cannot read the intrinsics"),
+        ("width: 64\nk: [1]\n", "cannot read the intrinsics"),
+        ("Camera.fx: 500\n", "expected the YAML of camera_calibration or OpenCV"),
+    ],
+)
+def test_calibrations_that_cannot_be_used(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "cam.yaml").write_text(text)
+    with pytest.raises(InputError, match=says):
+        named(tmp_path / "cam.yaml")
 
 
 def test_an_upright_film(tmp_path: Path) -> None:
