@@ -24,7 +24,7 @@ class Models:
             ready (``detect.beside``), so results depend on the machine's speed; emotions are judged at the
             network's own rate and repeated in between. Otherwise the same images give the same results, to
             the bit.
-        delay_frames: How many later images the lifter waits for, 0 to (F - 1) / 2.
+        delay_frames: How many later images the lifter waits for; see ``lift.lifter.images_ahead``.
         smoothing_hz: Lowest cut-off of the 1€ filter over the skeletons; 0: none.
     """
 

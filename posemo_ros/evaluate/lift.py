@@ -21,7 +21,7 @@ from .. import metrics
 from ..errors import InputError
 from ..inference.manifest import LiftSpec
 from ..inference.store import ModelStore
-from ..lift.lifter import Lifter
+from ..lift.lifter import Lifter, images_ahead
 from ..pipeline import Models, build_lifter
 from ..skeleton import H36M17
 from ..types import Floats, People2D, View
@@ -82,8 +82,8 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
     """
     if views < 1:
         raise InputError(f"views: {views}; expected at least 1")
-    lifters = _lifters(models, store)
     clips = read_clips(path)
+    lifters = _lifters(models, store, clips[0].rate_hz)
     runs, by_clip = list[dict[str, Any]](), dict[str, dict[str, float]]()
     for name, takes in _films(clips, views, seed).items():
         for delay, lifter in lifters.items():
@@ -113,12 +113,12 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
     )
 
 
-def _lifters(models: Models, store: ModelStore) -> dict[int, Lifter]:
+def _lifters(models: Models, store: ModelStore, rate_hz: float) -> dict[int, Lifter]:
     """By delay: none, the one asked for, half the window."""
     if not models.lifter:
         raise InputError("--lifter: no model named; see `posemo models list`")
     spec = store.spec(models.lifter).spec
-    longest = spec.frames // 2 if isinstance(spec, LiftSpec) else 0
+    longest = images_ahead(spec, rate_hz) if isinstance(spec, LiftSpec) else 0
     delays = sorted({0, models.delay_frames, longest})
     lifters = {delay: build_lifter(replace(models, delay_frames=delay), store) for delay in delays}
     return {delay: lifter for delay, lifter in lifters.items() if lifter is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from .smooth import OneEuroFilter
 from .window import MAX_GAP_S, Track
 
 MIN_JOINTS = 4
+FASTEST_HZ = 240.0  # of cameras
 _MAX_GAP_FRAMES = 5.0  # where frames have no duration
 REMEMBERED_NS = 2_000_000_000
 
@@ -47,7 +49,8 @@ class Lifter:
         session: Of the lifting network.
         spec: Its manifest entry.
         delay_frames: How many later images (of the stream) an answer waits for. 0: the future
-            is padded with the newest pose, and every image is answered at once.
+            is padded with the newest pose, and every image is answered at once. More than
+            ``images_ahead`` are of no use.
         min_score: Keypoints below it count as not seen: they are filled in from the person's other
             frames, with score 0. May change at any time, as an attribute.
         smoothing_hz: Lowest cut-off of the 1€ filter over the answers; 0: none. Lower is calmer
@@ -60,7 +63,8 @@ class Lifter:
             None: not known. May change at any time.
 
     Raises:
-        InputError: ``delay_frames`` is outside 0 .. (F - 1) / 2, or ``smoothing_hz`` is negative.
+        InputError: ``delay_frames`` is negative or more than any camera needs, or ``smoothing_hz`` is
+            negative.
     """
 
     def __init__(
@@ -72,9 +76,12 @@ class Lifter:
         min_score: float = KEYPOINT_THRESHOLD,
         smoothing_hz: float = 0.0,
     ) -> None:
-        half = (spec.frames - 1) // 2
-        if not 0 <= delay_frames <= half:
-            raise InputError(f"delay_frames: {delay_frames} is outside 0 .. {half}, half the model's window")
+        half, longest = (spec.frames - 1) // 2, images_ahead(spec, FASTEST_HZ)
+        if not 0 <= delay_frames <= longest:
+            at = f" at {FASTEST_HZ:g} images a second" if spec.rate_hz else ""
+            raise InputError(
+                f"delay_frames: {delay_frames} is outside 0 .. {longest}, half the model's window{at}"
+            )
         if not smoothing_hz >= 0:
             raise InputError(f"smoothing_hz: {smoothing_hz}; expected a frequency, or 0 for no smoothing")
         self.session, self._spec = session, spec
@@ -224,6 +231,12 @@ class Lifter:
         self._tracks = {k: t for k, t in self._tracks.items() if t.newest >= oldest}
         for track in self._tracks.values():
             track.forget_before(oldest)
+
+
+def images_ahead(spec: LiftSpec, images_per_s: float) -> int:
+    """Images of a stream that half a network's window lasts, so that an answer is the centre frame's."""
+    half = (spec.frames - 1) // 2
+    return math.ceil(half * images_per_s / spec.rate_hz - 1e-6) if spec.rate_hz else half
 
 
 def _camera(view: View) -> Camera:

@@ -175,9 +175,9 @@ class LiftParameters(SeenParameters):
     lifter: str = declared(Models.lifter, "Lifter to 3D: name in the model manifest; empty: 2D only.")
     delay_frames: int = declared(
         Models.delay_frames,
-        "How many later images the lifter waits for; 0: no delay, (F - 1) / 2 of its window: most accurate.",
+        "How many later images the lifter waits for; 0: no delay; as many as half its window lasts: best.",
         0,
-        121,
+        1200,
     )
     depth_topic: str = declared(
         "",

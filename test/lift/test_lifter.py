@@ -15,7 +15,7 @@ from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import LiftSpec
 from posemo_ros.inference.session import TensorSpec
 from posemo_ros.inference.sessions import open_session
-from posemo_ros.lift.lifter import Lifter
+from posemo_ros.lift.lifter import Lifter, images_ahead
 from posemo_ros.lift.normalise import encode_person
 from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.types import Frame, People2D, Skeletons3D
@@ -90,6 +90,20 @@ def test_with_delay_the_skeleton_bears_the_stamp_it_is_true_for() -> None:
 def test_impossible_delays_are_refused(delay: int) -> None:
     with pytest.raises(InputError, match=r"0 \.\. 2"):
         Lifter(Recorder(), SCREEN, delay_frames=delay)
+
+
+def test_half_a_window_is_a_matter_of_time() -> None:
+    """A camera twice as fast as the training needs twice as many images to look as far ahead."""
+    slow = dataclasses.replace(SCREEN, rate_hz=10.0)
+    assert [images_ahead(slow, hz) for hz in (5.0, 10.0, 20.0, 25.0)] == [1, 2, 4, 5]
+    assert images_ahead(SCREEN, 25.0) == 2
+    session = Recorder()
+    lifter = Lifter(session, slow, delay_frames=images_ahead(slow, 20.0))
+    for number in range(5):
+        _lift(lifter, _people(a=10.0 * number), _frame(number, fps=20.0))
+    np.testing.assert_allclose(_x(session.batches[0]), [0, 0, 0, 20, 40], atol=1e-4)
+    with pytest.raises(InputError, match=r"outside 0 \.\. 48, half the model's window at 240 images"):
+        Lifter(Recorder(), slow, delay_frames=49)
 
 
 def test_everybody_in_one_batch() -> None:

@@ -15,7 +15,7 @@ from posemo_ros.emotion.estimator import EmotionEstimator
 from posemo_ros.inference.manifest import EmotionSpec, KeypointSpec, LiftSpec, load_manifest
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.keypoints.estimator import KeypointEstimator
-from posemo_ros.lift.lifter import Lifter
+from posemo_ros.lift.lifter import Lifter, images_ahead
 from posemo_ros.skeleton import h36m_from_coco
 from posemo_ros.types import Context, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.cli import main
@@ -49,8 +49,9 @@ def exported(config: dict[str, Any], folder: Path) -> tuple[Cli, dict[str, float
     return cli, json.loads((Path(config["out"]) / "test.json").read_text())["metrics"], out
 
 
-def station(out: Path, spec: LiftSpec) -> Lifter:
-    return Lifter(open_session(out, runtime="onnxruntime", threads=1), spec, delay_frames=spec.frames // 2)
+def station(out: Path, spec: LiftSpec, rate_hz: float) -> Lifter:
+    session = open_session(out, runtime="onnxruntime", threads=1)
+    return Lifter(session, spec, delay_frames=images_ahead(spec, rate_hz))
 
 
 def lifted(lifter: Lifter, pixels: Floats, rate_hz: float, camera: Camera) -> Floats:
@@ -117,7 +118,7 @@ def test_a_lifter_of_coco_keypoints_at_30_hz(
 
     def off(**wrong: object) -> float:
         """Of the task's figure, mm."""
-        judge = station(out, replace(spec, **wrong))
+        judge = station(out, replace(spec, **wrong), 30.0)
         found = judged(windows, [lifted(judge, film, 30.0, cmu_videos.CAMERA) for film in films])
         return abs(found["mpjpe_mm"] - metrics["mpjpe_mm"])
 
@@ -127,8 +128,9 @@ def test_a_lifter_of_coco_keypoints_at_30_hz(
         assert off(**wrong) > 5 * max(right, 1e-3), wrong
 
 
-def test_a_lifter_of_human36m(tmp_path: Path) -> None:
-    """50 Hz, the joints that the station makes of COCO's, and the flip test."""
+@pytest.mark.parametrize(("network", "step"), [("poseformer", 1), ("pstmo", 2)])
+def test_a_lifter_of_human36m(tmp_path: Path, network: str, step: int) -> None:
+    """50 Hz, or every second frame; the joints that the station makes of COCO's, and the flip test."""
     data = tmp_path / "data"
     write_motion(data)
     with np.load(data / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
@@ -142,12 +144,14 @@ def test_a_lifter_of_human36m(tmp_path: Path) -> None:
         for s, actions in coco.items()
     }
     np.savez(data / "data_2d_h36m_ours.npz", positions_2d=np.array(as_h36m, dtype=object))
-    config = lifter_config(data, tmp_path / "run")
-    config["data"]["init_args"]["keypoints"] = "ours"
+    config = lifter_config(data, tmp_path / "run", network=network)
+    if network == "pstmo":
+        config["model"]["init_args"]["options"] = {"frames": 9, "layers": 1, "width": 16, "hidden": 16}
+    config["data"]["init_args"] |= {"keypoints": "ours", "step": step}
     cli, metrics, out = exported(config, tmp_path)
     spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
     assert isinstance(spec, LiftSpec)
-    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == ("h36m17", 50.0, True)
+    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == ("h36m17", 50.0 / step, True)
     windows = cli.datamodule.datasets["test"]
     films = [
         (view, size)
@@ -157,7 +161,9 @@ def test_a_lifter_of_human36m(tmp_path: Path) -> None:
     ]
     assert len(films) == len(windows.videos)
     for entry, same in ((spec, True), (replace(spec, flip_test=False), False)):
-        found = [lifted(station(out, entry), film, 50.0, Camera.from_fov(*size)) for film, size in films]
+        found = [
+            lifted(station(out, entry, 50.0), film, 50.0, Camera.from_fov(*size)) for film, size in films
+        ]
         assert (judged(windows, found)["mpjpe_mm"] == pytest.approx(metrics["mpjpe_mm"], rel=5e-5)) == same
 
 
