@@ -24,6 +24,8 @@ def reason(error: BaseException) -> str:
         return error.strerror
     if isinstance(error, UnicodeError):
         return "it is no text in UTF-8"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

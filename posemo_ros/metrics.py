@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import InputError, MissingExtraError
+from .errors import InputError, MissingExtraError, reason
 from .text_files import json_of
 
 Doubles = NDArray[np.float64]
@@ -273,7 +273,9 @@ def _coco_subset(truth: Path | Mapping[str, Any], joints: list[int]) -> dict[str
         return {**data, "annotations": annotations}
     except (OSError, ValueError, KeyError, TypeError) as error:
         name = "annotations" if isinstance(truth, Mapping) else truth
-        raise InputError(f"{name}: expected keypoint annotations in COCO's format ({error!r})") from error
+        raise InputError(
+            f"{name}: expected keypoint annotations in COCO's format ({reason(error)})"
+        ) from error
 
 
 def _of_joints(flat: Sequence[float], joints: list[int]) -> list[float]:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,13 @@ def nonempty(value: str) -> str:
     """Some text; an option that takes it is left out, not given empty."""
     if not value.strip():
         raise argparse.ArgumentTypeError("it is empty; give a value, or leave it out")
+    return value
+
+
+def plain(value: str) -> str:
+    """Some text that becomes a part of a file's name."""
+    if not re.fullmatch(r"[\w.+-]{1,100}", value):
+        raise argparse.ArgumentTypeError(f"{value[:100]!r}: expected letters, digits, '.', '_', '+' and '-'")
     return value
 
 

@@ -79,8 +79,9 @@ def read_labels(path: Path, category: str = "") -> Labels:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        why = f"no {error}" if isinstance(error, KeyError) else reason(error)
-        raise InputError(f"{path}: expected keypoint annotations in COCO's format: {why}") from error
+        raise InputError(
+            f"{path}: expected keypoint annotations in COCO's format: {reason(error)}"
+        ) from error
     annotations = [{"id": n, **a} for n, a in enumerate(_once(filter(None, made), found), 1)]
     _refuse_nonsense(path, annotations, sizes)
     truth = {"images": images, "annotations": annotations, "categories": [{**person, "id": 1}]}

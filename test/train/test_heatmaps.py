@@ -59,4 +59,4 @@ def test_what_has_no_heat_maps_is_refused(tmp_path: Path, capsys: pytest.Capture
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"no picture")
     assert main(["heatmaps", str(photo), "--networks", "posemo-keypoints"]) == 1
-    assert "expected an image that OpenCV can read" in capsys.readouterr().err
+    assert "cannot be decoded, damaged or no picture; expected a photo" in capsys.readouterr().err

@@ -49,7 +49,8 @@ def _run(args: argparse.Namespace) -> None:
         return
     names = ("steps", "batch", "width", "depth", "rate", "views", "noise", "looks")
     budget = Budget(**{name: getattr(args, name) for name in names})
-    run(args.data, args.out, budget, args.frames, args.variants, args.seeds, keep=args.keep)
+    once = [list(dict.fromkeys(values)) for values in (args.frames, args.variants, args.seeds)]
+    run(args.data, args.out, budget, *once, keep=args.keep)
 
 
 COMMAND = Command(

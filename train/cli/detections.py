@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from posemo_ros.cli.command import Command
-from posemo_ros.cli.values import as_path, integer, nonempty
+from posemo_ros.cli.values import as_path, integer, nonempty, plain
 from posemo_ros.inference.runtimes import REFERENCE, RUNTIMES
 
 
@@ -16,7 +16,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--videos", type=as_path, required=True, help="folder with S1, S5, ... of the download"
     )
     parser.add_argument("--keypoints", type=nonempty, required=True, help="name in the model manifest")
-    parser.add_argument("--name", type=nonempty, required=True, help="of the new kind: data_2d_h36m_NAME.npz")
+    parser.add_argument("--name", type=plain, required=True, help="of the new kind: data_2d_h36m_NAME.npz")
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default=REFERENCE, help=f"what runs the network (default: {REFERENCE})"
     )

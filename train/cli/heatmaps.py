@@ -36,21 +36,21 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     import cv2
-    import numpy as np
 
     from posemo_ros.errors import InputError
     from posemo_ros.inference.store import ModelStore
+    from posemo_ros.pictures import read_picture, to_8bit
     from posemo_ros.pipeline import build_detector, build_lifter
     from posemo_ros.settings import Models, Settings
     from posemo_ros.types import Frame
     from train.heatmaps import figure, open_network
 
-    image = cv2.imread(str(args.photo), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"{args.photo}: expected an image that OpenCV can read")
+    try:
+        photo = to_8bit(read_picture(args.photo))
+    except InputError as error:
+        raise InputError(f"{args.photo}: {error}; expected a photo") from error
     store = ModelStore(args.manifest)
     models = Models(detector=args.detector, lifter=args.lifter, runtime="onnxruntime")
-    photo = np.asarray(image, np.uint8)
     boxes = build_detector(models, store).detect(Frame(photo)).boxes
     if not len(boxes):
         raise InputError(f"{args.photo}: {args.detector} finds nobody there")

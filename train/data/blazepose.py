@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 from posemo_ros.types import Floats
 
 SIDE = 256
@@ -62,8 +62,11 @@ class BlazePose:
             raise InputError(
                 f"{path}: not there; `npm pack @mediapipe/pose@0.5.1675469404` brings such a file"
             )
-        self._network: Any = Interpreter(str(path), num_threads=1)
-        self._network.allocate_tensors()
+        try:
+            self._network: Any = Interpreter(str(path), num_threads=1)
+            self._network.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: expected a network of LiteRT ({reason(error)})") from error
         self._input = self._network.get_input_details()[0]["index"]
         self._outputs = {d["name"]: d["index"] for d in self._network.get_output_details()}
 

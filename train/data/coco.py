@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, reason
 from posemo_ros.text_files import json_of
 
 from .people import Person, Photo
@@ -27,7 +27,7 @@ def read_json(path: Path) -> tuple[dict[int, dict], list[dict]]:  # type: ignore
         data = json_of(path)
         return {int(i["id"]): i for i in data["images"]}, list(data["annotations"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected a COCO annotation file ({error!r})") from error
+        raise InputError(f"{path}: expected a COCO annotation file ({reason(error)})") from error
 
 
 def xyxy(bbox: list[float]) -> NDArray[np.float32]:
@@ -53,7 +53,7 @@ def read_people(annotations: Path, images: Path, source: str = "coco") -> list[P
                 people.append(_person(entry, loaded.setdefault(image, Photo(name, images / name)), source))
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(
-                f"{annotations}: annotation {entry.get('id')}: {error!r}; expected bbox, area, "
+                f"{annotations}: annotation {entry.get('id')}: {reason(error)}; expected bbox, area, "
                 "17 keypoints and the image_id of one of its images"
             ) from error
     return people

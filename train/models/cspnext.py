@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from posemo_ros.errors import ModelError
 
+from .weights import read_onnx
+
 WIDTHS = (16, 32, 64, 128, 256)  # after the stem and stages 1 to 4
 BLOCKS = (1, 2, 2, 1)
 NECK = 64
@@ -208,10 +210,9 @@ def load_from_onnx(model: RtmDet, path: Path) -> RtmDet:
     Raises:
         ModelError: The file's convolutions are not those of this network.
     """
-    import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(str(path)).graph
+    graph = read_onnx(path).graph
     weights = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
     named = {name.partition(".")[2]: values for name, values in weights.items()}
     if named.keys() >= model.state_dict().keys():

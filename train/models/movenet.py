@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posemo_ros.errors import ModelError
+from posemo_ros.errors import ModelError, reason
 
 JOINTS = 17
 CELL = 4  # input pixels
@@ -278,7 +278,7 @@ def read_published(folder: Path, widths: Widths) -> dict[str, NDArray[np.float32
             weights[entry["name"]] = values.astype(np.float32)
             start += count * kind.itemsize
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: cannot read {widths.name} ({error!r})") from error
+        raise ModelError(f"{folder}: cannot read {widths.name} ({reason(error)})") from error
     return weights
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from posemo_ros.errors import ModelError
 
 from .temporal import TemporalLifter
+from .weights import read_onnx
 
 INPUT = "expand.0.weight"
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
@@ -33,10 +34,9 @@ def channels_of(path: Path) -> int:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    import onnx
     from onnx import numpy_helper
 
-    arrays = {i.name: numpy_helper.to_array(i).copy() for i in onnx.load(path).graph.initializer}
+    arrays = {i.name: numpy_helper.to_array(i).copy() for i in read_onnx(path).graph.initializer}
     return {name.removeprefix("network."): torch.from_numpy(array) for name, array in arrays.items()}
 
 

@@ -6,10 +6,12 @@ knows NumPy's random states (PoseFormer's checkpoints carry one) and nothing els
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from fnmatch import fnmatch
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from zipfile import is_zipfile
 
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posemo_ros.errors import ModelError
+from posemo_ros.errors import ModelError, reason
 
 # Where the known repositories keep the weights inside a checkpoint.
 STATE_KEYS = ("model_pos", "state_dict", "model")
@@ -49,7 +51,29 @@ def read_checkpoint(path: Path) -> Any:
         with _numpy_random_states():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"cannot read the checkpoint {path}: {error}") from error
+        raise ModelError(f"cannot read the checkpoint {path}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    """In one line what PyTorch says on a page, with advice to read it all the same."""
+    if not isinstance(error, UnpicklingError):
+        return reason(error)
+    refused = re.search(r"(Unsupported (?:global|class)[^.]*\S+)", str(error))
+    return refused[1] if refused else "it was not written by torch.save"
+
+
+def read_onnx(path: Path) -> Any:
+    """An ONNX file as ``onnx.ModelProto``.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    import onnx
+
+    try:
+        return onnx.load(str(path))
+    except Exception as error:  # of the system, or protobuf's
+        raise ModelError(f"{path}: expected an ONNX file ({reason(error)})") from error
 
 
 # Parts of HRNet's ImageNet classifier that the keypoint network does not have.
