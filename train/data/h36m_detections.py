@@ -8,6 +8,7 @@ Symbols: T frames of a video, B of a batch.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,8 @@ def network(model: str, *, runtime: str = REFERENCE, store: ModelStore | None = 
             station.estimate_each([(f, b[None]) for f, b in zip(frames, boxes, strict=True)])
         )
 
-    return Network(estimate, f"{model} {store.sha256(model)} {runtime}")
+    settings = hashlib.sha256(repr(spec).encode()).hexdigest()[:8]
+    return Network(estimate, f"{model} {store.sha256(model)} {settings} {runtime}")
 
 
 def write_detections(folder: Path, videos: Path, name: str, network: Network, *, batch: int = 16) -> Path:

@@ -106,7 +106,8 @@ def chain_extractor(
     settings = Settings(context_rate_hz=context_rate_hz, max_people=4)
     names = [n for n in (detector, keypoints, lifter, context) if n]
     digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names))
-    digest.update(f"{models} {context_rate_hz}".encode())
+    entries = [store.spec(n).spec for n in names]  # one file may be said to read other joints
+    digest.update(f"{models} {context_rate_hz} {entries}".encode())
     people = build_people(models, store, settings)
     lifting, encoder = build_lifter(models, store), build_context(models, store, settings)
     if lifting is None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from posemo_ros.inference.store import ModelStore
 from posemo_ros.types import Frame
 from train.cli import main
 from train.data import h36m
-from train.data.h36m_detections import Network, write_detections
+from train.data.h36m_detections import Network, network, write_detections
 
 from .published import IDS, write_h36m
 
@@ -73,6 +74,7 @@ def test_missing_and_short_videos(tmp_path: Path) -> None:
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
+from types import ModuleType
 import numpy as np
 from train.data import h36m_detections as d
 
@@ -139,6 +141,13 @@ def test_what_another_network_found_is_neither_gone_on_with_nor_written_over(tmp
     with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz: found by somebody else, not b batches"):
         write_detections(tmp_path, tmp_path, "cpn", Network(nothing, "b"))
     assert (tmp_path / "data_2d_h36m_cpn.npz").read_bytes() == before
+
+
+def test_a_network_with_other_settings_is_another(tiny: ModuleType, tmp_path: Path) -> None:
+    manifest = tiny.write_chain(tmp_path)
+    before = network("tiny-keypoints", store=ModelStore([manifest])).identity
+    manifest.write_text(manifest.read_text().replace("codec: quarter", "codec: dark"))
+    assert network("tiny-keypoints", store=ModelStore([manifest])).identity != before
 
 
 def test_command(tmp_path: Path) -> None:

@@ -94,5 +94,10 @@ def test_the_chain_extracts_poses_and_context(tiny: ModuleType, tmp_path: Path) 
     _write_video(tmp_path / "data/train/joy/c1.mp4", blank=True)
     other = video_emotion.chain_extractor(**{**names, "context": ""}, store=ModelStore([manifest]))
     assert other.key != extractor.key
+    text = manifest.read_text()
+    manifest.write_text(text.replace("normalisation: person", "normalisation: screen"))
+    corrected = video_emotion.chain_extractor(**names, context_rate_hz=5.0, store=ModelStore([manifest]))
+    assert corrected.files == extractor.files
+    assert corrected.key != extractor.key  # the same file, told to read something else
     with pytest.raises(InputError, match="nobody could be followed"):
         video_emotion.load_clips(tmp_path / "data", "train", other)
