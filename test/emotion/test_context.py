@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,20 @@ def test_the_centre_is_cut_out_and_channels_reordered() -> None:
 def test_grey_images_and_small_ones() -> None:
     tensor = centre_square(np.full((3, 2), 5, np.uint8), PixelOrder.GRAY, INPUT)
     np.testing.assert_allclose(tensor[0, :, 0, 0], [2, 1.5, 1])
+
+
+@pytest.mark.shared
+def test_scenes_are_scaled_nearly_as_clips_own_processor_does(shared_data: Path) -> None:
+    """Pillow: the shorter side to 224 by bicubic, then the middle, rounded by up to half a pixel."""
+    pillow = pytest.importorskip("PIL.Image")
+    wanted = ImageInput(224, 224, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    for path in sorted((shared_data / "fixtures/coco").glob("*.jpg")):
+        image = pillow.open(path).convert("RGB")
+        scale = 224 / min(image.size)
+        small = image.resize([max(224, int(side * scale)) for side in image.size], pillow.Resampling.BICUBIC)
+        left, top = (small.width - 224) // 2, (small.height - 224) // 2
+        expected = np.asarray(small, np.float32)[top : top + 224, left : left + 224]
+        found = centre_square(np.asarray(image), PixelOrder.RGB, wanted)[0].transpose(1, 2, 0)
+        shown = found if wanted.order is PixelOrder.RGB else found[..., ::-1]
+        one_pixel = np.sqrt((np.diff(expected, axis=1) ** 2).mean())
+        assert np.sqrt(((shown - expected) ** 2).mean()) < 0.6 * one_pixel, path.name
