@@ -14,17 +14,17 @@ import importlib
 import logging
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import PosemoError
 
 INTERRUPTED = 130
 NOBODY_READS = 141  # what shells give for a program that SIGPIPE ended
-NEAR = 0.7  # likeness from which on another option may have been meant
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,18 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
         return super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says which choice may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        hint = did_you_mean(wrong[1], re.findall(r"[^\s',]+", wrong[2])) if wrong else ""
+        super().error(f"{message}{hint}")
+
+
 def make_parser(package: ModuleType, program: str) -> argparse.ArgumentParser:
     """The parser of all commands below a package; ``args.func(args)`` runs the one that was named."""
-    parser = argparse.ArgumentParser(prog=program, description=package.__doc__, formatter_class=Help)
+    parser = _Parser(prog=program, description=package.__doc__, formatter_class=Help)
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", default="warning", choices=levels, help="least severe messages")
     _add_commands(parser, package, (parser,))
@@ -128,8 +137,14 @@ def _hint(option: str, parsers: Sequence[argparse.ArgumentParser]) -> str:
         if option in _options_of(parser):
             rest = own.prog.removeprefix(parser.prog).strip()
             return f"; it stands before the command: {parser.prog} {option} … {rest}"
-    near = difflib.get_close_matches(option, [o for p in parsers for o in _options_of(p)], 1, NEAR)
-    return f"; did you mean {near[0]}?" if near else ""
+    return did_you_mean(option, [o for p in parsers for o in _options_of(p)])
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """The nearest of the known words as the end of an error; empty where none is near."""
+    plain = {name.lstrip("-"): name for name in known}
+    near = difflib.get_close_matches(word.lstrip("-"), plain, n=1)
+    return f"; did you mean {plain[near[0]]}?" if near else ""
 
 
 def _options_of(parser: argparse.ArgumentParser) -> list[str]:

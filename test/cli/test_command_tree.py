@@ -109,6 +109,8 @@ def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("bench --fps 3", "posemo bench: error: unrecognized arguments: --fps 3\n"),
         ("models list --cache a", "--cache a; it stands before the command: posemo models --cache … list"),
+        ("rnu a", "; did you mean run?"),
+        ("run a --privacy blurr", "; did you mean blur?"),
         ("report a b", "posemo report: error: unrecognized arguments: b\n"),
     ],
 )
@@ -142,3 +144,19 @@ def test_a_module_with_a_command_is_a_command(capsys: pytest.CaptureFixture[str]
         run_program(parser, ["report", "bag", "--no-such-option"])
     assert stopped.value.code == 2
     assert "unrecognized arguments: --no-such-option" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(train_parser is None, reason="train is not here")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--confg a", "unrecognized arguments: --confg a; did you mean --config?"),
+        ("", "a --config has them"),
+        ("--config=", "--config is empty"),
+        ("--config train/configs/table_2/ours.yaml --out a.html", "--out: a.html is called like a file"),
+    ],
+)
+def test_mistyped_options_of_lightning(words: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("lightning", reason="the extra train is not installed")
+    assert run_program(PROGRAMS["python -m train"](), ["fit", *words.split()]) == 1
+    assert said in capfd.readouterr().err

@@ -51,10 +51,10 @@ def read_checkpoint(path: Path) -> Any:
         with _numpy_random_states():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"cannot read the checkpoint {path}: {_why(error)}") from error
+        raise ModelError(f"cannot read the checkpoint {path}: {why_refused(error)}") from error
 
 
-def _why(error: Exception) -> str:
+def why_refused(error: Exception) -> str:
     """In one line what PyTorch says on a page, with advice to read it all the same."""
     if not isinstance(error, UnpicklingError):
         return reason(error)
