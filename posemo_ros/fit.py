@@ -36,6 +36,7 @@ def check_fit(session: Session, entry: ModelSpec) -> None:
     """
     try:
         outputs = session.run(_zeros(session, entry.spec))
+        _refuse_nothing_but_nan(outputs, entry.spec)
         problem = _problem(entry.spec, outputs)
     except ModelError as error:
         raise ModelError(f"model {entry.name!r}: {error}") from error
@@ -44,6 +45,16 @@ def check_fit(session: Session, entry: ModelSpec) -> None:
         raise ModelError(f"model {entry.name!r} does not work with its manifest entry: {first}") from error
     if problem:
         raise ModelError(f"model {entry.name!r}: {problem}; correct its entry in the manifest")
+
+
+def _refuse_nothing_but_nan(outputs: Outputs, spec: TaskSpec) -> None:
+    """A lifter or an emotion network may have no answer to zeros; one that reads pictures must."""
+    reads_pictures = isinstance(spec, (DetectSpec, KeypointSpec, ContextSpec))
+    if reads_pictures and all(np.isnan(output).all() for output in outputs.values()):
+        raise ModelError(
+            "it answers a plain picture with nothing but NaN: its weights are damaged, or too large for its "
+            "precision; export it again, in float32"
+        )
 
 
 def _zeros(session: Session, spec: TaskSpec) -> dict[str, NDArray[np.float32]]:

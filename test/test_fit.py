@@ -113,3 +113,13 @@ def test_of_26_keypoints_the_first_17_are_used(flip: bool) -> None:
     )
     assert found.shape == (1, 17, 3)
     np.testing.assert_array_equal(found, same)
+
+
+@pytest.mark.parametrize("spec", [KeypointSpec(SIZE, "simcc"), DetectSpec(ImageInput(64, 64), "yolox")])
+def test_nothing_but_nan_is_refused(spec: TaskSpec) -> None:
+    """As an export in float16 gives that overflows: nobody would be found, without a word."""
+    network = Network([(-1, 3, *((256, 192) if isinstance(spec, KeypointSpec) else (64, 64)))], (-1, 17, 384))
+    run = network.run
+    network.run = lambda feeds: {name: values * np.nan for name, values in run(feeds).items()}  # type: ignore[method-assign]
+    with pytest.raises(ModelError, match="'mine': it answers a plain picture with nothing but NaN"):
+        check_fit(network, entry(spec))  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ..errors import PosemoError
+from ..errors import PosemoError, reason
 
 INTERRUPTED = 130
 NOBODY_READS = 141  # what shells give for a program that SIGPIPE ended
@@ -108,6 +108,9 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
     except OSError as error:  # a path that cannot be read or written, a full disk
         what = f"{error.filename}: " if error.filename else ""
         print(f"{args.command}: {what}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{args.command}: not enough memory ({reason(error)})", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -37,7 +37,9 @@ def precision_of(path: Path) -> str:
             return _precision(data)
     except FileNotFoundError as error:
         raise ModelError(f"there is no model file {path}") from error
-    except (OSError, ValueError, IndexError) as error:
+    except OSError as error:
+        raise ModelError(f"the model file {path} cannot be read ({error.strerror or error})") from error
+    except (ValueError, IndexError) as error:
         raise ModelError(f"{path} is not an ONNX model, or it is damaged ({error})") from error
 
 

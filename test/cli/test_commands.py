@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -75,6 +76,24 @@ def test_head_has_seen_enough() -> None:
     with os.fdopen(writing, "wb") as nobody:
         ended = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "not enough memory (Unable to allocate 9 GiB)"),
+        (OSError(errno.EIO, "Input/output error", "a.mp4"), "a.mp4: Input/output error"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("posemo_ros.replay.source_list.expand", refuse)
+    assert main(["run", "a.mp4"]) == 1
+    assert capsys.readouterr().err == f"posemo run: {said}\n"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
