@@ -82,6 +82,8 @@ def evaluate_lift(path: Path, models: Models, store: ModelStore, *, views: int =
     """
     if views < 1:
         raise InputError(f"views: {views}; expected at least 1")
+    if models.lifter:
+        store.spec(models.lifter)  # a wrong name is said before clips are read
     clips = read_clips(path)
     lifters = _lifters(models, store, clips[0].rate_hz)
     runs, by_clip = list[dict[str, Any]](), dict[str, dict[str, float]]()
