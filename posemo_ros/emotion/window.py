@@ -60,7 +60,7 @@ class Movement:
             self._times.pop(), self._poses.pop(), self._scores.pop()
         self._times.append(time)
         self._poses.append(pose)
-        self._scores.append(float(min(scores[part].mean() for part in (_ARMS, _LEGS))))
+        self._scores.append(body_score(scores))
         self._cut(int(np.searchsorted(self._times, time - self._span_s, side="right")) - 1)
 
     def at(self, times: Doubles) -> Floats:
@@ -70,6 +70,11 @@ class Movement:
     def _cut(self, count: int) -> None:
         if count > 0:
             del self._times[:count], self._poses[:count], self._scores[:count]
+
+
+def body_score(scores: Floats) -> float:
+    """How well a body is seen, 0 .. 1: of (17,) joint scores the mean of arms or legs, the lower one."""
+    return float(min(scores[part].mean() for part in (_ARMS, _LEGS)))
 
 
 def in_axes(poses: Floats, axes: str) -> Floats:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.emotion.estimator import MIN_SCORE
 from posemo_ros.emotion.window import MAX_GAP_S, in_axes, upright
 from posemo_ros.errors import InputError
 from posemo_ros.interpolate import at_times
@@ -41,6 +42,7 @@ class EmotionClip:
         context_times: (M,) seconds, rising; empty without context.
         context: (M, P, C) encodings of the scene.
         axes: Of the poses: ``camera`` (y down) or ``world`` (z up).
+        scores: (N,) how well the body is seen (``emotion.window.body_score``); empty: as well as can be.
     """
 
     name: str
@@ -52,6 +54,7 @@ class EmotionClip:
     context_times: NDArray[np.float64]
     context: NDArray[np.floating]
     axes: str = "camera"
+    scores: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 def unbroken(clip: EmotionClip) -> EmotionClip:
@@ -62,7 +65,8 @@ def unbroken(clip: EmotionClip) -> EmotionClip:
     ends = [*(np.flatnonzero(np.diff(clip.times) > MAX_GAP_S) + 1), len(clip.times)]
     pieces = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     longest = max(pieces, key=lambda p: float(clip.times[p][-1] - clip.times[p][0]))
-    return replace(clip, times=clip.times[longest], poses=clip.poses[longest])
+    kept = {name: getattr(clip, name)[longest] for name in ("times", "poses", "scores")}
+    return replace(clip, **kept)
 
 
 class Acted(Protocol):
@@ -184,6 +188,7 @@ class EmotionWindows:
             )
         self.clips, self.frames, self.rate_hz, self.axes = tuple(clips), frames, rate_hz, axes
         self._say_what_is_short()
+        self._say_what_is_hardly_seen()
         self.context_frames, self.random_start = context_frames, random_start
         self.occlusion, self.seed = occlusion or Occlusion(), seed
         self.scene_of = order = np.arange(len(clips))
@@ -204,6 +209,19 @@ class EmotionWindows:
                 len(self.clips),
                 (self.frames - 1) / self.rate_hz,
                 short[0],
+            )
+
+    def _say_what_is_hardly_seen(self) -> None:
+        """The chain refuses half bodies; training learns from them."""
+        hardly = [c.name for c in self.clips if len(c.scores) and c.scores.mean() < MIN_SCORE]
+        if hardly:
+            _log.warning(
+                "%d of %d clips show arms or legs with a mean score below %g, such as %s. The chain says "
+                "'low keypoint scores' of them, so figures on them are not those of the chain",
+                len(hardly),
+                len(self.clips),
+                MIN_SCORE,
+                hardly[0],
             )
 
     def __len__(self) -> int:

@@ -12,13 +12,14 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.emotion.context import ContextEncoder
+from posemo_ros.emotion.window import body_score
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.lift.lifter import Lifter
@@ -48,6 +49,7 @@ SYNONYMS = {
     "surprised": "surprise",
 }
 MIN_FRAMES = 2
+Seen = dict[str, dict[float, tuple[NDArray[np.float32], float]]]  # person -> seconds -> pose and score
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +61,14 @@ class Extraction:
         poses: (N, 17, 3) float32 metres relative to the pelvis, camera axes.
         context_times: (M,) seconds.
         context: (M, P, C) float16.
+        scores: (N,) float32, see ``EmotionClip``.
     """
 
     times: NDArray[np.float64]
     poses: NDArray[np.float32]
     context_times: NDArray[np.float64]
     context: NDArray[np.float16]
+    scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def chain_extractor(
     names = [n for n in (detector, keypoints, lifter, context) if n]
     digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names))
     entries = [store.spec(n).spec for n in names]  # one file may be said to read other joints
-    digest.update(f"{models} {context_rate_hz} {entries}".encode())
+    digest.update(f"{models} {context_rate_hz} {entries} with scores".encode())
     people = build_people(models, store, settings)
     lifting, encoder = build_lifter(models, store), build_context(models, store, settings)
     if lifting is None:
@@ -131,7 +135,7 @@ def follow_main_person(
     for station in (people, lifter, encoder):
         if station is not None:
             station.reset()
-    poses: dict[str, dict[float, NDArray[np.float32]]] = {}
+    poses: Seen = {}
     context: dict[float, NDArray[np.float16]] = {}
     with open_source(path) as source:
         for frame in source:
@@ -147,18 +151,19 @@ def follow_main_person(
     times, scenes = np.array(sorted(main)), np.array(sorted(context))
     return Extraction(
         times - times[0],
-        np.stack([main[t] for t in times]),
+        np.stack([main[t][0] for t in times]),
         scenes - times[0],
         np.stack([context[t] for t in scenes]) if context else np.zeros((0, 0, 0), np.float16),
+        np.array([main[t][1] for t in times], np.float32),
     )
 
 
-def _collect(skeletons: Skeletons3D | None, poses: dict[str, dict[float, NDArray[np.float32]]]) -> None:
+def _collect(skeletons: Skeletons3D | None, poses: Seen) -> None:
     if skeletons is None:
         return
-    for person, pose in zip(skeletons.ids, skeletons.relative, strict=True):
+    for person, pose, scores in zip(skeletons.ids, skeletons.relative, skeletons.scores, strict=True):
         if np.isfinite(pose).all():
-            poses.setdefault(person, {})[skeletons.stamp_ns * 1e-9] = pose
+            poses.setdefault(person, {})[skeletons.stamp_ns * 1e-9] = pose, body_score(scores)
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,7 @@ def load_clips(folder: Path, split: str, extractor: Extractor) -> list[EmotionCl
             found.poses,
             found.context_times,
             found.context,
+            scores=found.scores,
         )
         clips.append(unbroken(clip))
     return clips
@@ -253,7 +259,7 @@ def _emotion(folder: Path) -> int:
 def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
     if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
         with np.load(path, allow_pickle=False) as file:
-            return Extraction(file["times"], file["poses"], file["context_times"], file["context"])
+            return Extraction(**{member.name: file[member.name] for member in fields(Extraction)})
     found = extractor.extract(video)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.npz")  # several processes may compute the same clip
@@ -263,6 +269,7 @@ def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
         poses=found.poses,
         context_times=found.context_times,
         context=found.context,
+        scores=found.scores,
     )
     part.replace(path)
     return found

@@ -50,6 +50,16 @@ def test_a_movement_ends_where_the_person_is_lost() -> None:
     assert len(whole.times) == len(clip.times) - 1
 
 
+def test_half_bodies_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    """The chain refuses them, whatever the figures on them are."""
+    whole = _clip("whole", "x")
+    half = replace(whole, name="half", scores=np.full(len(whole.times), 0.1, "f4"))
+    EmotionWindows([whole, replace(whole, scores=half.scores + 0.5)], 5, 2.0)
+    assert "keypoint scores" not in caplog.text
+    EmotionWindows([whole, half], 5, 2.0)
+    assert "1 of 2 clips show arms or legs with a mean score below 0.4, such as half." in caplog.text
+
+
 def test_random_starts_repeat() -> None:
     data = EmotionWindows([_clip("a", "x", 10)], 5, 2.0, random_start=True, seed=1)
     starts = {float(data[[(e, 0)]]["movement"][0, 0, 0, 0]) for e in range(20)}

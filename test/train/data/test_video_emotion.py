@@ -91,6 +91,10 @@ def test_the_chain_extracts_poses_and_context(tiny: ModuleType, tmp_path: Path) 
     assert np.isfinite(clip.poses).all()
     assert 5 <= len(clip.context) <= 7  # five a second for 1.2 s
     assert clip.context.shape[1:] == (1, 3)
+    assert clip.scores.shape == clip.times.shape
+    again = video_emotion.load_clips(tmp_path / "data", "train", extractor)[0]  # of the cache
+    assert again.scores.tolist() == clip.scores.tolist()
+    assert 0.5 < clip.scores.mean() <= 1
     _write_video(tmp_path / "data/train/joy/c1.mp4", blank=True)
     other = video_emotion.chain_extractor(**{**names, "context": ""}, store=ModelStore([manifest]))
     assert other.key != extractor.key
