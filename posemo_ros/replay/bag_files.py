@@ -160,7 +160,7 @@ def _whole_mcap(path: Path, stack: ExitStack) -> BagFile | None:
     from rosbags.rosbag2 import Reader
 
     try:
-        return _Whole(stack.enter_context(Reader(path)))
+        return _WholeMcap(stack.enter_context(Reader(path)))
     except Exception:  # without index, cut off or with other contents: read record by record
         return None
 
@@ -205,11 +205,25 @@ class _Whole:
         wanted = [c for c in self._reader.connections if c.topic in names]
         if not wanted:
             return
+        last_ns = -1
         try:
             for connection, time_ns, raw in self._reader.messages(wanted):
+                last_ns = time_ns
                 yield connection.topic, time_ns, raw
-        except Exception as error:  # a damaged stretch: what lies behind it is lost
-            self.cut_off = f"{self._reader.path.name}: {_first_line(error)}"
+        except Exception as error:  # a damaged stretch
+            self.cut_off = f"{self._reader.path.name}: damaged ({_first_line(error)})"
+            yield from (m for m in self._one_by_one(names) if m[1] > last_ns)
+
+    def _one_by_one(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        """What can be read without the index, also behind a damaged stretch."""
+        return iter(())
+
+
+class _WholeMcap(_Whole):
+    """An MCAP file with its index."""
+
+    def _one_by_one(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        return McapRecords(self._reader.path).messages(names)
 
 
 class _Ros1(_Whole):

@@ -24,47 +24,49 @@ class McapRecords:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.cut_off = ""
-        channels: dict[int, Topic] = {}
+        self._channels: dict[int, Topic] = {}
+        counts: dict[int, int] = {}
         first, last = 2**63, 0
-        for channel, topic, time_ns, _ in self._records(set(), counting=channels):
-            channels[channel] = replace(topic, count=topic.count + 1)
-            first, last = min(first, time_ns), max(last, time_ns)
+        for message in self._records():
+            counts[message.channel_id] = counts.get(message.channel_id, 0) + 1
+            first, last = min(first, message.log_time), max(last, message.log_time)
         self.span_ns = (first, last) if last else (0, 0)
-        self.topics = list(channels.values())
+        self.topics = [replace(t, count=counts.get(channel, 0)) for channel, t in self._channels.items()]
 
     def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
         """See ``BagFile``."""
+        # The first pass has found all channels: a damaged chunk may have held the only ones before the end.
+        wanted = {channel: topic.name for channel, topic in self._channels.items() if topic.name in names}
         times = (
-            (time_ns, number, topic.name, raw)
-            for number, (_, topic, time_ns, raw) in enumerate(self._records(names))
+            (message.log_time, number, wanted[message.channel_id], message.data)
+            for number, message in enumerate(self._records())
+            if message.channel_id in wanted
         )
         # Recorders write nearly in order; a small buffer sorts the rest.
         for time_ns, _, name, raw in _nearly_sorted(times, 256):
             yield name, time_ns, raw
 
-    def _records(
-        self, names: set[str], counting: dict[int, Topic] | None = None
-    ) -> Iterator[tuple[int, Topic, int, bytes]]:
+    def _records(self) -> Iterator[Any]:
+        """All messages; the channels on the way are kept."""
         from mcap.records import Channel, DataEnd, Message, Schema
 
-        channels: dict[int, Topic] = {} if counting is None else counting
         schemas: dict[int, Schema] = {}
-        ended = False
+        ended, damaged = False, 0
         for record in _mcap_records(self._path):
+            damaged += record is None
             if isinstance(record, Schema):
                 schemas[record.id] = record
-            elif isinstance(record, Channel) and record.id not in channels:
-                channels[record.id] = _topic_of(record, schemas)
-            elif isinstance(record, Message) and record.channel_id in channels:
-                topic = channels[record.channel_id]
-                if counting is not None or topic.name in names:
-                    yield record.channel_id, topic, record.log_time, record.data
+            elif isinstance(record, Channel) and record.id not in self._channels:
+                self._channels[record.id] = _topic_of(record, schemas)
+            elif isinstance(record, Message):
+                yield record
             ended = ended or isinstance(record, DataEnd)
-        self.cut_off = "" if ended else f"{self._path.name}: no end of the data"
+        problems = [f"{damaged} damaged chunks"] * (damaged > 0) + ["no end of the data"] * (not ended)
+        self.cut_off = f"{self._path.name}: {', '.join(problems)}" if problems else ""
 
 
 def _mcap_records(path: Path) -> Iterator[Any]:
-    """All records up to where the file or a damaged chunk ends, those of chunks one by one."""
+    """All records up to where the file ends, those of chunks one by one; None for a damaged chunk."""
     from mcap.records import Chunk
     from mcap.stream_reader import StreamReader, breakup_chunk
 
@@ -74,13 +76,18 @@ def _mcap_records(path: Path) -> Iterator[Any]:
             start = file.tell()
             try:
                 record = next(records)
-                yield from breakup_chunk(record) if isinstance(record, Chunk) else [record]
             except StopIteration:
                 return
-            except Exception:  # of mcap and of the decompressors
+            except Exception:  # of mcap: the file ends, or nobody knows where the next record begins
                 file.seek(start)
                 yield from _of_cut_chunk(file.read())
                 return
+            try:
+                inside = breakup_chunk(record) if isinstance(record, Chunk) else [record]
+            except Exception:  # of mcap and of the decompressors
+                yield None
+                continue
+            yield from inside
 
 
 def _of_cut_chunk(data: bytes) -> Iterator[Any]:

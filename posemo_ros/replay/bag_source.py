@@ -34,6 +34,7 @@ INFO_KINDS = (
 OPTION = "--topic NAME (node: parameter topic)"
 DEPTH_OPTION = "--depth-topic NAME"
 _REASONS = ("cannot be decoded", "cut off", "empty", "does not fit its type", "before the first key frame")
+_ENDS_EARLY = "the recording ends in the middle"
 _LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
 
@@ -162,9 +163,9 @@ class BagSource(Source):
     def _cut_off(self, cut: str, number: int) -> None:
         lost = max(self._stated - number, 1)
         self.length = None  # the loss below says it already
-        self.losses.add(
-            "the recording ends in the middle", cut.split(":")[0], cut.partition(": ")[2], count=lost
-        )
+        file, _, why = cut.partition(": ")
+        what = "a part of the recording is damaged" if "damaged" in why else _ENDS_EARLY
+        self.losses.add(what, file, why, count=lost)
 
     def _placed(self, frame: Frame, clock: MessageTime, time_ns: int) -> Frame:
         camera, stamp = self._camera_of(frame.width, frame.height), clock.stamp(frame.stamp_ns, time_ns)

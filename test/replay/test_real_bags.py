@@ -23,6 +23,7 @@ from .makers import (
     PERIOD,
     STAMPS,
     START,
+    TYPES,
     K,
     camera_info,
     ffmpeg_packet,
@@ -338,6 +339,32 @@ def test_damaged_anywhere_is_an_error_or_a_loss(tmp_path: Path, storage: str) ->
             opened += 1
             assert len(list(source)) <= 8
     assert opened
+
+
+def test_what_lies_behind_a_damaged_chunk_is_read(tmp_path: Path) -> None:
+    """The first of three, which also holds the only channel before the end of the file."""
+    from mcap.writer import CompressionType, Writer
+
+    messages = images_at(STAMPS[:9], make=lambda stamp, _: raw_image(stamp, noise(stamp)))
+    kind = "sensor_msgs/msg/Image"
+    path = tmp_path / "a.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file, chunk_size=3 * 9000, compression=CompressionType.ZSTD)
+        writer.start("ros2")
+        definition = TYPES.generate_msgdef(kind, ros_version=2)[0].encode()
+        channel = writer.register_channel("/cam", "cdr", writer.register_schema(kind, "ros2msg", definition))
+        for _, time_ns, message in messages:
+            writer.add_message(channel, time_ns, bytes(TYPES.serialize_cdr(message, kind)), time_ns)
+        writer.finish()
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x28\xb5\x2f\xfd")
+    data[at : at + 100] = bytes(100)
+    path.write_bytes(data)
+    source = open_source(path)
+    stamps = [f.stamp_ns for f in source]
+    assert 0 < len(stamps) < 9
+    assert stamps == STAMPS[9 - len(stamps) : 9]
+    assert lost(source) == {"a part of the recording is damaged": 9 - len(stamps)}
 
 
 def test_a_bag_cut_off_before_its_first_image_names_the_repair(tmp_path: Path) -> None:
