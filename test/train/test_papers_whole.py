@@ -222,6 +222,7 @@ def test_moemos_own_files(tmp_path: Path) -> None:
     assert batch["context"].shape == (2, 16, 50, 768)
     assert task.describe(data.fixed_settings).settings["context_rate_hz"] == 7.5
 
+    assert data.title == "MoEmoFiles, checkpoint chosen on the test's clips, actors shared with the training"
     slower = emotion_modules.MoEmoFiles(tmp_path, fps=24.0)
     settings = task.describe(slower.fixed_settings).settings
     assert (settings["rate_hz"], settings["context_rate_hz"]) == (6.0, 6.0)

@@ -62,6 +62,18 @@ class EmotionData(Data):
         """See ``Data``."""
         return {"axes": "image"} if self.dimensions == 2 else {}
 
+    @property
+    def title(self) -> str:
+        """See ``Data``; with all that makes a figure another one."""
+        said = {
+            "checkpoint chosen on the test's clips": self.val_is_test,
+            "actors shared with the training": self.shared_actors,
+            "before scenes of other clips": self.shuffle_context,
+            "depth set to 0": self.dimensions == 2,
+            "partly hidden": self.test_hidden != NOTHING,
+        }
+        return ", ".join([super().title, *(words for words, holds in said.items() if holds)])
+
     def clips(self, part: str) -> list[EmotionClip]:
         """Of ``train``, ``val`` or ``test``."""
         raise NotImplementedError
