@@ -36,8 +36,14 @@ def open_stream(address: str, choice: Choice) -> Source:
         )
     with open_video(address, **_options(address)) as container:
         video_stream(container, without_password(address))
-        has_end = bool(container.duration) and scheme in ("http", "https")
+        has_end = scheme in ("http", "https") and _has_end(container)
     return VideoSource(address, choice) if has_end else StreamSource(address, choice)
+
+
+def _has_end(container: Any) -> bool:
+    """Whether a web server sends a film and not a camera's images: it says how long or how large it is."""
+    is_list = container.format.name.split(",")[0] in ("hls", "dash")  # of pieces; its size is not theirs
+    return bool(container.duration) or (container.size > 0 and not is_list)
 
 
 class StreamSource(Source):

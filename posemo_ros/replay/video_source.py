@@ -24,6 +24,7 @@ from .source import ACCEPTED, Source, without_password
 FALLBACK_RATE_HZ = 25.0
 _SQUARE = 0.01  # aspect ratios nearer to 1 are rounding
 _HDR = {16: "PQ", 18: "HLG"}  # transfer functions of H.273
+_NO_PARTS = " (does the server send whole files only? Then download it, and name the file)"
 _PATIENCE = 200  # errors in a row after which a file is given up
 # Decoders of FFmpeg's mpegvideo family drop the image they hold back where the size changes in a stream.
 _DROPPING = ("mpeg1video", "mpeg2video", "mpeg4", "h263", "wmv1", "wmv2", "vc1", "wmv3")
@@ -76,7 +77,7 @@ class VideoSource(Source):
             if first is None:
                 raise InputError(
                     f"tried {without_password(self._path)!r} as a video: no frame can be decoded"
-                    f"{_help_for(self._path)}; "
+                    f"{_NO_PARTS if '://' in self._path else _help_for(self._path)}; "
                     f"accepted are {ACCEPTED}"
                 )
             return first, next(frames, None)

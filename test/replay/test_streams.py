@@ -20,7 +20,7 @@ from posemo_ros.replay.sources import open_source
 from posemo_ros.replay.stream_source import StreamSource
 from posemo_ros.replay.video_source import VideoSource
 
-from .makers import film, jpeg, picture
+from .makers import film, jpeg, noise, picture
 from .rtsp_server import RtspCamera
 
 IMAGES = 12
@@ -87,6 +87,24 @@ def test_a_film_on_a_web_server_has_an_end(address: str) -> None:
     source = open_source(f"{address}/a.mp4", Choice())
     assert isinstance(source, VideoSource)
     assert [f.stamp_ns for f in source] == [n * 40_000_000 for n in range(5)]
+
+
+def test_a_film_that_does_not_say_how_long_it_is_ends_too(address: str, tmp_path: Path) -> None:
+    """As recorders write to a pipe: it would be played again and again as a camera's stream."""
+    path = film(
+        tmp_path / "a.mkv", [picture(n) for n in range(5)], range(0, 200, 40), container={"live": "1"}
+    )
+    Camera.film = path.read_bytes()
+    source = open_source(f"{address}/a.mp4")
+    assert isinstance(source, VideoSource)
+    assert len(list(source)) == 5
+
+
+def test_a_film_whose_parts_the_server_does_not_give(address: str, tmp_path: Path) -> None:
+    pictures = [noise(n, 640, 480) for n in range(5)]  # more than FFmpeg keeps of what it has passed
+    Camera.film = film(tmp_path / "a.mp4", pictures, range(0, 200, 40), "mpeg4", b="20M").read_bytes()
+    with pytest.raises(InputError, match="whole files only.*download it"):
+        open_source(f"{address}/a.mp4")
 
 
 def test_nothing_there(address: str) -> None:
