@@ -100,29 +100,30 @@ class PictureSource(Source):
 
     def _pictures_in(self, folder: Path) -> Sequence[Path]:
         try:
-            entries = [p for p in folder.iterdir() if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
+            files = list(folder.iterdir())
         except OSError as error:
             raise InputError(f"cannot read the folder {str(folder)!r}: {error.strerror}") from error
-        left_alone = [p for p in entries if p.name.startswith(".") or p.is_dir()]
-        if left_alone:
-            self.note(
-                f"left alone: {len(left_alone)} files or folders that are hidden or no pictures "
-                f"({left_alone[0].name}, …)"
-            )
-        paths = sorted((p for p in entries if p not in left_alone), key=lambda p: natural(p.name))
+        entries = [p for p in files if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
+        no_pictures = [p for p in entries if p.name.startswith(".") or p.is_dir()]
+        paths = sorted((p for p in entries if p not in no_pictures), key=lambda p: natural(p.name))
         if not paths:
             raise InputError(_nothing_in(folder))
         others = _depth_or_mask(paths)
-        if others:
-            self.note(
-                f"left alone: {len(others)} depth images or masks beside the colour images "
-                f"({others[0].name}, …)"
-            )
+        videos = sorted(
+            (p for p in files if p.suffix.lower() in VIDEO_SUFFIXES), key=lambda p: natural(p.name)
+        )
+        self._leave_alone(no_pictures, "files or folders that are hidden or no pictures")
+        self._leave_alone(others, "depth images or masks beside the colour images")
+        self._leave_alone(videos, "videos beside the pictures")
         aside = set(others)
         paths = [p for p in paths if p not in aside]
         if several := _several_films(paths):
             self.note(f"pictures of several namings are read as one film: {several}")
         return paths
+
+    def _leave_alone(self, paths: Sequence[Path], what: str) -> None:
+        if paths:
+            self.note(f"left alone: {len(paths)} {what} ({paths[0].name}, …)")
 
 
 def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:

@@ -177,6 +177,14 @@ class TestFolders:
         assert len(list(source)) == 5
         assert any("left0.png … (2), right0.png … (2)" in note for note in source.notes)
 
+    def test_videos_beside_pictures_are_said(self, tmp_path: Path) -> None:
+        """Videos and their previews in one folder: whoever names it may have meant the videos."""
+        cv2.imwrite(str(tmp_path / "walk.jpg"), picture(0))
+        by_ffmpeg(tmp_path / "walk.mp4", "mpeg4")
+        source = open_source(tmp_path)
+        assert len(list(source)) == 1
+        assert any("1 videos beside the pictures (walk.mp4" in note for note in source.notes)
+
     def test_what_a_phone_threw_away_is_left_alone(self, tmp_path: Path) -> None:
         for name in ("1.png", ".trashed-1700000000-2.png"):
             cv2.imwrite(str(tmp_path / name), picture(0))
