@@ -19,7 +19,7 @@ from posemo_ros.lift.lifter import Lifter, images_ahead
 from posemo_ros.skeleton import h36m_from_coco
 from posemo_ros.types import Context, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.cli import main
-from train.data import cmu_videos, h36m
+from train.data import cmu_videos, h36m, mpi_inf_3dhp
 from train.data.emotion_clips import EmotionClip
 from train.data.sequences import Video, Windows
 from train.tasks.cli import Cli
@@ -165,6 +165,35 @@ def test_a_lifter_of_human36m(tmp_path: Path, network: str, step: int) -> None:
             lifted(station(out, entry, 50.0), film, 50.0, Camera.from_fov(*size)) for film, size in films
         ]
         assert (judged(windows, found)["mpjpe_mm"] == pytest.approx(metrics["mpjpe_mm"], rel=5e-5)) == same
+
+
+def test_a_lifter_of_mpi_inf_3dhp(tmp_path: Path) -> None:
+    """Joints in another order, with another root, at any rate: the export puts them into Human3.6M's."""
+    rng, order = np.random.default_rng(0), list(mpi_inf_3dhp.H36M_ORDER)
+    coco = rng.uniform(200, 1800, (2, 12, 17, 2)).astype("f4")
+
+    def video(number: int) -> dict[str, Floats]:
+        found = h36m_from_coco(np.concatenate([coco[number], np.ones((12, 17, 1), "f4")], -1))[..., :2]
+        joints = rng.normal(0, 300, (12, 17, 3)).astype("f4")
+        return {"data_2d": found[:, np.argsort(order)], "data_3d": joints, "valid": np.ones(12)}
+
+    (tmp_path / "data").mkdir()
+    train = {"S1 Seq1": [{"0": video(0)}, 25]}
+    np.savez(tmp_path / "data/data_train_3dhp.npz", data=np.array(train, dtype=object))
+    np.savez(tmp_path / "data/data_test_3dhp.npz", data=np.array({"TS1": video(1)}, dtype=object))
+    config = lifter_config(tmp_path / "data", tmp_path / "run")
+    init_args = {"folder": str(tmp_path / "data"), "batch": 12, "workers": 0}
+    config["data"] = {"class_path": "train.data.modules.Mpi3dhp", "init_args": init_args}
+    cli, metrics, out = exported(config, tmp_path)
+    spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
+    assert isinstance(spec, LiftSpec)
+    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == ("h36m17", 0.0, True)
+    camera = Camera.from_fov(*mpi_inf_3dhp.TRAIN_SIZE)
+    found, windows = lifted(station(out, spec, 25.0), coco[1], 25.0, camera), cli.datamodule.datasets["test"]
+    same, turned = (judged(windows, [f]) for f in (found[:, np.argsort(order)], found))
+    for name in ("mpjpe_mm", "pck", "auc"):
+        assert same[name] == pytest.approx(metrics[name], rel=5e-5, abs=1e-6), name
+    assert turned["mpjpe_mm"] != pytest.approx(metrics["mpjpe_mm"], rel=1e-3)
 
 
 @pytest.mark.slow
