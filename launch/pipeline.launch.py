@@ -37,7 +37,9 @@ from posemo_ros.nodes.launch_arguments import (
     number,
     parameter,
     refuse_bytes,
+    refuse_endings,
     refuse_idle,
+    refuse_no_topics,
     strict,
     transport_of,
 )
@@ -246,6 +248,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     refuse_bytes(given)
     given = transport_of(at_home(given, PATHS))
     refuse_idle(given, NEEDS)
+    refuse_endings(given, {"record": ".mcap", "save": ".rrd"})
+    refuse_no_topics(given, ("image", "camera_info", "depth_topic"))
     existing_file("params_file", given["params_file"])
     for name, like in NUMBERS.items():  # known now, and not when some nodes have started
         if given[name] or name != "port":

@@ -31,9 +31,18 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 from posemo_ros.draw.privacy import CHOICES, EVERY_IMAGE, Privacy
-from posemo_ros.nodes.launch_arguments import at_home, existing_file, number, parameter, refuse_bytes, strict
+from posemo_ros.nodes.launch_arguments import (
+    LaunchFailed,
+    at_home,
+    existing_file,
+    number,
+    parameter,
+    refuse_bytes,
+    strict,
+)
 from posemo_ros.nodes.launch_ending import PATIENCE, Ending, OnExit
 from posemo_ros.nodes.transport import PROFILE_VARIABLES
+from posemo_ros.replay.run_folder import make_folder
 
 SHARE = Path(get_package_share_directory("posemo_ros"))
 IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
@@ -92,9 +101,13 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     refuse_bytes(given)
     given = at_home(given, PATHS)
     existing_file("params_file", given["params_file"])
+    if given["truth"]:
+        existing_file("truth", given["truth"])  # is wanted only at the end
     bag = Path(given["bag"]).resolve()
+    if not bag.exists():
+        raise LaunchFailed(f"bag: there is no file or folder {bag}")
     out = Path(given["out"] or bag.with_name(f"{bag.name}-posemo")).resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     privacy = {"privacy": given["privacy"]}
     recorder = node("recorder", given, {"output": str(out / "results.mcap"), **privacy})
     reliable = {f"qos_overrides.{IMAGE}.subscription.reliability": "reliable"}

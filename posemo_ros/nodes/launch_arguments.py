@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ from .parameters import NODES
 if TYPE_CHECKING:
     from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
+_TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 NOT_GIVEN = ("", "false", "0", "0.0")
 
 
@@ -119,6 +121,35 @@ def number(given: Mapping[str, str], name: str, like: Parameter) -> float:
 def parameter(node: str, name: str) -> Parameter:
     """A parameter of a node of this package."""
     return next(p for p in NODES[node] if p.name == name)
+
+
+def refuse_no_topics(given: Mapping[str, str], names: Iterable[str]) -> None:
+    """Refuse what can be no topic's name: every node would end with what rcl's parser says of it.
+
+    Raises:
+        LaunchFailed: Names the argument.
+    """
+    for name in names:
+        if given[name] and not _TOPIC.fullmatch(given[name]):
+            raise LaunchFailed(
+                f"{name} is {given[name]!r}; it must be a topic such as /camera/image_raw: letters, digits "
+                "and _ between slashes"
+            )
+
+
+def refuse_endings(given: Mapping[str, str], endings: Mapping[str, str]) -> None:
+    """Refuse files to write that are called otherwise than what is written.
+
+    Args:
+        given: Value by name.
+        endings: Such as ``.mcap``, by name.
+
+    Raises:
+        LaunchFailed: Names the argument.
+    """
+    for name, ending in endings.items():
+        if given[name] and not given[name].endswith(ending):
+            raise LaunchFailed(f"{name} is {given[name]!r}; it must end in {ending}")
 
 
 def existing_file(argument: str, path: str) -> None:

@@ -49,6 +49,21 @@ def test_a_port_is_a_whole_number(text: str) -> None:
         arguments.number({"port": text}, "port", PORT)
 
 
+@pytest.mark.parametrize("name", ["/a b", "/1a", "a//b", "/a/", "/ü", "/a-b"])
+def test_what_is_no_topic_is_named(name: str) -> None:
+    arguments.refuse_no_topics({"a": "/eye/image_raw", "b": "image", "c": "", "d": "~/x"}, "abcd")
+    with pytest.raises(
+        LaunchFailed, match=f"image is {name!r}; it must be a topic such as /camera/image_raw"
+    ):
+        arguments.refuse_no_topics({"image": name}, ["image"])
+
+
+def test_what_is_written_is_called_so() -> None:
+    arguments.refuse_endings({"record": "", "save": "a.rrd"}, {"record": ".mcap", "save": ".rrd"})
+    with pytest.raises(LaunchFailed, match="record is 'a.bag'; it must end in .mcap"):
+        arguments.refuse_endings({"record": "a.bag"}, {"record": ".mcap"})
+
+
 def test_what_has_no_effect_is_refused() -> None:
     needs = {"rate": ("source", "is for a source"), "save": ("viewer", "is for viewer:=rerun")}
     given = {"rate": "0.0", "save": "", "source": "", "viewer": ""}
