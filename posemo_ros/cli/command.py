@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import logging
 import os
 import pkgutil
@@ -89,6 +90,8 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
         reads on what is printed; a command may return codes of its own. Wrong usage ends the process with
         2, as argparse does.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = _parse(parser, list(sys.argv[1:] if argv is None else argv))
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -80,7 +81,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from ..replay.run import Plan, exit_code
-    from ..replay.source_list import expand, names_many
+    from ..replay.source_list import expand, folders_of, names_many
     from ..replay.truth import Truths
 
     if args.workers and args.engine != RAY:
@@ -99,6 +100,7 @@ def _run(args: argparse.Namespace) -> int:
         films=not args.no_films,
     )
     one = len(args.source) == 1 and not names_many(args.source[0])
+    _refuse_sources(texts, [args.out] if one else folders_of(texts, args.out))
     try:
         outcomes = _outcomes(args, plan, texts, one=one)
     except KeyboardInterrupt:
@@ -109,6 +111,17 @@ def _run(args: argparse.Namespace) -> int:
     else:
         _table(outcomes)
     return exit_code(outcomes)
+
+
+def _refuse_sources(texts: Sequence[str], folders: Sequence[Path]) -> None:
+    """Results in the folder of a source would be taken for a part of it the next time.
+
+    Raises:
+        InputError: A source's folder is that of its results.
+    """
+    for text, folder in zip(texts, folders, strict=True):
+        if folder.is_dir() and os.path.exists(text) and folder.samefile(text):  # noqa: PTH110 (or an address)
+            raise InputError(f"{text} is a source: its results need another folder; name one with --out")
 
 
 def _outcomes(args: argparse.Namespace, plan: Plan, texts: Sequence[str], *, one: bool) -> list[Outcome]:

@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ..losses import printable
+
 FILES = {  # endings of what nobody calls a folder
     *(
         ".avi",
@@ -150,6 +152,10 @@ def new_folder(text: str) -> Path:
 def _try_to_make(path: Path) -> None:
     """See whether something of this name can be written, in the first folder above it that is there."""
     folder = path
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # the results name themselves
+        raise argparse.ArgumentTypeError(f"{printable(str(path))} is no name in UTF-8") from None
     try:
         with contextlib.suppress(FileNotFoundError):
             os.lstat(f"{path}.part")  # the name is not too long, and lies below folders

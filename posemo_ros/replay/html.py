@@ -30,7 +30,7 @@ def write_filled(path: Path, template: str, parts: Mapping[str, str]) -> None:
     known = {"css": asset("page.css"), "plotly": plotly_source().replace("</script", "<\\/script"), **parts}
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], asset(template))
     part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files may be no text
     part.replace(path)
 
 

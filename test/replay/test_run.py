@@ -278,6 +278,13 @@ def test_another_run_is_not_thrown_away(
     assert "no run.json" in capsys.readouterr().err
 
 
+def test_results_do_not_go_into_their_source(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ((images, "--out", images), (images, images / "0.png", "--out", images.parent)):
+        assert run(*words) == 1
+        assert f"{images} is a source: its results need another folder" in capsys.readouterr().err
+    assert {file.suffix for file in images.iterdir()} <= {".png", ".json"}
+
+
 def test_a_folder_has_one_process(tmp_path: Path) -> None:
     with (
         RunFolder(tmp_path, {"a": 1}),
