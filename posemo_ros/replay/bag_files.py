@@ -21,7 +21,7 @@ from rosbags.typesys.store import Typestore
 from ..errors import InputError
 from ..text_files import yaml_of
 from .bag_records import McapRecords, SqliteRows
-from .bag_topic import BagFile, Topic
+from .bag_topic import BagFile, Topic, kind_of
 from .source import BAG_SUFFIXES, BAGS
 from .typestore import typestore
 
@@ -196,7 +196,7 @@ class _Whole:
         self._reader = reader
         self.span_ns = (reader.start_time, reader.end_time) if reader.message_count else (0, 0)
         self.topics = [
-            Topic(c.topic, c.msgtype, c.msgcount, _encoding_of(c), c.msgdef.data or "")
+            Topic(c.topic, kind_of(c.msgtype), c.msgcount, _encoding_of(c), c.msgdef.data or "")
             for c in reader.connections
         ]
         self.cut_off = ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .bag_topic import Topic
+from .bag_topic import Topic, kind_of
 
 
 class McapRecords:
@@ -124,8 +124,11 @@ _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "zstd": _zstd, "l
 
 def _topic_of(channel: Any, schemas: dict[int, Any]) -> Topic:
     schema = schemas.get(channel.schema_id)
-    definition = schema.data.decode("utf-8", "replace") if schema and schema.encoding == "ros2msg" else ""
-    return Topic(channel.topic, schema.name if schema else "", 0, channel.message_encoding, definition)
+    if schema is None:
+        return Topic(channel.topic, "", 0, channel.message_encoding)
+    is_text = schema.encoding in ("ros2msg", "ros1msg")
+    definition = schema.data.decode("utf-8", "replace") if is_text else ""
+    return Topic(channel.topic, kind_of(schema.name), 0, channel.message_encoding, definition)
 
 
 class SqliteRows:

@@ -26,6 +26,12 @@ class Topic:
     definition: str = ""
 
 
+def kind_of(name: str) -> str:
+    """``package/msg/Name`` of a type's name; ROS 1 bags that were converted to MCAP have ``package/Name``."""
+    package, _, rest = name.partition("/")
+    return f"{package}/msg/{rest}" if rest and "/" not in rest else name
+
+
 class BagFile(Protocol):
     """One file of a bag."""
 

@@ -105,7 +105,7 @@ class PictureSource(Source):
             raise InputError(f"cannot read the folder {str(folder)!r}: {error.strerror}") from error
         entries = [p for p in files if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
         no_pictures = [p for p in entries if p.name.startswith(".") or p.is_dir()]
-        paths = sorted((p for p in entries if p not in no_pictures), key=lambda p: natural(p.name))
+        paths = sorted(set(entries) - set(no_pictures), key=lambda p: natural(p.name))
         if not paths:
             raise InputError(_nothing_in(folder))
         others = _depth_or_mask(paths)

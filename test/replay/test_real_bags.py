@@ -319,6 +319,10 @@ class TestBags:
         np.testing.assert_array_equal(frames[7].image, picture(7))
         assert source.camera is not None
         np.testing.assert_array_equal(source.camera.matrix, K)
+        converted = open_source(as_mcap(tmp_path / "a.bag"))
+        assert [f.stamp_ns for f in converted] == STAMPS
+        assert converted.camera is not None
+        np.testing.assert_array_equal(converted.camera.matrix, K)
         (tmp_path / "cut.bag").write_bytes((tmp_path / "a.bag").read_bytes()[:5000])
         with pytest.raises(InputError, match="rosbag reindex"):
             open_source(tmp_path / "cut.bag")
@@ -339,6 +343,26 @@ def test_damaged_anywhere_is_an_error_or_a_loss(tmp_path: Path, storage: str) ->
             opened += 1
             assert len(list(source)) <= 8
     assert opened
+
+
+def as_mcap(path: Path) -> Path:
+    """What ``mcap convert`` makes of a ROS 1 bag: its messages as they are, under ROS 1's names of types."""
+    from mcap.writer import Writer
+    from rosbags.rosbag1 import Reader
+
+    target = path.with_suffix(".mcap")
+    with Reader(path) as bag, target.open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros1")
+        channels = {}
+        for c in bag.connections:
+            name = c.msgtype.replace("/msg/", "/")
+            schema = writer.register_schema(name, "ros1msg", c.msgdef.data.encode())
+            channels[c.id] = writer.register_channel(c.topic, "ros1", schema)
+        for connection, time_ns, raw in bag.messages():
+            writer.add_message(channels[connection.id], time_ns, bytes(raw), time_ns)
+        writer.finish()
+    return target
 
 
 def test_what_lies_behind_a_damaged_chunk_is_read(tmp_path: Path) -> None:
