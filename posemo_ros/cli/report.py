@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..draw.privacy import Privacy
+from ..errors import InputError
 from ..losses import exit_code
 from .command import Command
 from .options import add_privacy_option
@@ -28,7 +29,11 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from ..replay.report import make_report
+    from ..replay.run_folder import BATCH, result_folders
 
+    if (args.bag / BATCH).is_file():
+        several = ", ".join(str(folder) for folder in result_folders(args.bag)[:3])
+        raise InputError(f"{args.bag} has the results of several sources: name one of them ({several}, …)")
     chosen = {"namespace": args.namespace or "", "topic": args.topic or ""}
     words, summary = make_report(args.bag, args.out, args.truth, Privacy(args.privacy), **chosen)
     print(words)

@@ -19,6 +19,7 @@ from ..skeleton import COCO17, H36M17
 from ..types import Floats, People2D, Skeletons3D, View
 
 ARRAY = "joints3d"
+EXPECTED = "a bag with results, a folder of `posemo run`, or (for `skeleton`) skeletons in an .npz file"
 
 
 def recordings(paths: Sequence[Path]) -> dict[str, Path]:
@@ -43,6 +44,8 @@ def recordings(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; expected {EXPECTED}")
     folders = result_folders(path)
     return [folder / RESULT_BAG for folder in folders] if folders else [path]
 

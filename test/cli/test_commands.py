@@ -114,6 +114,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (("live", "camera/image_raw"), "an image topic begins with /: /camera/image_raw"),
         (("evaluate", "latency", "a.mcap"), "bag 'a.mcap' does not exist"),
+        (("evaluate", "skeleton", "--results", "a.npz"), "a.npz does not exist; expected a bag with results"),
         (("evaluate", "lift", "--clips", "nowhere.npz"), "nowhere.npz: No such file or directory; expected"),
         (("evaluate", "emotion", "--clips", "nowhere.npz"), "nowhere.npz"),
         (

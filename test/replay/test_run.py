@@ -336,6 +336,8 @@ def test_many_sources(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(*words) == 3
     assert capsys.readouterr().out.count("  finished before  ") == 3
     assert (out / images.name / "results.mcap").stat().st_mtime_ns == finished
+    assert cli.main(["report", str(out), "--out", str(tmp_path / "report")]) == 1
+    assert f"name one of them ({out / 'a10'}, {out / 'b10'}, " in capsys.readouterr().err
     assert run(tmp_path / "b2.png", tmp_path / "nowhere.mp4", "--out", tmp_path / "bad") == 1
     assert run(*words[:2], "--strict", "--out", tmp_path / "strict") == 1
 
