@@ -22,7 +22,10 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"),
     *(".pgm", ".ppm", ".pbm", ".pnm", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k"),
 )
-RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
+RAW_SUFFIXES = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    *(".srw", ".pef", ".3fr", ".erf", ".kdc", ".dcr", ".rwl", ".iiq"),
+)
 RAW_HELP = "camera raw files are not read; convert them, e.g. with `darktable-cli IN.dng OUT.jpg`"
 MAX_PIXELS = 80_000_000  # of a picture that is decoded: 240 MB as BGR; more is no camera's
 BIT_DEPTHS = (8, 10, 12, 14, 16)

@@ -270,7 +270,8 @@ def video_stream(container: Any, path: str) -> Any:
     """
     streams = films_of(container)
     if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        covers = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
+        kinds = ", ".join(sorted(covers)) or "nothing"
         raise InputError(
             f"tried {path!r} as a video: it has no images, only {kinds}; accepted are {ACCEPTED}"
         )

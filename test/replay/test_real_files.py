@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from posemo_ros.errors import InputError
 from posemo_ros.replay.choice import Choice
@@ -123,6 +124,20 @@ class TestFilms:
             container.mux(track.encode(sound))
         with pytest.raises(InputError, match="no images, only audio"):
             open_source(tmp_path / "talk.mka")
+
+    def test_a_cover_picture_is_no_film(self, tmp_path: Path) -> None:
+        with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as container:
+            sound, cover = container.add_stream("aac", rate=8000), container.add_stream("mjpeg", rate=1)
+            cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+            cover.disposition = Disposition.attached_pic
+            container.mux(cover.encode(av.VideoFrame.from_ndarray(picture(0), format="bgr24")))
+            wave = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            wave.sample_rate = 8000
+            container.mux(sound.encode(wave))
+            for stream in (sound, cover):
+                container.mux(stream.encode())
+        with pytest.raises(InputError, match="no images, only a cover picture, audio"):
+            open_source(tmp_path / "song.m4a")
 
     def test_animated_gif_is_a_film(self, tmp_path: Path) -> None:
         from PIL import Image
