@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from posemo_ros.text_files import json_of
 from .people import Person, Photo
 
 HOLD_OUT_EVERY = 6
+_log = logging.getLogger(__name__)
 
 
 def read_json(path: Path) -> tuple[dict[int, dict], list[dict]]:  # type: ignore[type-arg]
@@ -37,33 +39,44 @@ def xyxy(bbox: list[float]) -> NDArray[np.float32]:
 
 
 def read_people(annotations: Path, images: Path, source: str = "coco") -> list[Person]:
-    """Everyone with at least one labelled keypoint who is no crowd, in the file's order.
+    """Everyone with a box and at least one labelled keypoint who is no crowd, in the file's order.
 
     Raises:
         InputError: The file cannot be read, or an annotation has another form.
     """
     photos, entries = read_json(annotations)
     loaded: dict[int, Photo] = {}  # people of one image share it
-    people = []
+    people, empty = list[Person](), list[object]()
     for entry in entries:
         try:
             if not entry.get("iscrowd", 0) and np.any(np.array(entry["keypoints"][2::3]) > 0):
                 image = int(entry["image_id"])
                 name = photos[image]["file_name"]
-                people.append(_person(entry, loaded.setdefault(image, Photo(name, images / name)), source))
+                person = _person(entry, loaded.setdefault(image, Photo(name, images / name)), source)
+                if (person.box[2:] > person.box[:2]).all():
+                    people.append(person)
+                else:
+                    empty.append(entry["id"])
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(
                 f"{annotations}: annotation {entry.get('id')}: {reason(error)}; expected bbox, area, "
                 "17 keypoints and the image_id of one of its images"
             ) from error
+    if empty:
+        _log.warning(
+            "%s: %d people with an empty box are left out, such as %s", annotations, len(empty), empty[0]
+        )
     return people
 
 
 def _person(entry: Mapping[str, Any], photo: Photo, source: str) -> Person:
+    box, keypoints = xyxy(entry["bbox"]), np.array(entry["keypoints"], np.float32).reshape(17, 3)
+    if not (np.isfinite(box).all() and np.isfinite(keypoints).all()):
+        raise ValueError("numbers like NaN")
     return Person(
         photo=photo,
-        box=xyxy(entry["bbox"]),
-        keypoints=np.array(entry["keypoints"], np.float32).reshape(17, 3),
+        box=box,
+        keypoints=keypoints,
         area=float(entry["area"]),
         complete=np.ones(17, np.bool_),
         outline=np.zeros((0, 2), np.float32),

@@ -80,8 +80,10 @@ def need_photos(people: Sequence[Person]) -> None:
     """Refuse people whose photos are not there, before hours of training come to the first of them.
 
     Raises:
-        InputError: It says how many are missing and names one.
+        InputError: It says how many are missing and names one; or there are no people.
     """
+    if not people:
+        raise InputError("nobody to look at: no labelled person, or no box in a photo of the annotation file")
     paths = {p.photo.encoded for p in people if isinstance(p.photo.encoded, Path)}
     missing = sorted(path for path in paths if not path.is_file())
     if missing:

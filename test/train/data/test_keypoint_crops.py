@@ -168,6 +168,8 @@ def test_photos_that_are_not_there_are_named_at_the_start(tmp_path: Path) -> Non
         dataclasses.replace(_person(_spread()), photo=Photo(n, tmp_path / n)) for n in ("a.png", "b.png")
     ]
     need_photos(people[:1])
+    with pytest.raises(InputError, match="nobody to look at: no labelled person, or no box in a photo"):
+        need_photos([])
     with pytest.raises(InputError, match=r"b\.png: not there; 1 of 2 photos are missing"):
         need_photos(people)
     with pytest.raises(InputError, match=r"b\.png: cannot be read \(No such file"):

@@ -71,16 +71,27 @@ def test_lspet(tmp_path: Path) -> None:
         lspet.read_people(tmp_path, "train")
 
 
-def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+def test_what_is_wrong_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(InputError, match=r"bad\.json: expected a COCO annotation file"):
         coco.read_people(tmp_path / "bad.json", tmp_path)
     whole = {"id": 7, "image_id": 1, "bbox": [0, 0, 4, 4], "area": 16, "keypoints": [1, 1, 2] * 17}
-    for wrong in ({"image_id": 2}, {"bbox": [0, 0, 4]}, {"keypoints": [1, 1, 2] * 16}, {"area": None}):
+    odd = [1, 1, 2] * 16 + [float("nan"), 1, 2]
+    for wrong in (
+        {"image_id": 2},
+        {"bbox": [0, 0, 4]},
+        {"keypoints": odd},
+        {"keypoints": [1, 1, 2] * 16},
+        {"area": None},
+    ):
         content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{**whole, **wrong}]}
         (tmp_path / "bad.json").write_text(json.dumps(content))
         with pytest.raises(InputError, match=r"bad\.json: annotation 7: .*; expected bbox, area"):
             coco.read_people(tmp_path / "bad.json", tmp_path)
+    content["annotations"] = [{**whole, "bbox": [3, 3, 0, 4]}, whole]
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    assert len(coco.read_people(tmp_path / "bad.json", tmp_path)) == 1
+    assert "1 people with an empty box are left out, such as 7" in caplog.text
     with pytest.raises(InputError, match=r"no \*\.jpg files"):
         coco.read_backgrounds(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"no picture")
