@@ -45,16 +45,24 @@ def to_8bit(image: NDArray[Any], bits: int = 16) -> NDArray[np.uint8]:
     """Pictures of any depth as uint8.
 
     Args:
-        image: 8 bits as they are; 16 bits scaled by 255 / (2**bits - 1) and rounded; floats taken
-            as 0 to 1 (OpenCV's convention), NaN as 0.
+        image: 8 bits as they are; 16 bits scaled by 255 / (2**bits - 1) and rounded; others taken
+            as 0 to 1 (OpenCV's convention for floats, which lets highlights go beyond), NaN as 0.
         bits: Used bits of 16-bit values.
+
+    Raises:
+        InputError: Most values of more than 16 bits lie beyond 0 to 1: what is white in it is not known.
     """
     if image.dtype == np.uint16:
         return np.asarray(cv2.convertScaleAbs(image, alpha=255 / ((1 << bits) - 1)), np.uint8)
-    if image.dtype.kind == "f":
-        finite = np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
-        return np.asarray(np.rint(np.clip(finite, 0, 1) * 255), np.uint8)
-    return np.asarray(image, np.uint8)
+    if image.dtype == np.uint8:
+        return np.asarray(image, np.uint8)
+    finite = image[np.isfinite(image)]
+    if finite.size and not (0 <= np.median(finite) <= 1):
+        raise InputError(
+            f"values of {8 * image.dtype.itemsize} bits from {finite.min():g} to {finite.max():g}, expected "
+            "0 to 1; write it with 8 or 16 bits"
+        )
+    return np.asarray(np.rint(np.clip(np.nan_to_num(image, nan=0.0, posinf=1.0), 0, 1) * 255), np.uint8)
 
 
 def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
@@ -75,22 +83,7 @@ def read_picture(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
         raise InputError(RAW_HELP)
     turned = cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0
     image = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
-    return image if image.dtype in (np.uint8, np.uint16) else _of_wide(image)
-
-
-def _of_wide(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """uint8 of values from 0 to 1 (OpenCV's convention for floats, which lets highlights go beyond).
-
-    Raises:
-        InputError: Most values lie beyond: what is white in it is not known.
-    """
-    finite = image[np.isfinite(image)]
-    if finite.size and not (0 <= np.median(finite) <= 1):
-        raise InputError(
-            f"values of {8 * image.dtype.itemsize} bits from {finite.min():g} to {finite.max():g}, expected "
-            "0 to 1; write it with 8 or 16 bits"
-        )
-    return to_8bit(image.astype(np.float32))
+    return image if image.dtype in (np.uint8, np.uint16) else to_8bit(image)
 
 
 def decode(data: Any, flags: int = cv2.IMREAD_COLOR, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
@@ -189,12 +182,12 @@ def from_pillow(picture: Any) -> NDArray[Any]:
     """(H, W, 3) uint8 or uint16, BGR, of an image of Pillow.
 
     Raises:
-        InputError: It has values of 32 bits, see ``read_picture``.
+        InputError: It has values of 32 bits, see ``to_8bit``.
     """
     if picture.mode.startswith("I;16"):
         return np.asarray(cv2.cvtColor(np.asarray(picture, np.uint16), cv2.COLOR_GRAY2BGR))
     if picture.mode in ("I", "F"):
-        return np.asarray(cv2.cvtColor(_of_wide(np.asarray(picture)), cv2.COLOR_GRAY2BGR))
+        return np.asarray(cv2.cvtColor(to_8bit(np.asarray(picture)), cv2.COLOR_GRAY2BGR))
     return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[..., ::-1])
 
 

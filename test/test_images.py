@@ -210,6 +210,12 @@ def test_floats_beyond_the_range() -> None:
     np.testing.assert_array_equal(raw("32FC3", np.repeat(values, 3, axis=1)).image[0, :, 0], expected)
 
 
+def test_floats_that_would_all_be_white() -> None:
+    """A sender that forgot to divide by 255: nobody would be found, without a word."""
+    with pytest.raises(InputError, match="32 bits from 100 to 200, expected 0 to 1"):
+        raw("32FC3", np.array([[100, 150, 200] * 8], np.float32))
+
+
 @pytest.mark.parametrize("encoding", ["16UC1", "16U", "16SC1", "32FC1", "32F", "64FC1"])
 def test_depth_is_no_picture(encoding: str) -> None:
     with pytest.raises(InputError, match=f"'{encoding}' is that of depth images.*mono16"):
