@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _HEAD = 512
+_ENOUGH_FOR_THREE = 64_000_000  # bytes of three JPEG files of any camera
 _TEXT = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; `git lfs pull` fetches it"),
     (b"<!doctype html", "a web page: what was downloaded was an error or a login page"),
@@ -43,14 +44,20 @@ def is_film(path: Path) -> bool:
     head = head_of(path)
     if head[4:8] == b"ftyp":
         return not head[8:12].lower().startswith(_STILL_BRANDS)
+    if head.startswith(b"\xff\xd8\xff"):
+        return _is_row_of_jpegs(path)
     return head.startswith(_FILMS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
 
 
+def _is_row_of_jpegs(path: Path) -> bool:
+    """Whether JPEG files follow each other, as cameras send MJPEG; a second one alone is a phone's extra."""
+    with path.open("rb") as file:
+        return file.read(_ENOUGH_FOR_THREE).count(b"\xff\xd9\xff\xd8\xff") > 1
+
+
 def is_picture(path: Path) -> bool:
-    """Whether it begins as pictures do, whatever it is called; but for pictures in a row, ``.mjpeg``."""
+    """Whether it begins as pictures do, whatever it is called."""
     head = head_of(path)
-    if path.suffix.lower() in (".mjpeg", ".mjpg"):
-        return False
     return (
         head.startswith(_PICTURES)
         or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")

@@ -239,9 +239,14 @@ def open_video(path: str, **options: Any) -> Any:
     Raises:
         InputError: FFmpeg cannot open it.
     """
+    name = path
+    if "://" not in path:
+        # A relative name with a colon, such as 2024-05-01T12:30.mp4, would be taken for an address,
+        # and JPEGs in a row that are called .jpg for a single one.
+        is_jpegs = head_of(Path(path)).startswith(b"\xff\xd8\xff")
+        options["format"] = "mjpeg" if is_jpegs else None
+        name = os.path.abspath(path)  # noqa: PTH100 (resolves no link)
     try:
-        # A relative name with a colon, such as 2024-05-01T12:30.mp4, would be taken for an address.
-        name = path if "://" in path else os.path.abspath(path)  # noqa: PTH100 (resolves no link)
         return av.open(name, metadata_errors="replace", **options)
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -311,6 +311,19 @@ class TestVideos:
         monkeypatch.chdir(tmp_path)
         assert len(list(open_source(name))) == COUNT
 
+    @pytest.mark.parametrize("name", ["a.mjpeg", "a.jpg", "a"])
+    def test_jpegs_in_a_row_are_a_film(self, tmp_path: Path, name: str) -> None:
+        """What a network camera's MJPEG is when somebody saves it."""
+        (tmp_path / name).write_bytes(b"".join(cv2.imencode(".jpg", p)[1].tobytes() for p in PICTURES))
+        frames = list(open_source(tmp_path / name))
+        assert len(frames) == COUNT
+        assert np.abs(frames[3].image.astype(int) - PICTURES[3]).mean() < 4
+
+    def test_a_phone_s_second_jpeg_is_no_film(self, tmp_path: Path) -> None:
+        two = b"".join(cv2.imencode(".jpg", p)[1].tobytes() for p in PICTURES[:2])
+        (tmp_path / "a.jpg").write_bytes(two)
+        assert len(list(open_source(tmp_path / "a.jpg"))) == 1
+
     def test_a_video_that_is_called_a_picture(self, tmp_path: Path) -> None:
         path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4").rename(tmp_path / "a.jpg")
         assert len(list(open_source(path))) == COUNT
