@@ -133,6 +133,8 @@ class Windows:
             start + np.flatnonzero(v.valid)[::stride] for v, start in zip(videos, self.bounds, strict=False)
         ]
         self.centres = np.concatenate(centres)  # (N valid,)
+        if not len(self.centres):
+            raise InputError(f"{len(videos)} videos such as {videos[0].name}: no frame is marked as valid")
         self.video_of = np.repeat(np.arange(len(videos)), [len(c) for c in centres])
 
     def __len__(self) -> int:

@@ -80,6 +80,9 @@ def test_windows_of_every_second_frame() -> None:
     assert windows[[1]]["keypoints"][0, :, 0, 0].tolist() == [0, 0, 1, 3, 5]
     with pytest.raises(InputError, match="step: 0"):
         Windows([video], 5, H36M, step=0)
+    nothing = replace(video, valid=np.zeros(10, bool))
+    with pytest.raises(InputError, match="1 videos such as v: no frame is marked as valid"):
+        Windows([nothing], 5, H36M)
 
 
 @pytest.mark.parametrize(
