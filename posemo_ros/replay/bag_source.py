@@ -35,6 +35,7 @@ OPTION = "--topic NAME (node: parameter topic)"
 DEPTH_OPTION = "--depth-topic NAME"
 _REASONS = ("cannot be decoded", "cut off", "empty", "does not fit its type", "before the first key frame")
 _ENDS_EARLY = "the recording ends in the middle"
+_MOST = 0.9
 _LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
 
@@ -276,7 +277,8 @@ def choose_topic(candidates: list[_Candidate], wanted: str, path: Path) -> str:
     """The image topic to read.
 
     Depth images are no candidates, by their encoding and not by their name; nor is the overlay of
-    this package beside other images. Of a raw topic and its compressed twin the raw one is taken.
+    this package beside other images. Of a raw topic and its compressed twin the raw one is taken, unless
+    much of it was lost.
 
     Args:
         candidates: The image topics of the bag.
@@ -290,7 +292,7 @@ def choose_topic(candidates: list[_Candidate], wanted: str, path: Path) -> str:
     if wanted:
         return _named(by_name, wanted, path)
     usable = {n: c for n, c in by_name.items() if c.topic.count and not c.depth and not c.problem}
-    usable = {n: c for n, c in usable.items() if not _has_raw_twin(n, usable)}
+    usable = {n: c for n, c in usable.items() if not _has_better_twin(n, usable)}
     usable = {n: c for n, c in usable.items() if topics.OVERLAY not in n.split("/")} or usable
     if len(usable) == 1:
         return next(iter(usable))
@@ -351,7 +353,15 @@ def _described(candidate: _Candidate) -> str:
     return f"{topic.name} ({topic.count})" + (f": {topic.kind}, {more}" if more else "")
 
 
+def _has_better_twin(name: str, candidates: Mapping[str, _Candidate]) -> bool:
+    """Recorders lose large raw images first: one that has far fewer than its compressed twin is not taken."""
+    count = candidates[name].topic.count
+    if _has_raw_twin(name, candidates):
+        return candidates[name.rpartition("/")[0]].topic.count >= _MOST * count
+    twins = [name + form for form in topics.TRANSPORTS if name + form in candidates]
+    return any(count < _MOST * candidates[twin].topic.count for twin in twins)
+
+
 def _has_raw_twin(name: str, candidates: Mapping[str, Any]) -> bool:
     base = name.rpartition("/")[0]
-    forms = (topics.COMPRESSED, topics.COMPRESSED_DEPTH, "/ffmpeg")
-    return name.endswith(forms) and base in candidates
+    return name.endswith(topics.TRANSPORTS) and base in candidates

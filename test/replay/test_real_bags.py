@@ -119,6 +119,13 @@ class TestTopics:
         bag = write_bag(tmp_path / "bag", messages)
         assert open_source(bag).topic == "/depth_camera/image_raw"  # type: ignore[attr-defined]
 
+    @pytest.mark.parametrize(("raw", "taken"), [(24, ""), (23, ""), (5, "/compressed")])
+    def test_a_raw_topic_of_which_most_was_lost(self, tmp_path: Path, raw: int, taken: str) -> None:
+        name = "/cam/image_raw"
+        compressed = images_at(STAMPS, f"{name}/compressed", jpeg_image)
+        source = open_source(write_bag(tmp_path / "bag", [*images_at(STAMPS[:raw], name), *compressed]))
+        assert source.described()["topic"] == name + taken
+
     def test_topic_of_no_bag(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "a.png"), picture(0))
         with pytest.raises(InputError, match="is no bag"):
