@@ -123,6 +123,7 @@ class EmotionVideos(EmotionData):
         context_rate_hz: Its encodings per second of video.
         detector, keypoints, lifter: Networks the poses come from, names in the model manifest; the
             lifter may be P-STMO, paper A's source of poses.
+        delay_frames: Images that the lifter waits for; run the chain with as many.
         manifests: More model manifests.
         others: See ``EmotionData``.
     """
@@ -137,13 +138,14 @@ class EmotionVideos(EmotionData):
         detector: str = Models.detector,
         keypoints: str = Models.keypoints,
         lifter: str = Models.lifter,
+        delay_frames: int = Models.delay_frames,
         manifests: tuple[Path, ...] = (),
         **others: Any,
     ) -> None:
         super().__init__(**others)
         self.folder, self.val_actors = Path(folder), frozenset(val_actors)
         self.networks = {"detector": detector, "keypoints": keypoints, "lifter": lifter}
-        self.manifests = [Path(m) for m in manifests]
+        self.manifests, self.delay_frames = [Path(m) for m in manifests], delay_frames
         if context and not 0 < context_rate_hz < float("inf"):  # 0 would be "any will do" in the chain
             raise InputError(f"context_rate_hz: {context_rate_hz}; expected more than 0, as MoEmo's 7.5")
         self.context, self.context_rate_hz = context, context_rate_hz
@@ -194,6 +196,7 @@ class EmotionVideos(EmotionData):
                 **self.networks,
                 context=self.context,
                 context_rate_hz=self.context_rate_hz,
+                delay_frames=self.delay_frames,
                 store=ModelStore(self.manifests),
             )
             self._read[split] = video_emotion.load_clips(self.folder, split, self.extractor)

@@ -93,6 +93,7 @@ def chain_extractor(
     lifter: str = Models.lifter,
     context: str = "",
     context_rate_hz: float = 7.5,
+    delay_frames: int = 0,
     store: ModelStore | None = None,
 ) -> Extractor:
     """The package's own chain, with models of the manifest.
@@ -100,12 +101,13 @@ def chain_extractor(
     Args:
         detector, keypoints, lifter, context: Names; an empty context gives movement alone.
         context_rate_hz: Encodings per second of video; 7.5 as in the released MoEmo.
+        delay_frames: Images that the lifter waits for.
         store: Where the models are.
 
     Raises:
         ModelError: A model is unknown or not on this machine.
     """
-    models = Models(detector, keypoints, lifter, emotion="", context=context)
+    models = Models(detector, keypoints, lifter, emotion="", context=context, delay_frames=delay_frames)
     store = store or ModelStore()
     settings = Settings(context_rate_hz=context_rate_hz, max_people=4)
     names = [n for n in (detector, keypoints, lifter, context) if n]

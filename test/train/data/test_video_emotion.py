@@ -95,6 +95,11 @@ def test_the_chain_extracts_poses_and_context(tiny: ModuleType, tmp_path: Path) 
     again = video_emotion.load_clips(tmp_path / "data", "train", extractor)[0]  # of the cache
     assert again.scores.tolist() == clip.scores.tolist()
     assert 0.5 < clip.scores.mean() <= 1
+    store = ModelStore([manifest])
+    late = video_emotion.chain_extractor(**names, context_rate_hz=5.0, delay_frames=1, store=store)
+    waited = video_emotion.load_clips(tmp_path / "data", "train", late)[0]
+    assert waited.times.tolist() == clip.times.tolist()
+    assert np.abs(waited.poses - clip.poses).max() > 1e-4  # of the centre frame
     _write_video(tmp_path / "data/train/joy/c1.mp4", blank=True)
     other = video_emotion.chain_extractor(**{**names, "context": ""}, store=ModelStore([manifest]))
     assert other.key != extractor.key
