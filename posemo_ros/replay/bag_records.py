@@ -131,6 +131,9 @@ def _topic_of(channel: Any, schemas: dict[int, Any]) -> Topic:
     return Topic(channel.topic, kind_of(schema.name), 0, channel.message_encoding, definition)
 
 
+_MISSED_ROWS = 1000  # in a row, after which a damaged file is given up
+
+
 class SqliteRows:
     """A rosbag2 SQLite file, as far as it goes."""
 
@@ -177,29 +180,50 @@ class SqliteRows:
     def _counted(self) -> tuple[dict[int, int], tuple[int, int]]:
         counts: dict[int, int] = {}
         first, last = 2**63, 0
+        for topic, time_ns in self._rows("topic_id, timestamp"):
+            counts[topic] = counts.get(topic, 0) + 1
+            first, last = min(first, time_ns), max(last, time_ns)
+        return counts, (first, last) if last else (0, 0)
+
+    def _rows(self, columns: str) -> Iterator[tuple[Any, ...]]:
+        """All rows as they were written; behind a damaged page one by one, as far as there are any."""
+        number = missed = 0
         with self._connect() as connection:
             try:
-                rows = connection.execute("SELECT topic_id, timestamp FROM messages ORDER BY rowid")
-                for topic, time_ns in rows:
-                    counts[topic] = counts.get(topic, 0) + 1
-                    first, last = min(first, time_ns), max(last, time_ns)
+                for row in connection.execute(f"SELECT rowid, {columns} FROM messages ORDER BY rowid"):
+                    number = row[0]
+                    yield row[1:]
+                return
             except sqlite3.Error as error:
                 self.cut_off = f"{self._name}: {error}"
-        return counts, (first, last) if last else (0, 0)
+            while missed < _MISSED_ROWS:
+                number += 1
+                query = f"SELECT {columns} FROM messages WHERE rowid = {number}"
+                try:
+                    found = connection.execute(query).fetchone()
+                except sqlite3.Error:
+                    found = None
+                missed = 0 if found else missed + 1
+                if found:
+                    yield found
 
     def messages(self, names: set[str]) -> Iterator[tuple[str, int, bytes]]:
         """See ``BagFile``."""
-        wanted = ", ".join(str(i) for i, name in self._names.items() if name in names)
-        # By the index of time where the file is whole; a damaged one is walked from its start.
-        order = "rowid" if self.cut_off else "timestamp, rowid"
-        columns = "topic_id, timestamp, data"
-        with self._connect() as connection:
-            try:
-                query = f"SELECT {columns} FROM messages WHERE topic_id IN ({wanted}) ORDER BY {order}"
-                for topic, time_ns, raw in connection.execute(query):
-                    yield self._names[topic], time_ns, raw
-            except sqlite3.Error as error:
-                self.cut_off = f"{self._name}: {error}"
+        wanted = {i: name for i, name in self._names.items() if name in names}
+        columns, last_ns = "topic_id, timestamp, data", -1
+        if not self.cut_off:  # by the index of time where the file is whole
+            listed = ", ".join(map(str, wanted))
+            query = f"SELECT {columns} FROM messages WHERE topic_id IN ({listed}) ORDER BY timestamp, rowid"
+            with self._connect() as connection:
+                try:
+                    for topic, last_ns, raw in connection.execute(query):
+                        yield wanted[topic], last_ns, raw
+                    return
+                except sqlite3.Error as error:
+                    self.cut_off = f"{self._name}: {error}"
+        for topic, time_ns, raw in self._rows(columns):
+            if topic in wanted and time_ns > last_ns:
+                yield wanted[topic], time_ns, raw
 
 
 def _nearly_sorted(items: Iterator[tuple[Any, ...]], size: int) -> Iterator[tuple[Any, ...]]:

@@ -352,6 +352,22 @@ def test_damaged_anywhere_is_an_error_or_a_loss(tmp_path: Path, storage: str) ->
     assert opened
 
 
+def test_what_lies_behind_a_damaged_page_of_sqlite_is_read(tmp_path: Path) -> None:
+    bag = write_bag(
+        tmp_path / "bag", images_at(STAMPS, make=lambda stamp, _: raw_image(stamp, noise(stamp))), "sqlite3"
+    )
+    (file,) = bag.glob("*.db3")
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 8192] = bytes(8192)
+    file.write_bytes(data)
+    source = open_source(bag)
+    stamps = [f.stamp_ns for f in source]
+    assert 20 <= len(stamps) < 24
+    assert stamps == sorted(stamps)
+    assert len(source.losses) == 24 - len(stamps)
+
+
 def as_mcap(path: Path) -> Path:
     """What ``mcap convert`` makes of a ROS 1 bag: its messages as they are, under ROS 1's names of types."""
     from mcap.writer import Writer
