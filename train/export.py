@@ -21,6 +21,7 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from posemo_ros.archives import read_npz
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import STATIONS, parse_entry
 from posemo_ros.skeleton import H36M17
@@ -191,16 +192,16 @@ def load_samples(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[
     """Calibration samples from an .npz file with an array (n, ...) per input.
 
     Raises:
-        InputError: An input is missing or has another shape.
+        InputError: It cannot be read, or an input is missing or has another shape.
     """
-    with np.load(path, allow_pickle=False) as data:
-        for name, example in inputs.items():
-            shape = tuple(example.shape[1:])
-            if name not in data or data[name].shape[1:] != shape or len(data[name]) == 0:
-                have = ", ".join(f"{k} {data[k].shape}" for k in data)
-                wanted = f"(n, {', '.join(map(str, shape))})"
-                raise InputError(f"{path}: expected an array {name!r} of shape {wanted}, it has {have}")
-        return {name: np.asarray(data[name], np.float32) for name in inputs}
+    data = read_npz(path, "samples to calibrate with")
+    for name, example in inputs.items():
+        shape = tuple(example.shape[1:])
+        if name not in data or data[name].shape[1:] != shape or len(data[name]) == 0:
+            have = ", ".join(f"{k} {data[k].shape}" for k in data)
+            wanted = f"(n, {', '.join(map(str, shape))})"
+            raise InputError(f"{path}: expected an array {name!r} of shape {wanted}, it has {have}")
+    return {name: np.asarray(data[name], np.float32) for name in inputs}
 
 
 def manifest_entry(entry: Entry, path: Path, *, licence: str, source: str) -> dict[str, Any]:

@@ -182,6 +182,8 @@ def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:
             name, value = setting(text)
         except InputError as error:
             raise InputError(f"{option} {error}") from error
+        if name in found:
+            raise InputError(f"{option}: {name} is given twice")
         found[name] = value
     return found
 

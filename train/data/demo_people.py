@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.archives import read_npz
 from posemo_ros.evaluate.film import BODY_SHARE
 
 from .people import Person, Photo
@@ -27,8 +28,8 @@ def frames(video: Path, step: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
 
 def read_demo(folder: Path) -> list[Person]:
     """Everyone with at least 8 visible joints in every fifth frame; hidden joints count as unlabelled."""
-    with np.load(folder / "people_truth.npz") as truth:
-        keypoints, boxes = truth["keypoints"], truth["boxes"]
+    truth = read_npz(folder / "people_truth.npz", "the truth of the demo clip")
+    keypoints, boxes = truth["keypoints"], truth["boxes"]
     people: list[Person] = []
     for number, pixels in frames(folder / "people.mp4", STEP):
         photo = Photo(f"frame {number}", b"", pixels)

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import ModelError
+from posemo_ros.archives import read_npz
+from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import KeypointSpec
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
@@ -165,7 +166,14 @@ def store(path: Path, people: Sequence[Person], answers: Answers) -> dict[str, i
 
 
 def taught(people: Sequence[Person], path: Path) -> list[Person]:
-    """Those people whom stored answers know, with the labels that ``learn_from`` makes."""
-    with np.load(path, allow_pickle=False) as file:
-        by_id = dict(zip(file["person_id"].tolist(), file["keypoints"], strict=True))
+    """Those people whom stored answers know, with the labels that ``learn_from`` makes.
+
+    Raises:
+        InputError: The file cannot be read, or has no answers.
+    """
+    what = "what `python -m train teach` wrote"
+    arrays = read_npz(path, what)
+    if not {"person_id", "keypoints"} <= arrays.keys():
+        raise InputError(f"{path}: expected {what}, with the arrays person_id and keypoints")
+    by_id = dict(zip(arrays["person_id"].tolist(), arrays["keypoints"], strict=True))
     return [learn_from(p, by_id[p.person_id])[0] for p in people if p.person_id in by_id]

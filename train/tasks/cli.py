@@ -24,7 +24,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from posemo_ros.errors import InputError, ModelError, PosemoError
+from posemo_ros.errors import InputError, ModelError, PosemoError, reason
 from posemo_ros.text_files import yaml_of
 from train.data.modules import Data
 from train.models.zoo import Entry
@@ -224,7 +224,8 @@ def prepare(config: Path, *options: str) -> Cli:
     except PosemoError:
         raise
     except (OSError, ValueError, AttributeError, SystemExit) as error:
-        raise InputError(f"{config}: expected the configuration of a run ({_short(error)})") from error
+        why = reason(error) if isinstance(error, (OSError, UnicodeError)) else _short(error)
+        raise InputError(f"{config}: expected the configuration of a run ({why})") from error
 
 
 def _short(error: BaseException) -> str:

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from posemo_ros.errors import ModelError  # noqa: E402
+from posemo_ros.errors import InputError, ModelError  # noqa: E402
 from train.models.weights import fill  # noqa: E402
 from train.models.zoo import NETWORKS, build  # noqa: E402
 
@@ -59,3 +59,16 @@ def test_missing_parameters_are_named(name):
 def test_unknown_network_names_the_known_ones():
     with pytest.raises(ValueError, match="'hourglass' is not one of .*hrnet, .*poseformer"):
         build("hourglass")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"nonsense": 1}, "the network poseformer has no option 'nonsense'"),
+        ({"frames": "x"}, "poseformer cannot be made with frames='x': "),
+        ({"frames": -3}, "poseformer cannot be made with frames=-3: "),
+    ],
+)
+def test_options_that_no_network_has_are_named(options: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        build("poseformer", **options)
