@@ -15,7 +15,7 @@ from . import intrinsics
 from .choice import Choice
 from .foreign import what_it_is
 from .page_source import pages_in
-from .picture_times import times_of
+from .picture_times import lists_beside, times_of
 from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
 
 MOST_NAMINGS = 50  # more are names of no order
@@ -53,6 +53,10 @@ class PictureSource(Source):
     def _take_times(self, folder: Path) -> None:
         times, origin = times_of(folder, self._paths)
         if not times:
+            for file in lists_beside(folder):
+                self.note(
+                    f"{file.name} is not used: it has not one later time for each of {self.length} pictures"
+                )
             return
         order = sorted(range(len(times)), key=times.__getitem__)  # names sort otherwise: 1.25 before 1.5
         self._paths = [self._paths[i] for i in order]

@@ -32,13 +32,19 @@ def times_of(folder: Path, paths: Sequence[Path]) -> tuple[list[int], str]:
     """
     if len(paths) < 2:
         return [], ""
-    for file in (above / name for above in (folder, folder.parent) for name in LISTS):
+    for file in lists_beside(folder):
         times = _of_list(file)
         if len(times) == len(paths) and _is_film(times):
             return times, f"times in {file.name}"
     named = [_of_name(path.stem) for path in paths]
     times = [time for time in named if time is not None]
     return (times, "times in the names of the pictures") if _is_film(sorted(times), len(paths)) else ([], "")
+
+
+def lists_beside(folder: Path) -> list[Path]:
+    """The lists of times that may be those of its pictures."""
+    files = (above / name for above in (folder, folder.parent) for name in LISTS)
+    return [file for file in files if file.is_file()]
 
 
 def _is_film(times: Sequence[int], count: int | None = None) -> bool:

@@ -168,7 +168,9 @@ class TestFolders:
         assert stamps_ms(source) == [0, 100, 900]
         assert "times in" in source.time
         (tmp_path / where).write_text("0\n0.1\n")  # of another folder
-        assert stamps_ms(open_source(tmp_path / "data")) == [0, 100, 200]
+        source = open_source(tmp_path / "data")
+        assert stamps_ms(source) == [0, 100, 200]
+        assert any("is not used" in note for note in source.notes)
 
     def test_two_cameras_in_one_folder_are_said(self, tmp_path: Path) -> None:
         for name in ("left0", "left1", "right0", "right1", "cover"):
