@@ -191,8 +191,9 @@ def test_baselines_learn_and_are_tested(tmp_path: Path, capsys: pytest.CaptureFi
     assert result["samples"] == 2
     assert np.sum(result["confusion"]) == 2
     assert (tmp_path / "run/confusion.png").exists()
-    for words in (["--preset", "papers", "--emotion", str(tmp_path / "run")], ["image_baseline"]):
-        assert main(["export", *words, "--out", str(tmp_path / "x/y.onnx")]) == 1
+    chain = ["--preset", "papers", "--emotion", str(tmp_path / "run"), "--out", str(tmp_path / "x")]
+    for words in (chain, ["image_baseline", "--out", str(tmp_path / "x/y.onnx")]):
+        assert main(["export", *words]) == 1
         assert "no station runs this network, a baseline on pixels alone" in capsys.readouterr().err
 
 
