@@ -176,8 +176,8 @@ def must_refuse(action: argparse.Action, kind: str, value: str) -> bool:
     """Whether no command can mean this."""
     if kind == "number":
         return value != "-1" or (action.type is not int and action.dest not in SIGNED)
-    if action.type is folder:
-        return value != "a folder"
+    if action.type is folder:  # other cases make folders of some of these names
+        return not value.strip() or value in ("empty.file", "junk.bin", "text.txt", "text.txt/below")
     if kind == "path":
         return value in REFUSED_PATHS[:2] or (action.dest not in OUTPUTS and value in REFUSED_PATHS)
     return kind in ("flag", "choice") and value not in (action.choices or ())
