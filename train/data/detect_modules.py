@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from .starter_people import read_coco, read_empty
 
 SHARES = {"coco": 0.45, "lspet": 0.3, "empty": 0.25}
 SMALLEST = 8.0  # pixels; people smaller than this in the input teach nothing
+TEACHER_SIDE = 320  # px of its input
 TEACHER_SCORE = 0.4  # from which on the teacher's finds count as people
 UNSEEN = 0.25  # of a box: those of whom less is left in a view teach nothing
 
@@ -95,7 +96,8 @@ class StarterScenes(Data):
         labelled = {"coco": read_coco(self.folder, "train"), "lspet": sport}
         teacher = None
         if self.teacher is not None:
-            published = DetectSpec(spec, "nms", score_threshold=TEACHER_SCORE)
+            own = replace(spec, width=TEACHER_SIDE, height=TEACHER_SIDE)
+            published = DetectSpec(own, "nms", score_threshold=TEACHER_SCORE)
             teacher = Detector(open_session(self.teacher, runtime="onnxruntime"), published)
         scenes = {
             name: [Scene(photo, completed(photo, boxes, teacher)) for photo, boxes in by_photo(people)]
