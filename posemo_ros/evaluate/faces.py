@@ -76,8 +76,8 @@ def evaluate_faces(images: Path, annotations: Path, models: Models, store: Model
         tables=[
             Table(
                 "faces covered, by the distance of the eyes",
-                ("eyes", "faces", "covered"),
-                [(name, r["faces"], f"{100 * r['covered']:.1f} %") for name, r in results.items()],
+                ("eyes", "faces", "covered, %"),
+                [(name, r["faces"], round(100 * r["covered"], 1)) for name, r in results.items()],
             )
         ],
         plots=[

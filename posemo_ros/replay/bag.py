@@ -38,6 +38,7 @@ from .typestore import MAKE, typestore
 JPEG_QUALITY = 90
 WRITTEN_MS = 1e-3  # messages that lie at the stamps of their images were written, not received
 SAME_CLOCK_MS = 60_000.0  # nobody waits longer for a result
+SWAPPED_MS = 100.0  # by which a busy recorder may note an image later than the results about it
 IMAGE = topics.IMAGE + topics.COMPRESSED
 BLURRED = topics.absolute(topics.BLURRED) + topics.COMPRESSED
 IMAGES = {Privacy.NONE: IMAGE, Privacy.BLUR: BLURRED, Privacy.SKELETON: ""}
@@ -188,9 +189,10 @@ class Recording:
         stamps are of another clock than arrivals: results come after their images, and within a minute.
         """
         gaps = self.gaps_ms
-        if max(map(abs, gaps), default=0.0) <= WRITTEN_MS or min(gaps) < 0 or np.median(gaps) > SAME_CLOCK_MS:
+        if max(map(abs, gaps), default=0.0) <= WRITTEN_MS:
             return []
-        return gaps
+        same_clock = min(gaps) > -SWAPPED_MS and 0 <= np.median(gaps) <= SAME_CLOCK_MS
+        return gaps if same_clock else []
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics; empty ones where people were recorded without images."""

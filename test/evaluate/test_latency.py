@@ -38,6 +38,13 @@ def test_in_lockstep_from_the_arrival_of_the_image(monkeypatch: pytest.MonkeyPat
     assert (row["p50"], row["max"]) == (12.5, 14.0)
 
 
+def test_a_busy_recorder_may_note_an_image_after_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes topics in turns; one image in the wrong order is no other clock."""
+    came = {stamp: stamp for stamp in STAMPS} | {STAMPS[0]: STAMPS[0] + 15 * MS}
+    row = measured(monkeypatch, arrived_ns=LIVE, info_arrived_ns=came, camera=WAITED)
+    assert (row["p50"], row["max"]) == (12.0, 14.0)
+
+
 @pytest.mark.parametrize(
     ("recorded", "message"),
     [

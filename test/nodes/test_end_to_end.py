@@ -242,7 +242,7 @@ def test_delays_are_measured_from_the_recording(played: Path, capsys: pytest.Cap
     assert cli.main(["evaluate", "latency", str(played), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["results"][str(played)]
     assert (row["images"], row["from"]) == (FRAMES, "image (its CameraInfo)")
-    assert 0 < row["p50"] <= row["p99"] <= row["max"]
+    assert row["p50"] <= row["p99"] <= row["max"] > 0  # a busy recorder notes an image after its results
 
 
 @single
