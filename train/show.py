@@ -96,11 +96,16 @@ def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
     names = list(next(iter(rows.values()), {}))
     head = "".join(f"<th>{html.escape(n)}</th>" for n in ("", *names))
     lines = [
-        f"<th>{html.escape(row)}</th>" + "".join(f"<td>{values.get(n, np.nan):.4g}</td>" for n in names)
+        f"<th>{html.escape(row)}</th>" + "".join(f"<td>{_number(values.get(n, np.nan))}</td>" for n in names)
         for row, values in rows.items()
     ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _number(value: float) -> str:
+    """Four digits; counts whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _to_tensorboard(folder: Path, shown: Pictures) -> None:
