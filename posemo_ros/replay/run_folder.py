@@ -49,7 +49,7 @@ class RunFolder:
 
     def __enter__(self) -> RunFolder:
         make_folder(self.path)
-        self._lock = _locked(self.path)
+        self._lock = locked(self.path)
         try:
             self._enter()
         except BaseException:
@@ -164,7 +164,12 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _locked(folder: Path) -> int:
+def locked(folder: Path) -> int:
+    """A handle that keeps other processes out of a folder until it is closed.
+
+    Raises:
+        InputError: Another process works in it.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

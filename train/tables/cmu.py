@@ -328,8 +328,7 @@ def _one(
     folder = out / f"f{frames}-{variant}-seed{seed}"
     result, path = folder / "test.json", folder / "run.yaml"
     text = yaml.safe_dump(config(data, folder, budget, frames, variant, seed, max_videos))
-    same = path.exists() and path.read_text(encoding="utf-8") == text
-    if path.exists() and not same:
+    if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InputError(f"{path} was made with other options or another version; name another --out")
     if not result.exists():
         folder.mkdir(parents=True, exist_ok=True)

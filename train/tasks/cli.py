@@ -30,8 +30,8 @@ from train.data.modules import Data
 from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
-from .checkpoints import Checkpoints, claimed, refuse_another
 from .pictures import Show
+from .run_folder import Checkpoints, claimed, refuse_another
 from .task import Task
 
 COMMANDS = ("fit", "validate", "test", "predict")

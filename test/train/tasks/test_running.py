@@ -19,8 +19,8 @@ from train.cards import read_figures
 from train.show import write_page
 from train.tasks.callbacks import Ema, read_logs
 from train.tasks.checkpoint import best_checkpoint, network_state, start_from
-from train.tasks.checkpoints import claimed
 from train.tasks.cli import read_run
+from train.tasks.run_folder import claimed
 
 from .runs import (
     acted,
@@ -126,7 +126,7 @@ def test_the_last_checkpoint_is_the_last(motion: Path, tmp_path: Path, undrawn: 
 
 
 def test_two_trainings_do_not_share_a_folder(motion: Path, tmp_path: Path) -> None:
-    with claimed(tmp_path / "run"), pytest.raises(InputError, match="another process trains in"):
+    with claimed(tmp_path / "run"), pytest.raises(InputError, match="another process works in"):
         command(lifter_config(motion, tmp_path / "run"), tmp_path / "c.yaml")
     command(lifter_config(motion, tmp_path / "run"), tmp_path / "c.yaml", "--trainer.max_epochs=1")
 

@@ -1,8 +1,7 @@
-"""How a run writes its checkpoints, and that nothing else writes over them."""
+"""The folder of a run: its checkpoints, and that nothing else writes between them."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from posemo_ros.errors import InputError
+from posemo_ros.replay.run_folder import locked
 
 LAST = "last.ckpt"
 _KEYWORDS = ("last", "hpc", "best")  # of --ckpt_path: Lightning looks for the file
@@ -48,19 +48,11 @@ def claimed(out: Path) -> Iterator[None]:
         InputError: Another process trains in it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    handle = os.open(out, os.O_RDONLY)
+    handle = locked(out)
     try:
-        _lock(handle, out)
         yield
     finally:
         os.close(handle)
-
-
-def _lock(handle: int, out: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise InputError(f"another process trains in {out}; wait for it, or name another --out") from error
 
 
 def refuse_another(out: Path, checkpoints: Path, resumed: str | None) -> None:
