@@ -292,6 +292,7 @@ class Pipeline:
                 emotions = self._emotion.judge(skeletons)
         self.budget.spent((time.perf_counter() - start) * 1e3)
         apply_budget(self._people, self.budget)
+        self._people.schedule.begin()
         return FrameResult(people, skeletons, emotions, clock.timings_ms, owed=tuple(owed))
 
     def flush(self) -> Iterator[tuple[Skeletons3D, Emotions | None]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from posemo_ros.bench import measure
 from posemo_ros.bench.contenders import (
     FLAT_REFERENCE,
     IN_STEP,
@@ -24,7 +26,7 @@ from posemo_ros.bench.contenders import (
     write_naively,
 )
 from posemo_ros.bench.crowd import crowd
-from posemo_ros.bench.measure import BLOCK, WARM_UP_FRAMES, compare, network_cpu
+from posemo_ros.bench.measure import BLOCK, WARM_UP_FRAMES, at_pace, compare, network_cpu
 from posemo_ros.bench.plot import draw
 from posemo_ros.bench.run import QUICK, VGA, Plan, as_json, as_text, bench, table
 from posemo_ros.emotion.window import MAX_GAP_S
@@ -104,6 +106,27 @@ def test_contenders_take_turns() -> None:
     compare(contenders, crowd(1, 2 * BLOCK, VGA), 1, VGA)  # type: ignore[arg-type]
     measured = order[2 * WARM_UP_FRAMES :]
     assert measured == (["a"] * BLOCK + ["b"] * BLOCK) * 2
+
+
+def test_at_a_camera_s_pace_an_image_comes_when_its_stamp_says_or_when_the_last_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, begun = [100.0], list[float]()
+
+    class Busy(Counting):
+        def step(self, frame):
+            begun.append(now[0])
+            now[0] += 0.05 if len(begun) == WARM_UP_FRAMES + 3 else 0.01
+            return super().step(frame)
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    monkeypatch.setattr(measure, "time", clock)
+    busy = Busy("a", CHAIN)
+    pace = at_pace(busy, crowd(1, 6, VGA), 1)  # type: ignore[arg-type]
+    seconds = np.array(begun[WARM_UP_FRAMES:]) - begun[WARM_UP_FRAMES]
+    late = 2 / 30 + 0.05
+    assert seconds == pytest.approx([0, 1 / 30, 2 / 30, late, 4 / 30, 5 / 30])
+    assert (pace.people, pace.rate_hz, pace.frames, pace.ms, pace.ms_max) == (1, 30.0, 6, 10.0, 50.0)
 
 
 def test_every_station_has_what_it_needs_when_measuring_starts(

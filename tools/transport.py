@@ -59,19 +59,24 @@ def main() -> int:
 def measure(image: str, rate_hz: float, profile: str, seconds: float) -> dict[str, Any]:
     """One run, twice: the images taken as messages, then as bytes."""
     taken, raw = (_run(image, rate_hz, profile, seconds, how) for how in ("message", "bytes"))
-    delays = taken["delays_ms"] or [float("nan")]
+    median, p95 = (_percentile(taken["delays_ms"], q) for q in (50, 95))
     return {
         "image": image,
         "rate_hz": rate_hz,
         "profile": profile,
         "sent": taken["sent"],
         "arrived": taken["arrived"],
-        "latency_ms_median": round(float(np.median(delays)), 2),
-        "latency_ms_p95": round(float(np.percentile(delays, 95)), 2),
+        "latency_ms_median": median,
+        "latency_ms_p95": p95,
         "send_cpu_ms": round(taken["send_cpu_ms"], 2),
         "receive_cpu_ms": round(taken["receive_cpu_ms"], 2),
         "unpack_cpu_ms": round(max(taken["receive_cpu_ms"] - raw["receive_cpu_ms"], 0.0), 2),
     }
+
+
+def _percentile(delays_ms: list[float], percent: float) -> float | None:
+    """None where no image arrived: JSON has no NaN."""
+    return round(float(np.percentile(delays_ms, percent)), 2) if delays_ms else None
 
 
 def _run(image: str, rate_hz: float, profile: str, seconds: float, how: str) -> dict[str, Any]:

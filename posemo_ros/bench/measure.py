@@ -1,7 +1,8 @@
 """Several contenders, frame by frame in turn, so that what else the machine does meets them alike.
 
-Every figure is of wall times in one process, with frames that wait for the chain. Ratios compare
-contenders of the same scene and the same minutes; they mean something on a shared, noisy machine.
+Every figure is of wall times in one process, with frames that wait for the chain (but for ``at_pace``).
+Ratios compare contenders of the same scene and the same minutes; they mean something on a shared, noisy
+machine.
 """
 
 from __future__ import annotations
@@ -57,6 +58,25 @@ class Figures:
     memory_mib: float
 
 
+@dataclass(frozen=True)
+class Pace:
+    """One contender with images that come at a camera's rate.
+
+    Attributes:
+        people: In every frame.
+        rate_hz: Of the camera.
+        frames: Measured.
+        ms, ms_p95, ms_max: Median, 95th percentile and maximum of a frame's wall time.
+    """
+
+    people: int
+    rate_hz: float
+    frames: int
+    ms: float
+    ms_p95: float
+    ms_max: float
+
+
 @dataclass
 class _Lane:
     contender: Contender
@@ -100,6 +120,28 @@ def compare(
             lane.run(clip[first : first + BLOCK])
     slowest = max(float(np.mean(lane.ms)) for lane in lanes.values())
     return [_figures(name, lane, people, size, slowest) for name, lane in lanes.items()]
+
+
+def at_pace(contender: Contender, clip: Sequence[Frame], people: int) -> Pace:
+    """A film as a camera sends it: the next image comes when its stamp says so, or when the last is done.
+
+    Args:
+        contender: What looks at it.
+        clip: Frames, at their stamps' rate; a few that end where it starts go before, to warm up.
+        people: What the film shows.
+    """
+    contender.reset()
+    for frame in before(clip):
+        contender.step(frame)
+    ms, origin = [], time.perf_counter()
+    for frame in clip:
+        due = origin + (frame.stamp_ns - clip[0].stamp_ns) * 1e-9
+        time.sleep(max(due - time.perf_counter(), 0.0))
+        start = time.perf_counter()
+        contender.step(frame)
+        ms.append((time.perf_counter() - start) * 1e3)
+    median, p95, most = (round(float(np.percentile(ms, q)), 2) for q in (50, 95, 100))
+    return Pace(people, RATE_HZ, len(ms), median, p95, most)
 
 
 def before(clip: Sequence[Frame]) -> list[Frame]:

@@ -29,7 +29,7 @@ from .contenders import (
     needs,
 )
 from .crowd import RATE_HZ, START_S, crowd
-from .measure import BLOCK, Figures, compare, network_cpu, soak
+from .measure import BLOCK, Figures, at_pace, compare, network_cpu, soak
 
 VGA = (640, 480)
 FORMAT = 1  # of the JSON
@@ -101,6 +101,7 @@ def bench(
     for size in dict.fromkeys((VGA, *plan.sizes)) if plan.sizes else ():
         say(f"1 person, {size[0]} x {size[1]}")
         large += compare(moving, crowd(1, plan.frames, size), 1, size)
+    paced = _at_pace(contenders[REAL_TIME], plan, figures, say)
     memory = _soak(contenders[REAL_TIME], plan) if plan.minutes else []
     return {
         "format": FORMAT,
@@ -112,9 +113,22 @@ def bench(
         "meaning": {name: MEANING[name] for name in plan.contenders},
         "crowds": [asdict(f) for f in figures],
         "sizes": [asdict(f) for f in large],
+        "paced": paced,
         "network_cpu": _network_cpu(maker, chain, plan),
         "memory": memory,
     }
+
+
+def _at_pace(
+    contender: Contender, plan: Plan, figures: Sequence[Figures], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """With the images of a camera, of the crowds with which the chain keeps up."""
+    keeps_up = [f.people for f in figures if f.contender == REAL_TIME and f.fps >= RATE_HZ]
+    out = []
+    for people in keeps_up:
+        say(f"{people} people, {RATE_HZ:g} images a second")
+        out.append(asdict(at_pace(contender, crowd(people, plan.frames, VGA), people)))
+    return out
 
 
 def _frames(plan: Plan, people: int) -> int:
@@ -154,6 +168,10 @@ def as_text(report: Mapping[str, Any]) -> str:
     for title, key in (("crowds, VGA", "crowds"), ("image sizes, one person", "sizes")):
         if report[key]:
             lines += ["", *table(title, report[key]).lines()]
+    if report["paced"]:
+        columns = ["people", "images a second", "ms", "p95", "most"]
+        rows = [[f["people"], f["rate_hz"], f["ms"], f["ms_p95"], f["ms_max"]] for f in report["paced"]]
+        lines += ["", *Table("real time, with the images of a camera", columns, rows).lines()]
     for people, shares in report["network_cpu"].items():
         rows = [[name, s["wall_ms"], s["cpu_ms"]] for name, s in shares.items()]
         title = f"a frame with {people} people, in step: networks alone"

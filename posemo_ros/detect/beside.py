@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class BesideSchedule(BoxSchedule):
         """Forget everybody; a run under way is not looked at any more."""
         super().reset()
         self._run: _Run | None = None
+        self._due: Callable[[], _Run] | None = None
         self._started_ns: int | None = None
         self._lost_ns: int | None = None
         self._before = 0
@@ -65,6 +67,7 @@ class BesideSchedule(BoxSchedule):
         image: NDArray[np.uint8] | None = None,
     ) -> Detections:
         """See ``BoxSchedule.boxes``; without the image, it counts as changed every time."""
+        self.begin()  # if nobody said that the frame before was done
         ids, followed = self._follow(people)
         self._missed_since = {i: s for i, s in self._missed_since.items() if i in ids}
         self._rested += 1
@@ -75,10 +78,15 @@ class BesideSchedule(BoxSchedule):
             return run.future.result()
         found = self._join(run, ids, followed, stamp_ns) if run else followed
         if self._run is None and self._is_due(people, len(ids), stamp_ns, image):
-            self._run = self._start(detect, ids, followed, stamp_ns)
+            self._due = partial(self._start, detect, ids, followed, stamp_ns)
             if image is not None:
                 self._stir.remember(image, people.boxes)
         return found
+
+    def begin(self) -> None:
+        """See ``BoxSchedule.begin``."""
+        if self._due is not None:
+            self._run, self._due = self._due(), None
 
     def _is_due(
         self, people: People2D, followed: int, stamp_ns: int, image: NDArray[np.uint8] | None

@@ -86,6 +86,9 @@ class BoxSchedule:
             np.concatenate([detected.scores, followed.scores[kept]]),
         )
 
+    def begin(self) -> None:
+        """The frame is done and its results are out: a detector beside the chain may start on it."""
+
     def _follow(self, people: People2D) -> tuple[tuple[str, ...], Detections]:
         """Those who can be followed; of two who share a place, the better seen one.
 

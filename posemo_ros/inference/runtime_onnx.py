@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from ..errors import ModelError
+from .alone import STREAMS, at_once, takes_people
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
 
 _SUFFIX = "ExecutionProvider"
@@ -30,7 +33,7 @@ _DTYPES = {
 
 
 class OnnxRuntimeSession:
-    """See ``Session``."""
+    """See ``Session``. On the CPU a large network answers for one person per request, see ``alone``."""
 
     def __init__(
         self, path: Path, *, precision: str, threads: int, provider: str = "", cache_dir: Path | None = None
@@ -48,17 +51,36 @@ class OnnxRuntimeSession:
         self.precision = precision
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
+        self._streams = (
+            min(threads, STREAMS) if not provider and takes_people(self.inputs, self.outputs) else 1
+        )
+        if self._streams > 1:
+            options = _options(threads // self._streams)
+            self._alone = ort.InferenceSession(
+                str(path), sess_options=options, providers=_providers("", None)
+            )
+            self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix=f"posemo {path.stem}")
 
     def run(self, feeds: Feeds) -> Outputs:
         """See ``Session.run``."""
         arrays = check_feeds(self.inputs, feeds, self._name)
         try:
-            results = self._session.run(None, arrays)
+            results = self._answers(arrays)
         except Exception as error:
             raise ModelError(f"{self._name}: ONNX Runtime failed: {error}") from error
         return {
             spec.name: widen(np.asarray(value)) for spec, value in zip(self.outputs, results, strict=True)
         }
+
+    def _answers(self, arrays: Outputs) -> list[Any]:
+        count = len(next(iter(arrays.values())))
+        parallel = at_once(count, self._streams)
+        if not parallel:
+            return list(self._session.run(None, arrays))
+        people = [{name: array[i : i + 1] for name, array in arrays.items()} for i in range(count)]
+        answers = list(self._pool.map(lambda one: self._alone.run(None, one), people[:parallel]))
+        answers += [self._session.run(None, one) for one in people[parallel:]]
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
 def _providers(name: str, cache_dir: Path | None) -> list[str | tuple[str, dict[str, str]]]:

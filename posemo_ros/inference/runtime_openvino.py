@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import MissingExtraError, ModelError
+from .alone import STREAMS, at_once, takes_people
 from .runtimes import processor
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
-
-STREAMS = 4  # so many people at once at most
-LARGE = 10_000  # numbers in one person's input: from here on a person is worth a request
 
 
 class OpenVinoSession:
     """See ``Session``.
 
-    A large network answers for one person per request. With as many people as cores, or more, every core
-    has a request of its own: nobody waits for a share of somebody else's, which takes 0.7 of the CPU
-    time of one request for all. Fewer people follow each other on all cores. (So no batch is computed
-    either, which OpenVINO 2026.4 does wrongly for some networks.)
+    A large network answers for one person per request, see ``alone``. (So no batch is computed either, which
+    OpenVINO 2026.4 does wrongly for some networks.)
     """
 
     runtime = "openvino"
@@ -38,7 +33,7 @@ class OpenVinoSession:
             network = core.read_model(str(path))
             self.inputs = tuple(map(_spec, network.inputs))
             self.outputs = tuple(map(_spec, network.outputs))
-            alone = _takes_people(self.inputs, self.outputs)
+            alone = takes_people(self.inputs, self.outputs)
             if alone:
                 network.reshape({spec.name: [1, *spec.shape[1:]] for spec in self.inputs})
             whole = core.compile_model(network, "CPU", _properties(threads, bf16=bf16))
@@ -63,9 +58,9 @@ class OpenVinoSession:
             if not self._requests:
                 return self._named([self._infer(arrays)])
             count = len(arrays[0])
-            if count >= self._streams:
-                return self._named(self._in_parallel(arrays, count))
-            return self._named([self._infer([a[i : i + 1] for a in arrays]) for i in range(count)])
+            parallel = at_once(count, self._streams)
+            rest = [self._infer([a[i : i + 1] for a in arrays]) for i in range(parallel, count)]
+            return self._named(self._in_parallel(arrays, parallel) + rest)
         except RuntimeError as error:
             raise ModelError(f"{self._name}: OpenVINO failed: {error}") from error
 
@@ -100,12 +95,6 @@ class OpenVinoSession:
         for person in range(max(count - self._streams, 0), count):
             collect(person)
         return answers
-
-
-def _takes_people(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> bool:
-    """Whether the batch, and nothing else, is free, and one of it is large."""
-    free = all(spec.shape[:1] == (-1,) and -1 not in spec.shape[1:] for spec in (*inputs, *outputs))
-    return free and sum(prod(spec.shape[1:]) for spec in inputs) >= LARGE
 
 
 def _properties(threads: int, *, bf16: bool, streams: int = 1) -> dict[str, Any]:

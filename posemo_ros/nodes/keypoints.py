@@ -63,5 +63,6 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         self.monitor.count(keys.PUBLISHED)
         loaded.budget.spent((time.perf_counter() - start) * 1e3)
         apply_budget(loaded.finder, loaded.budget)
+        loaded.finder.schedule.begin()
         self.warn("deadline", loaded.budget.text)
         self.measure(frame.stamp_ns, clock.timings_ms, len(people))

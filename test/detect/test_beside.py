@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,10 +53,17 @@ def boxes(found: Detections) -> list[list[float]]:
     return sorted(np.round(found.boxes, 1).tolist())
 
 
+def look(schedule: BesideSchedule, *frame: Any) -> Detections:
+    """The boxes of a frame, whose results are out at once."""
+    found = schedule.boxes(*frame)
+    schedule.begin()
+    return found
+
+
 def test_nobody_is_there_so_the_frame_waits(detect: SlowDetector) -> None:
     detect.allowed.set()
     schedule = BesideSchedule()
-    assert boxes(schedule.boxes(People2D(), 0, detect)) == [list(A)]
+    assert boxes(look(schedule, People2D(), 0, detect)) == [list(A)]
     assert detect.threads[0] != threading.current_thread().name
 
 
@@ -63,18 +71,41 @@ def test_frames_go_on_and_a_newcomer_joins_later(detect: SlowDetector) -> None:
     schedule = BesideSchedule(detect_every=1)
     detect.boxes = ((4.0, 0.0, 44.0, 120.0), B)
     for frame in range(3):  # the detector is not ready yet
-        assert boxes(schedule.boxes(people(p1=A), frame * FRAME, detect)) == [list(A)]
+        assert boxes(look(schedule, people(p1=A), frame * FRAME, detect)) == [list(A)]
     assert detect.threads == []
     arrive(schedule, detect)
     # The followed keep the newer box of their keypoints, the newcomer has the detector's.
-    assert boxes(schedule.boxes(people(p1=A), 3 * FRAME, detect)) == [list(A), list(B)]
+    assert boxes(look(schedule, people(p1=A), 3 * FRAME, detect)) == [list(A), list(B)]
+
+
+def test_a_run_starts_when_the_frame_is_done_and_not_before(detect: SlowDetector) -> None:
+    """So that a frame never shares the cores with the detector while there is time between two frames."""
+    detect.allowed.set()
+    schedule = BesideSchedule()
+    schedule.boxes(people(p1=A), 0, detect)
+    assert schedule._run is None
+    schedule.begin()
+    arrive(schedule, detect)
+    schedule.begin()
+    assert len(detect.threads) == 1
+    schedule.reset()
+    schedule.begin()
+    assert len(detect.threads) == 1
+
+
+def test_a_frame_that_nobody_says_is_done_starts_it_in_the_next_one(detect: SlowDetector) -> None:
+    schedule = BesideSchedule()
+    schedule.boxes(people(p1=A), 0, detect)
+    schedule.boxes(people(p1=A), FRAME, detect)
+    arrive(schedule, detect)
+    assert len(detect.threads) == 1
 
 
 def test_whom_the_detector_misses_is_dropped_in_time(detect: SlowDetector) -> None:
     schedule, kept = BesideSchedule(detect_every=5, unconfirmed_s=0.5), []
     detect.allowed.set()
     for frame in range(20):  # 10 per second; B exists for the keypoint network only
-        kept.append(len(schedule.boxes(people(p1=A, p2=B), frame * S // 10, detect)))
+        kept.append(len(look(schedule, people(p1=A, p2=B), frame * S // 10, detect)))
         if schedule._run:
             schedule._run.future.result(180)
     first_missed = 1  # the run started in frame 0 is looked at in frame 1
@@ -83,20 +114,20 @@ def test_whom_the_detector_misses_is_dropped_in_time(detect: SlowDetector) -> No
 
 def test_somebody_lost_calls_the_detector_at_once(detect: SlowDetector) -> None:
     schedule = BesideSchedule(detect_every=1000)
-    schedule.boxes(people(p1=A), 0, detect)
+    look(schedule, people(p1=A), 0, detect)
     arrive(schedule, detect)
     seen = people(p1=A, p2=B)
     seen.keypoints[1, :, 2] = 0.0  # nothing to follow
     detect.boxes = (A, B)
-    assert boxes(schedule.boxes(seen, FRAME, detect)) == [list(A)]
+    assert boxes(look(schedule, seen, FRAME, detect)) == [list(A)]
     arrive(schedule, detect)
-    assert boxes(schedule.boxes(people(p1=A), 2 * FRAME, detect)) == [list(A), list(B)]
+    assert boxes(look(schedule, people(p1=A), 2 * FRAME, detect)) == [list(A), list(B)]
 
 
 def runs_of(schedule: BesideSchedule, detect: SlowDetector, image: NDArray[np.uint8], frames: int) -> int:
     detect.allowed.set()
     for frame in range(frames):
-        schedule.boxes(people(p1=A), frame * FRAME, detect, image)
+        look(schedule, people(p1=A), frame * FRAME, detect, image)
         if schedule._run:
             schedule._run.future.result(180)
     return len(detect.threads)
@@ -119,7 +150,7 @@ def test_it_does_not_rest_while(detect: SlowDetector, why: str) -> None:
             image[300:380, 200:260] = 10 * (frame % 20)
         gone = why == "somebody was lost" and frame >= 2
         seen = people(p1=A) if gone else people(p1=A, p2=other)
-        schedule.boxes(seen, frame * FRAME, detect, image)
+        look(schedule, seen, frame * FRAME, detect, image)
         if schedule._run:
             schedule._run.future.result(180)
     assert len(detect.threads) >= 6
@@ -127,10 +158,10 @@ def test_it_does_not_rest_while(detect: SlowDetector, why: str) -> None:
 
 def test_a_run_that_takes_too_long_is_waited_for(detect: SlowDetector) -> None:
     schedule = BesideSchedule()
-    schedule.boxes(people(p1=A), 0, detect)
+    look(schedule, people(p1=A), 0, detect)
     threading.Timer(0.05, detect.allowed.set).start()
     detect.boxes = (A, B)
-    assert len(schedule.boxes(people(p1=A), 2 * S, detect)) == 2
+    assert len(look(schedule, people(p1=A), 2 * S, detect)) == 2
 
 
 def test_errors_of_the_detector_come_out_of_the_frame_that_would_use_its_boxes(detect: SlowDetector) -> None:
@@ -138,20 +169,20 @@ def test_errors_of_the_detector_come_out_of_the_frame_that_would_use_its_boxes(d
         raise RuntimeError("no boxes today")
 
     schedule = BesideSchedule()
-    schedule.boxes(people(p1=A), 0, fail)
+    look(schedule, people(p1=A), 0, fail)
     with pytest.raises(RuntimeError, match="no boxes today"):
-        schedule.boxes(people(p1=A), 2 * S, detect)
+        look(schedule, people(p1=A), 2 * S, detect)
     detect.allowed.set()
-    assert len(schedule.boxes(people(p1=A), 3 * S, detect)) == 1  # and it goes on
+    assert len(look(schedule, people(p1=A), 3 * S, detect)) == 1  # and it goes on
 
 
 def test_after_a_reset_the_old_run_does_not_count(detect: SlowDetector) -> None:
     schedule = BesideSchedule()
-    schedule.boxes(people(p1=A), 0, detect)
+    look(schedule, people(p1=A), 0, detect)
     schedule.reset()
     detect.boxes = (B,)
     detect.allowed.set()
-    assert boxes(schedule.boxes(people(p1=FAR), FRAME, lambda: Detections())) == [list(FAR)]
+    assert boxes(look(schedule, people(p1=FAR), FRAME, lambda: Detections())) == [list(FAR)]
 
 
 class TestStir:
