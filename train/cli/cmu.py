@@ -42,7 +42,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from train.tables.cmu import Budget, report, run
+    from train.tables.cmu import report, run
+    from train.tables.cmu_runs import Budget
 
     if args.finished:
         report(args.out, keep=args.keep)

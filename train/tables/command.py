@@ -25,7 +25,7 @@ from train.models.counting import count_parameters
 from train.models.zoo import build
 from train.tasks.checkpoint import best_checkpoint, configuration, identity, same_weights
 
-from .cmu import section as cmu_section
+from .cmu_section import section as cmu_section
 from .papers import TABLES, Column, Row, Table
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

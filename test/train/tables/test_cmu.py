@@ -10,8 +10,11 @@ from scipy.stats import ttest_ind
 
 from posemo_ros.errors import InputError
 from train.data.sequences import H36M, Video, Windows
-from train.tables import cmu
-from train.tables.cmu import Budget, ridge, run, table
+from train.tables import cmu, cmu_runs, cmu_section
+from train.tables.cmu import run
+from train.tables.cmu_baselines import ridge
+from train.tables.cmu_runs import Budget
+from train.tables.cmu_section import table
 
 TINY = Budget(steps=3, batch=64, width=8, depth=1, views=1, looks=1)
 
@@ -75,18 +78,18 @@ def test_the_verdict_compares_with_the_spread_of_the_seeds() -> None:
         spread = {"mpjpe_mm": np.mean(errors), "mpjpe_mm_std": np.std(errors, ddof=1), "seeds": 3}
         rows.append({"frames": f, "variant": v, **spread})
         chances[f, v] = ttest_ind(errors, (48.0, 50.0, 52.0), equal_var=False).pvalue
-    assert cmu.verdict({"rows": rows}) == (
+    assert cmu_section.verdict({"rows": rows}) == (
         f"With SAM the MPJPE changes by +8.0 mm at f = 9 (worse, p = {chances[9, 'sam']:.2f}). "
         f"With TAM the MPJPE changes by +3.0 mm at f = 9 (may be chance, p = {chances[9, 'tam']:.2f}). "
         f"With SAM and TAM the MPJPE changes by +1.0 mm at f = 1 (may be chance, "
         f"p = {chances[1, 'sam+tam']:.2f}), -5.0 mm at f = 9 (better, p = {chances[9, 'sam+tam']:.2f})."
     )
-    assert cmu.verdict({"rows": rows[:1]}) == ""
+    assert cmu_section.verdict({"rows": rows[:1]}) == ""
 
 
 def test_what_a_network_cannot_look_at_is_left_out() -> None:
-    asked = [(f, v) for f in (1, 9, 10) for v in cmu.VARIANTS]
-    assert [key for key in asked if not cmu.possible(*key)] == [
+    asked = [(f, v) for f in (1, 9, 10) for v in cmu_runs.VARIANTS]
+    assert [key for key in asked if not cmu_runs.possible(*key)] == [
         (1, "motionagformer-xs"),
         (1, "tcn"),
         (10, "tcn"),
@@ -100,7 +103,7 @@ def test_a_folder_has_one_budget(tmp_path: Path) -> None:
     (old / "summary.json").write_text(json.dumps({"budget": asdict(TINY), "rows": []}))
     with pytest.raises(InputError, match=r"runs of another budget \(schedule constant, now up in"):
         run(tmp_path, old, TINY, [1], ["none"], [0])
-    begun = {"schedule": cmu._SCHEDULE, **asdict(TINY), "steps": 9}
+    begun = {"schedule": cmu_runs.SCHEDULE, **asdict(TINY), "steps": 9}
     (old / "summary.json").write_text(json.dumps({"budget": begun, "rows": []}))
     with pytest.raises(InputError, match=r"\(steps 9, now 3\); name another --out"):
         run(tmp_path, old, TINY, [1], ["none"], [0])
@@ -125,8 +128,9 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
 ) -> None:
     """f = 1: two seeds of both networks and a third of one; f = 9: one seed; f = 27: nothing finished."""
     out, kept = tmp_path / "runs", tmp_path / "kept"
-    monkeypatch.setattr(cmu, "MEASURED", kept)
-    monkeypatch.setattr(cmu, "PICTURES", kept)
+    for module in (cmu, cmu_section):
+        monkeypatch.setattr(module, "MEASURED", kept)
+        monkeypatch.setattr(module, "PICTURES", kept)
     with pytest.raises(InputError, match=r"no summary\.json"):
         cmu.report(out)
     mean = {"frames": "-", "variant": "mean pose", "frames_tested": 100, "mpjpe_mm": 200.0, "mpjve_mm": 9.0}
@@ -153,7 +157,7 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
     said = capsys.readouterr().out
     assert "f = 1, none, seed 1: 54.0 mm\n" in said
     assert "f = 1, none, seed 2: 99.0 mm; not in the table: others lack this seed\n" in said
-    page = cmu.section()
+    page = cmu_section.section()
     assert "| 1 | sam+tam | 5,000 | 2 | 62.0 ± 2.8 | 31.0 ± 1.4 | 1.0 ± 0.0 | -10.0% |" in page
     assert "| 9 | none | 5,000 | 1 | 48.0 | 24.0 | 1.0 | -10.0% |" in page
     assert "+10.0 mm at f = 1 (may be chance, p = 0.07), -1.0 mm at f = 9 (one seed: its spread" in page
@@ -164,12 +168,14 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
 
 
 def test_how_flat_a_curve_is() -> None:
-    assert cmu.last_gain([(20, 9.0), (40, 8.0), (80, 5.0), (100, 4.9)]) == pytest.approx(0.02)
-    assert cmu.last_gain([(50, 6.0), (100, 5.0)]) == pytest.approx(0.4 / 5.4)  # by the line between two looks
-    assert cmu.last_gain([(50, 6.0)]) is None
+    assert cmu_runs.last_gain([(20, 9.0), (40, 8.0), (80, 5.0), (100, 4.9)]) == pytest.approx(0.02)
+    assert cmu_runs.last_gain([(50, 6.0), (100, 5.0)]) == pytest.approx(
+        0.4 / 5.4
+    )  # by the line between two looks
+    assert cmu_runs.last_gain([(50, 6.0)]) is None
     flat = [{"last_gain": g} for g in (0.008, -0.001, None)]
     assert (
-        cmu.flatness({"rows": flat})
+        cmu_section.flatness({"rows": flat})
         == "The curves are flat: the last fifth of the steps gained 0.8% at most."
     )
-    assert cmu.flatness({"rows": []}) == ""
+    assert cmu_section.flatness({"rows": []}) == ""

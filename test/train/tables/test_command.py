@@ -11,7 +11,7 @@ import torch
 from posemo_ros.errors import InputError
 from train.cli import main
 from train.models.zoo import build
-from train.tables import cmu, command
+from train.tables import cmu_section, command
 from train.tables.papers import TABLES
 from train.tasks.checkpoint import best_checkpoint, configuration, identity
 from train.tasks.cli import run as train
@@ -147,7 +147,7 @@ def test_the_page_in_docs_is_up_to_date() -> None:
     for table in TABLES.values():
         assert f"### Table {table.name}: {table.title}" in text
         assert all(row.label in text for row in table.rows)
-    assert cmu.section() in text
+    assert cmu_section.section() in text
 
 
 @pytest.fixture(scope="module")
