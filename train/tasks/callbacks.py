@@ -83,6 +83,23 @@ class Curves(Callback):
             draw_curves(rows, self.folder / CURVES_FILE)
 
 
+class Lines(Callback):
+    """A line per validation in the place of the progress bar: in a log file a bar is a line per step."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """What the last validation measured, and how far the training is."""
+        if not trainer.is_global_zero or trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        found = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("val/")}
+        values = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
+        minutes = (time.monotonic() - self._begun) / 60
+        steps = f"{trainer.global_step} of {trainer.estimated_stepping_batches}"
+        print(f"step {steps}, {minutes:.1f} minutes: {values}", flush=True)
+
+
 def learned(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """What ``curves.png`` shows of the logs of a run: quantities of training and validation."""
     rows = {n: v for n, v in read_logs(folder).items() if n.startswith(("train/", "val/"))}

@@ -29,7 +29,7 @@ from posemo_ros.text_files import yaml_of
 from train.data.modules import Data
 from train.models.zoo import Entry
 
-from .callbacks import Curves, Ema, Predictions, Results, SeedEveryStep
+from .callbacks import Curves, Ema, Lines, Predictions, Results, SeedEveryStep
 from .pictures import Show
 from .run_folder import Checkpoints, claimed, refuse_another
 from .task import Task
@@ -116,6 +116,8 @@ class Cli(LightningCLI):
         out = Path(self._settings.out)
         trainer: Any = super().instantiate_trainer(**kwargs)  # its list of callbacks is not declared
         trainer.callbacks += [SeedEveryStep(), Curves(out), Results(out), Predictions(out), Show(out)]
+        if trainer.progress_bar_callback is None:
+            trainer.callbacks.append(Lines())
         if self.subcommand != "fit":  # these belong to training alone
             trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, (Ema, EarlyStopping))]
         return trainer
@@ -264,6 +266,7 @@ def _cli(arguments: Sequence[str], start: bool) -> Cli:
             "deterministic": "warn",
             "log_every_n_steps": 10,
             "num_sanity_val_steps": 0,
+            "enable_progress_bar": sys.stderr.isatty(),
         },
         auto_configure_optimizers=False,
         parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},

@@ -206,6 +206,22 @@ def test_early_stopping(motion: Path, tmp_path: Path) -> None:
     assert cli.trainer.current_epoch == 2
 
 
+def test_a_log_has_a_line_per_validation_and_no_bar(
+    motion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bar that is written into a file is a line per step."""
+    config = lifter_config(motion, tmp_path / "run")
+    del config["trainer"]["enable_progress_bar"]
+    capsys.readouterr()
+    cli = command(config, tmp_path / "c.yaml", "--trainer.max_epochs=2")
+    out, err = capsys.readouterr()
+    steps = cli.trainer.global_step
+    lines = [line for line in out.splitlines() if line.startswith("step ")]
+    assert [line.split(",")[0] for line in lines] == [f"step {s} of {steps}" for s in (steps // 2, steps)]
+    assert "val/mpjpe_mm " in lines[-1]
+    assert "it/s" not in out + err
+
+
 def test_missing_data_stop_the_command_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
