@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -43,8 +45,9 @@ class BagSource(Source):
     """The images of one topic of a bag.
 
     Stamps are the header's; where that is zero, the time of recording. ``rate_hz`` is the mean
-    over the bag, and of the images once all were read. Intrinsics are the first calibrated message
-    of the ``camera_info`` topic beside the images, scaled to each image's size.
+    over the bag, and of the images once all were read. Intrinsics are those of the ``camera_info`` topic
+    beside the images: of the last calibrated message recorded before an image, of the first one for images
+    before it, scaled to each image's size.
 
     Args:
         path: Bag folder or file.
@@ -55,6 +58,7 @@ class BagSource(Source):
     """
 
     depth: BagDepth | None = None
+    _info_topic = ""
 
     def __init__(self, path: Path, choice: Choice | None = None) -> None:
         choice = choice or Choice()
@@ -69,9 +73,7 @@ class BagSource(Source):
             self.length = self._stated
             if self.topic != choice.topic:
                 self.note(f"images are those of {self.topic}", level=logging.INFO)
-            found = self._intrinsics(bag)
-            rectified = topics.is_rectified(self.topic)
-            self._camera_of = CameraOfSize(found and replace(found, rectified=rectified), self.note)
+            self._camera_of = self._first_camera_of = CameraOfSize(self._intrinsics(bag), self.note)
             size, self._ahead_ns = _first_size(bag, self.topic), _ahead_ns(bag, self.topic)
             duration_s = bag.duration_s
         self.rate_hz = choice.rate_hz or max(count - 1, 1) / max(duration_s, 1e-3)
@@ -88,7 +90,7 @@ class BagSource(Source):
                 raise InputError(
                     f"{self._path} has no topic {wanted!r}; camera info in it: {', '.join(known) or 'none'}"
                 )
-            return named(Path(wanted))
+            return replace(named(Path(wanted)), rectified=topics.is_rectified(self.topic))
         name = wanted or topics.camera_info_of(self.topic)
         topic = bag.topics.get(name)
         if topic is None or topic.kind not in INFO_KINDS:
@@ -98,7 +100,19 @@ class BagSource(Source):
             if others:
                 self.note(f"no {name} beside the images; --camera-info takes {' or '.join(others)}")
             return None
-        return _first_calibrated(bag, topic)
+        self._info_topic = name
+        for _, _, raw in bag.messages([name]):
+            with suppress(InputError):  # noted when the images are read
+                if found := self._calibrated(bag.read(topic, raw)):
+                    return found
+        return None
+
+    def _calibrated(self, message: Any) -> Intrinsics | None:
+        """What a camera info says; None when nobody calibrated the camera."""
+        info = _lower_case(message)
+        frame_id = str(getattr(getattr(info, "header", info), "frame_id", ""))
+        rectified = topics.is_rectified(self.topic)
+        return Intrinsics(info, frame_id, self._info_topic, rectified) if np.any(info.k) else None
 
     def _depth_of(self, candidates: Sequence[_Candidate]) -> BagDepth | None:
         if self._choice.depth_topic:
@@ -140,9 +154,13 @@ class BagSource(Source):
     def _as_recorded(self) -> Iterator[Frame]:
         clock = MessageTime(self._choice.rate_hz, self._ahead_ns)
         depth = BitDepth()
-        reader, number, time_ns = ImageReader(depth), 0, 0
+        reader, number, time_ns, infos = ImageReader(depth), 0, 0, Counter[str]()
+        self._camera_of = self._first_camera_of
         with open_bag(self._path) as bag:
-            for topic, time_ns, raw in bag.messages([self.topic]):
+            for topic, time_ns, raw in bag.messages([self.topic, *filter(None, [self._info_topic])]):
+                if topic.name == self._info_topic:
+                    infos[self._recalibrate(bag, topic, raw)] += 1
+                    continue
                 number += 1
                 try:
                     for frame in reader.frames(bag.read(topic, raw), topic.kind, time_ns):
@@ -158,8 +176,23 @@ class BagSource(Source):
                 self._cut_off(cut, number)
         if 0 < depth.bits < 16:
             self.note(f"images of 16 bits use {depth.bits}: scaled by that")
+        if count := infos["changed"]:
+            self.note(f"{self._info_topic} changes ({count} times): each image has what was sent before it")
+        if count := infos["unreadable"]:
+            self.note(f"{self._info_topic} has messages that cannot be read ({count}): those before hold on")
         if clock.without_stamp:
             self.note(f"{clock.without_stamp} images have no stamp: placed by the time they were recorded")
+
+    def _recalibrate(self, bag: Bag, topic: Topic, raw: bytes) -> str:
+        """Take over what a camera info says; whether it "changed", is the "same", or is "unreadable"."""
+        try:
+            found = self._calibrated(bag.read(topic, raw))
+        except InputError:
+            return "unreadable"
+        if found is None or self._camera_of.is_of(found):
+            return "same"
+        self._camera_of = CameraOfSize(found, self.note)
+        return "changed"
 
     def _cut_off(self, cut: str, number: int) -> None:
         lost = max(self._stated - number, 1)
@@ -202,15 +235,6 @@ def _reason(error: InputError) -> str:
         if words in str(error):
             return f"image: {words}"
     return "image cannot be used"
-
-
-def _first_calibrated(bag: Bag, topic: Topic) -> Intrinsics | None:
-    for _, _, raw in bag.messages([topic.name]):
-        info = _lower_case(bag.read(topic, raw))
-        if np.any(info.k):
-            header = getattr(info, "header", info)
-            return Intrinsics(info, str(getattr(header, "frame_id", "")), topic.name)
-    return None
 
 
 def _lower_case(info: Any) -> Any:

@@ -35,6 +35,14 @@ class Intrinsics:
     origin: str
     rectified: bool = False
 
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """All that ``camera_from_info`` reads."""
+        info, roi = self.info, self.info.roi
+        arrays = (np.asarray(a, np.float64).tobytes() for a in (info.k, info.d, info.p))
+        sizes = (info.width, info.height, info.binning_x, info.binning_y, info.distortion_model)
+        return (*arrays, *sizes, roi.x_offset, roi.y_offset, roi.width, roi.height, self.frame_id)
+
     def camera(self, width: int, height: int) -> tuple[Camera | None, str]:
         """The camera for images of a size (None: not calibrated), and what was assumed, or ""."""
         camera, note = camera_from_info(self.info, width, height, rectified=self.rectified)
@@ -196,6 +204,10 @@ class CameraOfSize:
     def __init__(self, intrinsics: Intrinsics | None, say: Any) -> None:
         self._intrinsics, self._say = intrinsics, say
         self._known: dict[tuple[int, int], Camera | None] = {}
+
+    def is_of(self, intrinsics: Intrinsics) -> bool:
+        """Whether these are the same numbers, whenever they were sent."""
+        return self._intrinsics is not None and self._intrinsics.numbers == intrinsics.numbers
 
     @property
     def frame_id(self) -> str:

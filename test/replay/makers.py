@@ -126,7 +126,7 @@ def camera_info(stamp_ns: int, k: Any = K, width: int = 64, height: int = 48) ->
 def write_bag(
     path: Path, messages: Sequence[tuple[str, int, Any]], storage: str = "mcap", **how: Any
 ) -> Path:
-    """A bag of (topic, time of recording, message)."""
+    """A bag of (topic, time of recording, message, or bytes for the type the topic has)."""
     plugin = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}[storage]
     writer = Writer(path, version=9, storage_plugin=plugin)
     if how:
@@ -134,6 +134,9 @@ def write_bag(
     with writer:
         connections: dict[str, Any] = {}
         for topic, time_ns, message in messages:
+            if isinstance(message, bytes):
+                writer.write(connections[topic], time_ns, message)
+                continue
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=TYPES)

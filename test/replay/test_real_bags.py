@@ -160,6 +160,24 @@ class TestTopics:
             assert source.camera.matrix[0, 0] == focal
             assert (source.camera.distortion.size == 0) == (focal == 400)
 
+    def test_a_camera_that_zooms_has_the_intrinsics_of_every_moment(self, tmp_path: Path) -> None:
+        """As in a node: those that came last. Uncalibrated and unreadable ones change nothing."""
+        focal = {0: 50.0, 2: 50.0, 3: 80.0, 5: 60.0}
+        messages: list[Any] = [
+            ("/cam/camera_info", STAMPS[i] - 1, camera_info(STAMPS[i], [[f, 0, 32], [0, f, 24], [0, 0, 1]]))
+            for i, f in focal.items()
+        ]
+        messages.append(("/cam/camera_info", STAMPS[4] - 1, camera_info(STAMPS[4], np.zeros(9))))
+        messages.append(("/cam/camera_info", STAMPS[4] - 2, b"\x00\x01\x00\x00short"))
+        source = open_source(write_bag(tmp_path / "bag", [*messages, *images_at(STAMPS[:7])]))
+        assert source.camera is not None
+        assert source.camera.matrix[0, 0] == 50
+        for _ in range(2):  # read again, it begins with the first ones again
+            assert [f.camera.matrix[0, 0] for f in source if f.camera] == [50, 50, 50, 80, 80, 60, 60]
+        assert "/cam/camera_info changes (2 times): each image has what was sent before it" in source.notes
+        assert "/cam/camera_info has messages that cannot be read (1): those before hold on" in source.notes
+        assert lost(source) == {}
+
     def test_camera_info_of_another_size_is_scaled_and_said(self, tmp_path: Path) -> None:
         info = camera_info(START, [[1000, 0, 63.5], [0, 1000, 47.5], [0, 0, 1]], 128, 96)
         source = open_source(
