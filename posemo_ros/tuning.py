@@ -9,12 +9,13 @@ the GPU changes.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from .text_files import json_of
 RUNTIME_VARIABLE = "POSEMO_RUNTIME"
 MAX_LOSS = 0.01  # relative loss of accuracy up to which a lower precision may be used
 GAIN = 0.95  # another runtime must take at most this share of the reference's time
-VERSION = 3  # of what is compared and how; another number makes every machine measure again
+VERSION = 4  # of what is compared and how; another number makes every machine measure again
 
 Try = Callable[[str], Trial]
 
@@ -58,10 +59,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """The runtime for a network on this machine, and what it was chosen from."""
+    """The runtime for a network on this machine, and what it was chosen from.
+
+    Attributes:
+        runtime: One of ``runtimes.RUNTIMES``.
+        verdicts: Of all that were tried.
+        unmeasured: Why none was tried; empty where there was nothing to choose from.
+    """
 
     runtime: str
     verdicts: tuple[Verdict, ...] = ()
+    unmeasured: str = ""
 
 
 def open_model(store: ModelStore, name: str, *, runtime: str = AUTO, threads: int = 0) -> Session:
@@ -71,16 +79,33 @@ def open_model(store: ModelStore, name: str, *, runtime: str = AUTO, threads: in
         store: Where its file and entry are.
         name: Of the entry.
         runtime: One of ``runtimes.RUNTIMES``, or ``auto``: the one of ``choose``, or of the
-            environment variable ``POSEMO_RUNTIME`` where it is set.
+            environment variable ``POSEMO_RUNTIME`` where it is set. One that was chosen and cannot
+            load it any more gives way to the reference.
         threads: CPU threads; 0 for all cores this process may use.
 
     Raises:
         ModelError: There is no such model, its file is missing, or the runtime cannot load it.
     """
-    path, entry = store.path(name), store.spec(name)
-    if runtime == AUTO:
-        runtime = os.environ.get(RUNTIME_VARIABLE) or choose(store, name, threads=threads).runtime
-    return open_session(path, runtime=runtime, threads=threads, shapes=input_shapes(entry.spec))
+    path, shapes = store.path(name), input_shapes(store.spec(name).spec)
+
+    def opened(on: str) -> Session:
+        return open_session(path, runtime=on, threads=threads, shapes=shapes)
+
+    runtime = (os.environ.get(RUNTIME_VARIABLE) or AUTO) if runtime == AUTO else runtime
+    if runtime != AUTO:
+        return opened(runtime)
+    chosen = choose(store, name, threads=threads).runtime
+    try:
+        return opened(chosen)
+    except PosemoError as error:
+        if chosen == REFERENCE:
+            raise
+        _log.warning(
+            "%s runs on %s: %s, which was measured to be faster, does not load it now: %s "
+            "(`posemo models tune --again %s` measures anew)",
+            *(name, REFERENCE, chosen, error, name),
+        )
+        return opened(REFERENCE)
 
 
 def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = False) -> Choice:
@@ -97,30 +122,47 @@ def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = Fals
         return Choice(REFERENCE)
     path, file = store.path(name), cache_root() / "runtimes.json"
     key = _key(store.sha256(name), candidates, threads)
-    known = None if again else _remembered(file, key)
+    known = None if again else _remembered(file, key, candidates)
     if known:
         return known
     if not _writable(file.parent):
-        _log.warning(
-            "%s runs on %s: other runtimes are measured once and the result kept in %s, which cannot be "
-            "written (set XDG_CACHE_HOME, or choose a runtime by name)",
+        return _unmeasured(
             name,
-            REFERENCE,
-            file.parent,
+            f"other runtimes are measured once and the result kept in {file.parent}, which cannot be "
+            "written (set XDG_CACHE_HOME, or choose a runtime by name)",
         )
-        return Choice(REFERENCE)
-    _log.info("%s: measuring %s, once on this machine", name, ", ".join(candidates))
-    try:
-        choice = _measure(path, entry, candidates, threads=threads, cache_dir=file.parent / "engines")
-    except (PosemoError, OSError) as error:  # no demo clip, no second process: nothing to measure with
-        _log.warning("%s runs on %s, since runtimes cannot be measured here: %s", name, REFERENCE, error)
-        return Choice(REFERENCE)
+    with _one_at_a_time(file.parent):
+        known = None if again else _remembered(file, key, candidates)
+        if known:
+            return known
+        _log.info("%s: measuring %s, once on this machine", name, ", ".join(candidates))
+        try:
+            choice = _measure(path, entry, candidates, threads=threads, cache_dir=file.parent / "engines")
+        except (PosemoError, OSError) as error:  # no demo clip, no second process: nothing to measure with
+            return _unmeasured(name, f"runtimes cannot be measured here: {error}")
+        _remember(file, key, name, choice)
     for verdict in choice.verdicts:
         if verdict.reason:
             _log.warning("%s: %s is not used: %s", name, verdict.runtime, verdict.reason)
     _log.info("%s runs on %s", name, choice.runtime)
-    _remember(file, key, name, choice)
     return choice
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Other processes wait, as the nodes of a launch: they would measure each other, and for good."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _unmeasured(name: str, why: str) -> Choice:
+    _log.warning("%s runs on %s: %s", name, REFERENCE, why)
+    return Choice(REFERENCE, unmeasured=why)
 
 
 def _measure(
@@ -188,13 +230,19 @@ def _key(sha256: str, candidates: Sequence[str], threads: int) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def _remembered(file: Path, key: str) -> Choice | None:
+def _remembered(file: Path, key: str, candidates: Sequence[str]) -> Choice | None:
+    """What was chosen before; None where nothing is, or nothing that can have been written here."""
     try:
         entry = _read(file)[key]
-        verdicts = tuple(Verdict(**v) for v in entry["verdicts"])
-        return Choice(str(entry["runtime"]), verdicts)
-    except (KeyError, TypeError):
+        verdicts = tuple(
+            Verdict(str(v["runtime"]), None if v["ms"] is None else float(v["ms"]), str(v["reason"]))
+            for v in entry["verdicts"]
+        )
+        runtime = entry["runtime"]
+    except (KeyError, TypeError, ValueError):
         return None
+    right = any(v.runtime == runtime and v.ms is not None and not v.reason for v in verdicts)
+    return Choice(runtime, verdicts) if right and runtime in candidates else None
 
 
 def _remember(file: Path, key: str, name: str, choice: Choice) -> None:

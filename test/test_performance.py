@@ -50,6 +50,23 @@ def test_no_table_of_milliseconds_is_typed() -> None:
     assert typed == []
 
 
+def test_the_fast_networks_card_has_the_files_times() -> None:
+    """Wall and CPU time of the keypoint network, and "0.6 of the time" in title and README."""
+    card = (ROOT / "models" / "keypoints-fast.md").read_text(encoding="utf-8")
+    times = {}
+    for name in ("fast", "default"):
+        shares = json.loads((BENCH / f"{name}.json").read_text(encoding="utf-8"))["network_cpu"]
+        times[name] = [shares[people]["keypoints"] for people in ("1", "4")]
+    (one, four), (large_one, large_four) = (
+        [f"{t['wall_ms']:g} and {t['cpu_ms']:g}" for t in times[name]] for name in ("fast", "default")
+    )
+    assert f"{one} ms for one person, {four} ms for four; " in card
+    assert f"`posemo-keypoints` takes {large_one}, {large_four} ms." in card
+    shares = [a[k] / b[k] for a, b in zip(*times.values(), strict=True) for k in ("wall_ms", "cpu_ms")]
+    assert 0.55 <= min(shares) <= max(shares) < 0.65
+    assert "in 0.6 of the time" in card.splitlines()[0]
+
+
 def test_every_file_is_used_and_every_picture_shows_its_file() -> None:
     text = PAGE.read_text(encoding="utf-8")
     named = {found["file"] for found in performance.BLOCK.finditer(text)}
@@ -134,6 +151,7 @@ def test_bench_gpu_writes_a_page_with_device_and_date(simulated: None, tmp_path:
     assert "| `posemo-keypoints` | onnxruntime-cuda | 2.00 | right | chosen |" in page
     assert "## The chain, `runtime: auto`" in page
     assert "## The chain, `runtime: onnxruntime-cuda`" in page
+    assert page.count("| people | images a second |") == page.count("## The chain")
     report = json.loads((tmp_path / "bench" / "gpu.json").read_text(encoding="utf-8"))
     assert report["device"] == "Simulated GPU sm_90"
 

@@ -7,7 +7,9 @@ import json
 import logging
 import platform
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +172,82 @@ def test_read_only_cache_costs_only_the_choice(
     with caplog.at_level(logging.WARNING):
         assert tuning.choose(ModelStore(), "posemo-emotion").runtime == "onnxruntime"
     assert "cannot be written" in caplog.text
+    table = describe(tuning.choose(ModelStore(), "posemo-emotion"))
+    assert "cannot be written" in table
+    assert "nothing else" not in table
+
+
+def test_two_do_not_measure_each_other(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes of a launch start together; each would slow the other's runtimes down."""
+    fake = _trials(ModelStore(), "posemo-emotion")(onnxruntime=10.0, openvino=4.0)
+    under_way, most, asked = [0], [0], list[str]()
+
+    def attempt(path: Path, runtime: str, feeds: object, **_: object) -> Trial:
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        asked.append(runtime)
+        time.sleep(0.1)
+        under_way[0] -= 1
+        return fake(runtime)
+
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime", "openvino"))
+    monkeypatch.setattr(tuning, "try_runtime", attempt)
+    with ThreadPoolExecutor(3) as pool:
+        choices = list(pool.map(lambda _: tuning.choose(ModelStore(), "posemo-emotion"), range(3)))
+    assert [c.runtime for c in choices] == ["openvino"] * 3
+    assert most == [1]
+    assert asked == ["onnxruntime", "openvino"]  # the others read what the first has found
+
+
+RIGHT = {"runtime": "openvino", "ms": 4.0, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"runtime": "tflite", "verdicts": [{**RIGHT, "runtime": "tflite"}]},
+        {"runtime": "openvino", "verdicts": []},
+        {"runtime": 5, "verdicts": []},
+        {"runtime": None, "verdicts": [RIGHT]},
+        {"runtime": ["openvino"], "verdicts": [RIGHT]},
+        {"runtime": "openvino", "verdicts": [{**RIGHT, "ms": "fast"}]},
+        {"runtime": "openvino", "verdicts": [{**RIGHT, "reason": "keypoints differ by up to 9 px"}]},
+        {"runtime": "openvino", "verdicts": {"a": 1}},
+        {"runtime": "openvino", "verdicts": 5},
+        [],
+        None,
+    ],
+)
+def test_nonsense_that_is_remembered_is_measured_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, entry: object
+) -> None:
+    fake = _trials(ModelStore(), "posemo-emotion")(onnxruntime=10.0, openvino=4.0)
+    monkeypatch.setattr(tuning, "available", lambda _: ("onnxruntime", "openvino"))
+    monkeypatch.setattr(tuning, "try_runtime", lambda path, runtime, feeds, **_: fake(runtime))
+    tuning.choose(ModelStore(), "posemo-emotion")
+    file = cache / "runtimes.json"
+    (key,) = json.loads(file.read_text())
+    file.write_text(json.dumps({key: entry}))
+    choice = tuning.choose(ModelStore(), "posemo-emotion")
+    assert choice.runtime == "openvino"
+    assert "4.0 ms" in describe(choice)
+
+
+def test_a_runtime_that_broke_since_it_was_chosen_gives_way(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A GPU that another program fills, a driver that was changed: not fatal, and said."""
+    monkeypatch.setattr(tuning, "choose", lambda *_, **__: tuning.Choice("onnxruntime-cuda"))
+    with caplog.at_level(logging.WARNING):
+        session = tuning.open_model(ModelStore(), "posemo-emotion")
+    assert session.runtime == "onnxruntime"
+    assert "onnxruntime-cuda, which was measured to be faster, does not load it now" in caplog.text
+    assert "posemo models tune --again posemo-emotion" in caplog.text
+    with pytest.raises(ModelError, match="CUDAExecutionProvider"):  # what is named is meant
+        tuning.open_model(ModelStore(), "posemo-emotion", runtime="onnxruntime-cuda")
+    monkeypatch.setenv(tuning.RUNTIME_VARIABLE, "onnxruntime-cuda")
+    with pytest.raises(ModelError, match="CUDAExecutionProvider"):
+        tuning.open_model(ModelStore(), "posemo-emotion")
 
 
 @pytest.mark.parametrize("error", [ModelError("the demo files were not found"), OSError("no more processes")])

@@ -183,6 +183,8 @@ def text(report: Mapping[str, Any]) -> str:
     for runtime, found in report["benches"].items():
         lines += [f"## The chain, `runtime: {runtime}`", "", performance.machine(found), ""]
         lines += [performance.crowds(found), ""]
+        if found["paced"]:
+            lines += ["With the images of a camera:", "", performance.paced(found), ""]
         if found["sizes"]:
             lines += [performance.sizes(found), ""]
     return "\n".join(lines)

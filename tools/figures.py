@@ -112,8 +112,9 @@ def _speed(file: Path) -> tuple[str, str, str]:
     fps = {f["people"]: f["fps"] for f in report["crowds"] if f["contender"] == REAL_TIME}
     shown = {people: fps[people] for people in (1, 4, 8)}
     computes = {"bf16": "bfloat16", "fp32": "float32"}[report["networks"]["keypoints"]["precision"]]
+    processor = report["machine"]["cpu"].replace(" (", " with ").rstrip(")")
     return (
-        f"the whole chain, VGA, {', '.join(map(str, shown))} people, in {computes}",
+        f"the whole chain, VGA, {', '.join(map(str, shown))} people, in {computes} on {processor}",
         f"{', '.join(f'{rate:.0f}' for rate in shown.values())} images per second",
         "`posemo bench`, [speed](docs/performance.md)",
     )

@@ -7,6 +7,7 @@ request for all on ONNX Runtime, 0.7 on OpenVINO. Who is left over follows on al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from .session import TensorSpec
@@ -19,6 +20,22 @@ def takes_people(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
     """Whether the batch, and nothing else, is free, and one of it is large."""
     free = all(spec.shape[:1] == (-1,) and -1 not in spec.shape[1:] for spec in (*inputs, *outputs))
     return free and sum(prod(spec.shape[1:]) for spec in inputs) >= LARGE
+
+
+def streams_for(threads: int, shapes: Sequence[tuple[int, ...]] | None) -> int:
+    """How many requests there may be at once.
+
+    Args:
+        threads: CPU threads.
+        shapes: That the inputs will have, see ``open_session``. A scene's encoder may leave the batch
+            free and be given one image at a time: a second network for it would be memory for nothing.
+    """
+    return 1 if shapes and shapes[0][:1] == (1,) else min(threads, STREAMS)
+
+
+def threads_each(threads: int, streams: int) -> int:
+    """Of every stream, so that together they have about as many as there are."""
+    return round(threads / streams)
 
 
 def at_once(people: int, streams: int) -> int:

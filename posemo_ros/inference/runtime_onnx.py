@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from ..errors import ModelError
-from .alone import STREAMS, at_once, takes_people
+from .alone import at_once, streams_for, takes_people, threads_each
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
 
 _SUFFIX = "ExecutionProvider"
@@ -36,7 +37,14 @@ class OnnxRuntimeSession:
     """See ``Session``. On the CPU a large network answers for one person per request, see ``alone``."""
 
     def __init__(
-        self, path: Path, *, precision: str, threads: int, provider: str = "", cache_dir: Path | None = None
+        self,
+        path: Path,
+        *,
+        precision: str,
+        threads: int,
+        provider: str = "",
+        cache_dir: Path | None = None,
+        shapes: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self._name = path.name
         self.runtime = "onnxruntime" + (f"-{provider.removesuffix(_SUFFIX).lower()}" if provider else "")
@@ -51,11 +59,10 @@ class OnnxRuntimeSession:
         self.precision = precision
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
-        self._streams = (
-            min(threads, STREAMS) if not provider and takes_people(self.inputs, self.outputs) else 1
-        )
+        alone = not provider and takes_people(self.inputs, self.outputs)
+        self._streams = streams_for(threads, shapes) if alone else 1
         if self._streams > 1:
-            options = _options(threads // self._streams)
+            options = _options(threads_each(threads, self._streams))
             self._alone = ort.InferenceSession(
                 str(path), sess_options=options, providers=_providers("", None)
             )

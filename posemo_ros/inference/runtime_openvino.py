@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import MissingExtraError, ModelError
-from .alone import STREAMS, at_once, takes_people
+from .alone import at_once, streams_for, takes_people
 from .runtimes import processor
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
 
@@ -22,12 +23,20 @@ class OpenVinoSession:
 
     runtime = "openvino"
 
-    def __init__(self, path: Path, *, precision: str, threads: int, bf16: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        precision: str,
+        threads: int,
+        bf16: bool = False,
+        shapes: Sequence[tuple[int, ...]] | None = None,
+    ) -> None:
         try:
             import openvino
         except ImportError as error:
             raise MissingExtraError("openvino", "openvino", "runtime 'openvino'") from error
-        self._name, self._streams = path.name, min(threads, STREAMS)
+        self._name, self._streams = path.name, streams_for(threads, shapes)
         core = openvino.Core()
         try:
             network = core.read_model(str(path))

@@ -72,12 +72,13 @@ def _open(
     if runtime.startswith("openvino"):
         from .runtime_openvino import OpenVinoSession
 
-        return OpenVinoSession(path, precision=precision, threads=threads, bf16=runtime.endswith("bf16"))
+        bf16 = runtime.endswith("bf16")
+        return OpenVinoSession(path, precision=precision, threads=threads, bf16=bf16, shapes=shapes)
     from .runtime_onnx import OnnxRuntimeSession
 
     provider = PROVIDERS.get(runtime, "")
     return OnnxRuntimeSession(
-        path, precision=precision, threads=threads, provider=provider, cache_dir=engines
+        path, precision=precision, threads=threads, provider=provider, cache_dir=engines, shapes=shapes
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from posemo_ros.inference import alone
 from posemo_ros.inference.runtime_onnx import OnnxRuntimeSession
 from posemo_ros.inference.session import Session
+from posemo_ros.inference.sessions import open_session
 
 from .conftest import affine_model
 
@@ -48,6 +49,25 @@ def test_everybody_gets_his_own_answer(tmp_path: Path, runtime: str, threads: in
 def test_who_goes_in_parallel() -> None:
     assert [alone.at_once(people, 2) for people in range(6)] == [0, 0, 2, 2, 4, 4]
     assert [alone.at_once(people, 1) for people in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("threads", range(1, 65))
+def test_no_core_rests_and_few_are_shared(threads: int) -> None:
+    streams = min(threads, alone.STREAMS)
+    assert 0.75 <= streams * alone.threads_each(threads, streams) / threads <= 4 / 3
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_who_gets_one_image_at_a_time_is_not_loaded_for_several(tmp_path: Path, runtime: str) -> None:
+    """An encoder of scenes, whose exported file leaves the batch free, would take twice the memory."""
+    if runtime == "openvino":
+        pytest.importorskip("openvino")
+    path = affine_model(tmp_path / "a.onnx")
+    one, several = (open_session(path, runtime=runtime, threads=2, shapes=[s]) for s in ((1, 3), (-1, 3)))
+    assert [session._streams for session in (one, several)] == [1, 2]  # type: ignore[attr-defined]
+    assert not hasattr(one, "_alone")
+    np.testing.assert_array_equal(one.run({"x": np.ones((1, 3), np.float32)})["y"], np.full((1, 3), 3.0))
 
 
 def test_small_networks_take_everybody_at_once(tmp_path: Path) -> None:

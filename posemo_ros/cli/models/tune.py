@@ -30,7 +30,7 @@ def describe(choice: Choice) -> str:
         time = "-" if verdict.ms is None else f"{verdict.ms:.1f} ms"
         lines.append(f"    {verdict.runtime:22} {time:>10}  {verdict.reason or 'right'}")
     if not choice.verdicts:
-        lines.append("    nothing else to choose from on this machine")
+        lines.append(f"    {choice.unmeasured or 'nothing else to choose from on this machine'}")
     return "\n".join(lines)
 
 
