@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from posemo_ros import tuning
+from posemo_ros.cli import main
 from posemo_ros.cli.models.tune import describe
 from posemo_ros.errors import ModelError
 from posemo_ros.golden import golden_for
@@ -371,3 +372,17 @@ def test_the_table_names_times_and_reasons() -> None:
     assert "10.0 ms" in lines[1]
     assert lines[2].endswith("expected 0.98")
     assert "-  crashed (SIGSEGV)" in lines[3]
+
+
+def test_commands_say_what_the_first_use_waits_for() -> None:
+    """It takes seconds for every network; nodes say it in their log."""
+    logger = logging.getLogger("posemo_ros.tuning")
+    before = logger.level
+    try:
+        assert main(["models", "list"]) == 0
+        assert logger.isEnabledFor(logging.INFO)
+        logger.setLevel(before)
+        assert main(["--log-level", "error", "models", "list"]) == 0
+        assert logger.level == before
+    finally:
+        logger.setLevel(before)

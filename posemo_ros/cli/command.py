@@ -94,6 +94,8 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
         sys.stdout.reconfigure(errors="backslashreplace")
     args = _parse(parser, list(sys.argv[1:] if argv is None else argv))
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    if args.log_level == "warning":  # the first use of a network takes seconds: nobody should wonder why
+        logging.getLogger("posemo_ros.tuning").setLevel(logging.INFO)
     try:
         code = int(args.func(args) or 0)
         if sys.stdout:  # closed by some who start programs
