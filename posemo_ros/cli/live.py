@@ -108,7 +108,7 @@ def _local(args: argparse.Namespace) -> int:
     if is_topic(f"/{args.source}") and not os.path.lexists(args.source) and "/" in args.source:
         raise InputError(f"{args.source!r} is no file; an image topic begins with /: /{args.source}")
     with open_source(args.source, choice_from(args)) as source:
-        pipeline = pipeline_from(args)
+        pipeline = pipeline_from(args, real_time=source.live and not _blurs(args))
         if pipeline.lifter:
             pipeline.lifter.depth = source.depth
         player = Player(source, pipeline, Privacy(args.privacy))
@@ -205,9 +205,14 @@ def chain_parameters(args: argparse.Namespace) -> dict[str, object]:
     """The options that choose networks and settings, as parameters of the node."""
     chosen = given(args, [*STATIONS, *CHAIN_SETTINGS, *(f.name for f in fields(Settings))])
     preset = {"preset": args.preset} if args.preset else {}
-    blurred = EVERY_IMAGE if args.privacy == Privacy.BLUR else {}
+    how = EVERY_IMAGE if _blurs(args) else {"real_time": True}
     depth = {"depth_topic": args.depth_topic} if args.depth_topic else {}
-    return {**preset, **blurred, **depth, **chosen}
+    return {**preset, **how, **depth, **chosen}
+
+
+def _blurs(args: argparse.Namespace) -> bool:
+    """Whether nobody may be seen an image before he is found."""
+    return bool(args.privacy == Privacy.BLUR)
 
 
 def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, object]) -> list[str]:

@@ -201,6 +201,8 @@ def given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {n: value for n in names if (value := getattr(args, n, None)) is not None}
 
 
-def pipeline_from(args: argparse.Namespace) -> Pipeline:
-    """The pipeline that the options of ``add_model_options`` describe."""
-    return Pipeline(models_from(args), settings_from(args), store_for(args))
+def pipeline_from(args: argparse.Namespace, *, real_time: bool = False) -> Pipeline:
+    """The pipeline that the options of ``add_model_options`` describe; for a camera, in real time."""
+    models = models_from(args)
+    models = replace(models, real_time=real_time or models.real_time)
+    return Pipeline(models, settings_from(args), store_for(args))
