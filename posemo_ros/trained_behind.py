@@ -6,12 +6,15 @@ are others than in its test, and nothing else would tell.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .inference.manifest import EmotionSpec
 from .inference.store import ModelStore
 from .settings import Models
 
 SMALLER = ("", "-fp16", "-int8")  # what `python -m train export` adds to the name of the same network
 _DIGITS = 12
+_WHAT = {"detector": "detector", "keypoints": "keypoint network", "context": "file of the encoder"}
 
 
 def is_called(name: str, wanted: str) -> bool:
@@ -37,13 +40,21 @@ def unlike_training(models: Models, store: ModelStore) -> list[str]:
             f"emotion network {models.emotion!r} learned from {_poses(spec)}, here they come from {other}: "
             f"its answers may be others than in its test; {_advice(spec)}train it on this one's poses"
         )
-    learned, encoder = spec.trained_behind.get("context", ""), models.context
-    if spec.context_frames and _is_other_file(encoder, learned, store):
-        said.append(
-            f"emotion network {models.emotion!r} was trained with another file of the encoder {encoder!r} "
-            f"(SHA-256 {learned[:_DIGITS]}…, here {store.sha256(encoder)[:_DIGITS]}…)"
-        )
+    said += [
+        f"emotion network {models.emotion!r} was trained behind another {_WHAT[station]} than {name!r} "
+        f"(SHA-256 {learned[:_DIGITS]}…, here {store.sha256(name)[:_DIGITS]}…): its answers may be others "
+        "than in its test"
+        for station, name, learned in _others(spec, models)
+        if _is_other_file(name, learned, store)
+    ]
     return said
+
+
+def _others(spec: EmotionSpec, models: Models) -> Iterator[tuple[str, str, str]]:
+    """Station, its model in the chain, and the file it had in training; but for the lifter."""
+    for station in _WHAT:
+        if station != "context" or spec.context_frames:
+            yield station, getattr(models, station), spec.trained_behind.get(station, "")
 
 
 def _poses(spec: EmotionSpec) -> str:

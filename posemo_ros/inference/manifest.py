@@ -171,7 +171,7 @@ class EmotionSpec:
         neutral: (D,) mean descriptors of neutral movement: what an answer is explained against.
         poses: Whose poses it learned from: manifest name of a lifter, or words about the data such as
             ``motion capture``; empty: not known, or made for no lifter in particular.
-        trained_behind: Station -> SHA-256 of the file in training, of ``lifter`` and ``context``.
+        trained_behind: Station before this one -> SHA-256 of its file in training.
     """
 
     frames: int
@@ -319,9 +319,10 @@ def _check_emotion(spec: EmotionSpec, where: str) -> None:
         )
     if set(spec.thresholds) - set(EMOTIONS):
         raise ModelError(f"{where}.thresholds: {list(spec.thresholds)} are not all emotions")
-    if set(spec.trained_behind) - {"lifter", "context"}:
-        named = list(spec.trained_behind)
-        raise ModelError(f"{where}.trained_behind: expected 'lifter' and 'context', got {named}")
+    before = STATIONS[: STATIONS.index("emotion")]
+    if set(spec.trained_behind) - set(before):
+        named = ", ".join(spec.trained_behind)
+        raise ModelError(f"{where}.trained_behind: expected some of {', '.join(before)}, got {named}")
 
 
 def _check_lifter(spec: LiftSpec, where: str) -> None:

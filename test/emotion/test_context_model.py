@@ -116,6 +116,9 @@ def raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
         for name in ("pstmo", "pstmo-fp16", "other"):
             entries[name] = {"lifter": {"frames": 243}, "file": f"{name}.onnx", **rest}
             (tmp_path / f"{name}.onnx").write_text(name)
+        for name, task in (("finder", "detector"), ("eyes", "keypoints")):
+            entries[name] = {task: {"input": IMAGE, "codec": CODECS[task]}, "file": "eyes.onnx", **rest}
+        (tmp_path / "eyes.onnx").write_text("eyes")
         entries["clip-vit-b32"] = {"context": {"input": IMAGE}, "file": "clip.onnx", **rest}
         (tmp_path / "clip.onnx").write_text("clip")
         path = tmp_path / "raised.yaml"
@@ -125,9 +128,13 @@ def raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
     return write
 
 
+CODECS = {"detector": "rtmdet", "keypoints": "dark"}
 MINE = {"poses": "pstmo", "trained_behind": {"lifter": digest("pstmo"), "context": digest("clip")}}
 OLD = {"poses": "pstmo", "trained_behind": {"lifter": digest("old")}}
 OTHER_CLIP = {"poses": "pstmo", "trained_behind": {"context": digest("old")}}
+SEEN = {"poses": "pstmo", "trained_behind": {"detector": digest("eyes"), "keypoints": digest("eyes")}}
+BLIND = {"poses": "pstmo", "trained_behind": {"detector": digest("old"), "keypoints": digest("eyes")}}
+OTHER_EYES = {"poses": "pstmo", "trained_behind": {"keypoints": digest("old")}}
 
 
 @pytest.mark.parametrize(
@@ -154,13 +161,16 @@ OTHER_CLIP = {"poses": "pstmo", "trained_behind": {"context": digest("old")}}
             "pstmo",
             "come from 'pstmo': its answers may be others than in its test; train it",
         ),
-        (OTHER_CLIP, "pstmo", "trained with another file of the encoder 'clip-vit-b32'"),
+        (OTHER_CLIP, "pstmo", "behind another file of the encoder than 'clip-vit-b32' (SHA-256"),
+        (SEEN, "pstmo", ""),
+        (BLIND, "pstmo", "behind another detector than 'finder' (SHA-256"),
+        (OTHER_EYES, "pstmo", "behind another keypoint network than 'eyes' (SHA-256"),
     ],
 )
 def test_what_it_was_trained_behind(
     raised: Callable[..., Path], settings: dict[str, object], lifter: str, message: str
 ) -> None:
-    models = Models(lifter=lifter, emotion="moemo", context="clip-vit-b32")
+    models = Models("finder", "eyes", lifter, emotion="moemo", context="clip-vit-b32")
     said = unlike_training(models, ModelStore([raised(**settings)]))
     assert len(said) == bool(message)
     assert message in "".join(said)

@@ -275,9 +275,10 @@ def test_what_moemos_tokens_may_not_be(tmp_path: Path) -> None:
 
 def test_only_what_is_read_is_compared_in_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that looks at the scene alone learns nothing of a lifter, and the other way round."""
-    sources = {"poses": "pstmo", "trained_behind": {"lifter": "a", "context": "b"}}
+    sources = {"poses": "pstmo", "trained_behind": {"keypoints": "c", "lifter": "a", "context": "b"}}
     monkeypatch.setattr(Fusion, "datamodule", SimpleNamespace(sources=sources))
-    read = {"cross": ["lifter", "context"], "pose": ["lifter"], "context": ["context"]}
+    poses = ["keypoints", "lifter"]
+    read = {"cross": [*poses, "context"], "pose": poses, "context": ["context"]}
     for fusion, stations in read.items():
         for network in ("moemo_official", "moemo_x"):
             task = Fusion(network, options={"fusion": fusion})

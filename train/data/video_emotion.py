@@ -78,7 +78,8 @@ class Extractor:
     Attributes:
         key: Changes whenever the results would; names the folder of the cache.
         extract: The computation.
-        files: Station -> SHA-256 of the model file that computes, of ``lifter`` and perhaps ``context``.
+        files: Station -> SHA-256 of the model file that computes, of ``detector``, ``keypoints``, ``lifter``
+            and perhaps ``context``.
     """
 
     key: str
@@ -110,9 +111,10 @@ def chain_extractor(
     models = Models(detector, keypoints, lifter, emotion="", context=context, delay_frames=delay_frames)
     store = store or ModelStore()
     settings = Settings(context_rate_hz=context_rate_hz, max_people=4)
-    names = [n for n in (detector, keypoints, lifter, context) if n]
-    digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names))
-    entries = [store.spec(n).spec for n in names]  # one file may be said to read other joints
+    stations = {"detector": detector, "keypoints": keypoints, "lifter": lifter, "context": context}
+    names = {station: name for station, name in stations.items() if name}
+    digest = hashlib.sha256(b"".join(store.path(n).read_bytes() for n in names.values()))
+    entries = [store.spec(n).spec for n in names.values()]  # one file may be said to read other joints
     digest.update(f"{models} {context_rate_hz} {entries} with scores".encode())
     people = build_people(models, store, settings)
     lifting, encoder = build_lifter(models, store), build_context(models, store, settings)
@@ -122,7 +124,7 @@ def chain_extractor(
     def extract(path: Path) -> Extraction:
         return follow_main_person(path, people, lifting, encoder)
 
-    files = {"lifter": store.sha256(lifter), **({"context": store.sha256(context)} if context else {})}
+    files = {station: store.sha256(name) for station, name in names.items()}
     return Extractor(digest.hexdigest()[:16], extract, files)
 
 

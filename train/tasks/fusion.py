@@ -21,7 +21,8 @@ from .task import Task
 NEUTRAL_REFUSED = 0.95  # share of the neutral movements that min_confidence turns away
 Doubles = NDArray[np.float64]
 _CONTEXT = ("context_model", "context_rate_hz")
-_UNREAD = {"context": ("poses", "lifter"), "pose": ("context",)}  # fusion -> sources that change nothing
+# Fusion -> sources that change nothing.
+_UNREAD = {"context": ("poses", "detector", "keypoints", "lifter"), "pose": ("context",)}
 
 
 class Fusion(Task):

@@ -82,7 +82,7 @@ def test_the_chain_extracts_poses_and_context(tiny: ModuleType, tmp_path: Path) 
     manifest = tiny.write_chain(tmp_path / "models")
     names = {n: f"tiny-{n}" for n in ("detector", "keypoints", "lifter", "context")}
     extractor = video_emotion.chain_extractor(**names, context_rate_hz=5.0, store=ModelStore([manifest]))
-    read = {n: (tmp_path / f"models/{n}.onnx").read_bytes() for n in ("lifter", "context")}
+    read = {n: (tmp_path / f"models/{n}.onnx").read_bytes() for n in names}
     assert extractor.files == {n: hashlib.sha256(content).hexdigest() for n, content in read.items()}
     _write_video(tmp_path / "data/train/joy/c1.mp4")
     (tmp_path / "data/actors.csv").write_text("clip,actor\nc1,ann\n")
