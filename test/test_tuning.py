@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import platform
 import sys
 import time
@@ -358,6 +359,19 @@ def test_auto_measures_for_real(cache: Path) -> None:
     choice = tuning.choose(ModelStore(), "posemo-emotion", threads=1)
     assert choice.runtime in runtimes.RUNTIMES
     assert all(v.ms is not None for v in choice.verdicts if not v.reason)
+
+
+def test_what_a_runtime_raises_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the last line of a traceback, which may say nothing."""
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text(
+        "class Core:\n    def __init__(self):\n        raise TypeError('wrong driver\\nsee the manual')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    path = affine_model(tmp_path / "affine.onnx")
+    feeds = [{"x": np.ones((1, 3), np.float32)}]
+    with pytest.raises(ModelError, match="^TypeError: wrong driver see the manual$"):
+        try_runtime(path, "openvino", feeds, threads=1, shapes=[(-1, 3)], cache_dir=tmp_path)
 
 
 def test_the_table_names_times_and_reasons() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError, ModelError, reason
 
 
 def _runtime() -> Any:
@@ -16,6 +16,8 @@ def _runtime() -> Any:
         from cuda.bindings import runtime
     except ImportError as error:
         raise MissingExtraError("cuda-bindings", "tensorrt", "running TensorRT engines") from error
+    except Exception as error:  # a library that is missing, a driver that is too old
+        raise ModelError(f"cuda-bindings cannot be imported: {reason(error)}") from error
     return runtime
 
 
@@ -29,8 +31,8 @@ def call(function: str, *arguments: Any) -> Any:
     runtime = _runtime()
     error, *values = getattr(runtime, function)(*arguments)
     if error != runtime.cudaError_t.cudaSuccess:
-        reason = runtime.cudaGetErrorString(error)[1].decode()
-        raise ModelError(f"CUDA: {function} failed: {reason}")
+        why = runtime.cudaGetErrorString(error)[1].decode()
+        raise ModelError(f"CUDA: {function} failed: {why}")
     return values[0] if values else None
 
 

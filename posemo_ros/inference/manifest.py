@@ -105,6 +105,8 @@ class KeypointSpec:
 UP_CHANNELS = 6
 """Of a lifting network that can be told which way is up."""
 
+LOWER_PRECISIONS = ("bf16", "int8")  # of which an entry may say what they cost
+
 
 @dataclass(frozen=True)
 class LiftSpec:
@@ -304,6 +306,12 @@ def parse_spec(kind: type[Spec], settings: object, where: str) -> Spec:
 def _check(model: ModelSpec, where: str) -> None:
     if model.sha256 and not re.fullmatch(r"[0-9a-f]{64}", model.sha256):
         raise ModelError(f"{where}.sha256: expected 64 lower-case hexadecimal digits, got {model.sha256!r}")
+    for name, loss in model.precision_loss.items():
+        if name not in LOWER_PRECISIONS:
+            known = ", ".join(LOWER_PRECISIONS)
+            raise ModelError(f"{where}.precision_loss: unknown precision {name!r} (known: {known})")
+        if not -1 <= loss < math.inf:
+            raise ModelError(f"{where}.precision_loss.{name}: expected a share, 0.004 is 0.4 %; got {loss!r}")
 
 
 def _check_emotion(spec: EmotionSpec, where: str) -> None:

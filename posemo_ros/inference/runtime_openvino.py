@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError, ModelError, reason
 from .alone import at_once, streams_for, takes_people
 from .runtimes import processor
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
@@ -34,8 +34,10 @@ class OpenVinoSession:
     ) -> None:
         try:
             import openvino
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingExtraError("openvino", "openvino", "runtime 'openvino'") from error
+        except Exception as error:  # a library that is missing, a driver that is too old
+            raise ModelError(f"openvino is installed, but cannot be imported: {reason(error)}") from error
         self._name, self._streams = path.name, streams_for(threads, shapes)
         core = openvino.Core()
         try:

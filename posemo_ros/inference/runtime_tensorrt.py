@@ -8,19 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import ModelError
 from . import cuda
 from .session import Feeds, Outputs, TensorSpec, check_feeds, widen
-from .tensorrt_engine import BATCHES, import_tensorrt, load_engine
+from .tensorrt_engine import BATCHES, import_tensorrt, installed, load_engine
 
 
 def usable() -> bool:
-    """Whether TensorRT, its helper and a GPU are there."""
-    try:
-        import_tensorrt()
-    except MissingExtraError:
-        return False
-    return bool(cuda.gpu_name())
+    """Whether TensorRT, its helper and a GPU are there; whether it works, a trial finds out."""
+    return installed() and bool(cuda.gpu_name())
 
 
 class TensorRtSession:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import importlib.util
 import json
 import logging
 import threading
@@ -21,11 +22,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError, ModelError, reason
 from . import cuda
 from .checksum import sha256_of, write_atomically
 from .session import shape_text
 
+MODULES = ("tensorrt", "tensorrt_rtx")
 BATCHES = (1, 4, 16)
 """Smallest, usual and largest number of people; more are run in several goes."""
 
@@ -53,15 +55,28 @@ class EngineKey:
         return json.dumps(asdict(self), sort_keys=True, indent=1)
 
 
+def installed() -> bool:
+    """Whether one of ``MODULES`` is there; it is not imported, since a broken one may end the process."""
+    return any(importlib.util.find_spec(name) for name in MODULES)
+
+
 def import_tensorrt() -> Any:
     """The module ``tensorrt``, or ``tensorrt_rtx`` where only that is installed.
 
     Raises:
         MissingExtraError: Neither is installed.
+        ModelError: What is installed does not work.
     """
-    for name in ("tensorrt", "tensorrt_rtx"):
-        with contextlib.suppress(ImportError):
+    broken: list[str] = []
+    for name in MODULES:
+        try:
             return importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+        except Exception as error:  # a library that is missing, a driver that is too old
+            broken.append(f"{name} is installed, but cannot be imported: {reason(error)}")
+    if broken:
+        raise ModelError("; ".join(broken))
     raise MissingExtraError("tensorrt", "tensorrt", "runtime 'tensorrt'")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ModelError, PosemoError
+from ..errors import ModelError, PosemoError, reason
 from .session import Feeds, Outputs, one_by_one
 
 TIMEOUT_S = 900.0  # the first run on TensorRT builds an engine
@@ -132,7 +132,10 @@ def main(folder: Path) -> int:
                 session.run(f)
             times.append(time.perf_counter() - start)
     except PosemoError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(reason(error), file=sys.stderr)
+        return 1
+    except Exception as error:  # whatever a runtime raises: one line, not the last of a traceback
+        print(f"{type(error).__name__}: {reason(error)}", file=sys.stderr)
         return 1
     _save(folder / "outputs.npz", outputs)
     _save(folder / "alone.npz", alone)

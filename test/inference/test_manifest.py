@@ -92,6 +92,14 @@ EMOTION = {"frames": 16, "rate_hz": 10}
         ({"licence": "MIT", "source": "x", "lifter": {"frames": 9}}, "needs 'file' .* or 'url'"),
         ({"source": "x", "file": "f", "lifter": {"frames": 9}}, r"models\.net: missing key 'licence'"),
         ({**COMMON, "lifter": {"frames": 9}, "sha256": "ABC"}, "expected 64 lower-case hexadecimal digits"),
+        (
+            {**COMMON, "lifter": {"frames": 9}, "precision_loss": {"bf61": 0.1}},
+            r"'bf61' \(known: bf16, int8\)",
+        ),
+        *(
+            ({**COMMON, "lifter": {"frames": 9}, "precision_loss": {"bf16": loss}}, "expected a share, 0.004")
+            for loss in (float("nan"), float("inf"), float("-inf"), -5)
+        ),
     ],
 )
 def test_wrong_entries(tmp_path: Path, entry: Any, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime as ort
 import pytest
 
 from posemo_ros.errors import MissingExtraError, ModelError
-from posemo_ros.inference import runtime_onnx
+from posemo_ros.inference import cuda, runtime_onnx, runtimes, tensorrt_engine
 from posemo_ros.inference.session import Session
 from posemo_ros.inference.sessions import open_session, usable_cores
 
@@ -107,12 +108,37 @@ def test_openvino_missing(affine: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     def without(name: str, *args: object, **kwargs: object) -> object:
         if name.split(".")[0] == "openvino":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name)
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"posemo_ros\[openvino\]"):
         open_session(affine, runtime="openvino")
+
+
+@pytest.mark.parametrize("error", [r'OSError("too\nold")', 'ImportError("too old")', "Exception('too old')"])
+@pytest.mark.parametrize(
+    ("module", "there_is_a_gpu"), [("openvino", False), ("tensorrt", False), ("tensorrt", True)]
+)
+def test_a_runtime_that_is_broken(
+    affine: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: str,
+    module: str,
+    there_is_a_gpu: bool,
+) -> None:
+    """One clear line where it is named; among the candidates of `auto` it ends nothing."""
+    (tmp_path / module).mkdir()
+    (tmp_path / module / "__init__.py").write_text(f"raise {error}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(tensorrt_engine, "MODULES", ("tensorrt",))  # there may be another one
+    monkeypatch.setattr(cuda, "gpu_name", lambda: "A GPU" if there_is_a_gpu else "")
+    with pytest.raises(ModelError, match=f"{module} is installed, but cannot be imported: too old"):
+        open_session(affine, runtime=module)
+    assert ("tensorrt" in runtimes.available()) is (module == "tensorrt" and there_is_a_gpu)
 
 
 def test_shapes_must_fit_the_file(affine: Path) -> None:

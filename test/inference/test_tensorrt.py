@@ -109,7 +109,7 @@ class TestBuild:
 
 def test_missing_extra(affine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
-        raise ImportError(name)
+        raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(tensorrt_engine.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"posemo_ros\[tensorrt\]"):
