@@ -35,7 +35,7 @@ from .keypoints.estimator import KeypointEstimator
 from .lift.ground import Ground
 from .lift.lifter import Lifter
 from .people import PeopleFinder
-from .settings import CONTEXT_RATE_HZ
+from .settings import BESIDE_THREADS, CONTEXT_RATE_HZ
 from .settings import Models as Models
 from .settings import Settings as Settings
 from .stage_clock import StageClock as StageClock
@@ -59,7 +59,7 @@ def build_people(models: Models, store: ModelStore, settings: Settings) -> Peopl
 def build_detector(models: Models, store: ModelStore) -> Detector:
     """The person detector alone, with the model's own threshold; beside the keypoints it has one thread."""
     if models.real_time:
-        models = replace(models, threads=1)
+        models = replace(models, threads=BESIDE_THREADS)
     return Detector(*_load(models, store, models.detector, DetectSpec))
 
 

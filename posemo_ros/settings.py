@@ -9,6 +9,7 @@ from .timeline import GAP_S, LATE_S
 
 CONTEXT_RATE_HZ = 2.0
 KEYPOINT_THRESHOLD = 0.2
+BESIDE_THREADS = 1  # of a detector that runs beside the keypoints
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 
 from posemo_ros import tuning
 from posemo_ros.cli import main
+from posemo_ros.cli.models import tune
 from posemo_ros.cli.models.tune import describe
 from posemo_ros.errors import ModelError
 from posemo_ros.golden import golden_for
@@ -25,6 +26,7 @@ from posemo_ros.inference import runtimes, trial
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.inference.trial import Trial, try_runtime
+from posemo_ros.pipeline import Models, build_detector
 
 from .inference.conftest import affine_model
 
@@ -36,6 +38,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(tuning.RUNTIME_VARIABLE, raising=False)
     return tmp_path / "posemo_ros"
+
+
+@pytest.fixture
+def log_level() -> Iterator[logging.Logger]:
+    """The logger, which gets its level back: commands set it."""
+    logger = logging.getLogger("posemo_ros.tuning")
+    before = logger.level
+    yield logger
+    logger.setLevel(before)
 
 
 def _trials(store: ModelStore, name: str) -> Callable[..., Callable[[str], Trial]]:
@@ -374,6 +385,29 @@ def test_what_a_runtime_raises_is_one_line(tmp_path: Path, monkeypatch: pytest.M
         try_runtime(path, "openvino", feeds, threads=1, shapes=[(-1, 3)], cache_dir=tmp_path)
 
 
+@pytest.mark.usefixtures("log_level")
+def test_a_detector_is_tuned_for_real_time_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There it has one thread, and a start with a camera is not to measure anything any more."""
+    asked: list[tuple[str, int]] = []
+
+    def choose(store: ModelStore, name: str, *, threads: int = 0, again: bool = False) -> tuning.Choice:
+        asked.append((name, threads))
+        return tuning.Choice("onnxruntime")
+
+    monkeypatch.delenv(tuning.RUNTIME_VARIABLE, raising=False)
+    monkeypatch.setattr(tune, "choose", choose)
+    monkeypatch.setattr(tune, "usable_cores", lambda: 2)
+    assert main(["models", "tune", "posemo-detector", "posemo-lifter"]) == 0
+    assert "posemo-detector, in real time, beside the keypoints: onnxruntime" in capsys.readouterr().out
+    monkeypatch.setattr(tuning, "choose", choose)
+    tuned_for, asked[:] = asked[:], []
+    build_detector(Models(real_time=True), ModelStore())
+    assert asked == [("posemo-detector", 1)]
+    assert tuned_for == [("posemo-detector", 0), *asked, ("posemo-lifter", 0)]
+
+
 def test_the_table_names_times_and_reasons() -> None:
     verdicts = (
         tuning.Verdict("onnxruntime", 10.0),
@@ -388,15 +422,11 @@ def test_the_table_names_times_and_reasons() -> None:
     assert "-  crashed (SIGSEGV)" in lines[3]
 
 
-def test_commands_say_what_the_first_use_waits_for() -> None:
+def test_commands_say_what_the_first_use_waits_for(log_level: logging.Logger) -> None:
     """It takes seconds for every network; nodes say it in their log."""
-    logger = logging.getLogger("posemo_ros.tuning")
-    before = logger.level
-    try:
-        assert main(["models", "list"]) == 0
-        assert logger.isEnabledFor(logging.INFO)
-        logger.setLevel(before)
-        assert main(["--log-level", "error", "models", "list"]) == 0
-        assert logger.level == before
-    finally:
-        logger.setLevel(before)
+    before = log_level.level
+    assert main(["models", "list"]) == 0
+    assert log_level.isEnabledFor(logging.INFO)
+    log_level.setLevel(before)
+    assert main(["--log-level", "error", "models", "list"]) == 0
+    assert log_level.level == before

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ...inference.manifest import DetectSpec
+from ...inference.sessions import usable_cores
+from ...inference.store import ModelStore
+from ...settings import BESIDE_THREADS
 from ...tuning import Choice, choose
 from ..command import Command
 from .each import add_names_option, for_each, store_from
@@ -20,7 +24,16 @@ def _run(args: argparse.Namespace) -> int:
     logging.getLogger("posemo_ros.tuning").setLevel(logging.ERROR)
     store = store_from(args)
     names = args.names or [name for name in store.specs() if store.present(name)]
-    return for_each(args.command, store, names, lambda name: describe(choose(store, name, again=args.again)))
+    return for_each(args.command, store, names, lambda name: tuned(store, name, again=args.again))
+
+
+def tuned(store: ModelStore, name: str, *, again: bool) -> str:
+    """What is chosen for a model; of a detector also for the one thread that it has beside the keypoints."""
+    text = describe(choose(store, name, again=again))
+    if not isinstance(store.spec(name).spec, DetectSpec) or usable_cores() == BESIDE_THREADS:
+        return text
+    beside = describe(choose(store, name, threads=BESIDE_THREADS, again=again))
+    return f"{text}\n{name}, in real time, beside the keypoints: {beside}"
 
 
 def describe(choice: Choice) -> str:
