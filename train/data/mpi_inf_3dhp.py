@@ -7,7 +7,8 @@ millimetres, ``univ_annot3`` (a skeleton of one size for all).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from posemo_ros.lift.normalise import encode_screen
 from .files import floats, load_pickled, malformed, tell_missing
 from .sequences import Layout, Video
 
+_log = logging.getLogger(__name__)
 SECTION = "MPI-INF-3DHP"
 TRAIN_FILE, TEST_FILE = "data_train_3dhp.npz", "data_test_3dhp.npz"
 TRAIN_SIZE = (2048, 2048)
 TRAIN_SEQUENCES = [f"S{subject} Seq{number}" for subject in range(1, 9) for number in (1, 2)]
+TEST_SEQUENCES = [f"TS{number}" for number in range(1, 7)]
+TEST_VALID = 2929  # frames of all of them
 TEST_SIZES = {"TS5": (1920, 1080), "TS6": (1920, 1080)}
 ROOT = 14
 JOINT_SET = "mpi_inf_3dhp17"
@@ -70,15 +74,26 @@ def load_videos(folder: Path, split: str) -> list[Video]:
     data = load_pickled(path, ["data"], what, SECTION)["data"]
     if not isinstance(data, Mapping):
         raise malformed(path, f"data is {type(data).__name__}", what, SECTION)
-    expected = [f"TS{n}" for n in range(1, 7)] if split == "test" else TRAIN_SEQUENCES
-    tell_missing(path, [name for name in expected if name not in data])
+    tell_missing(path, [n for n in (TEST_SEQUENCES if split == "test" else TRAIN_SEQUENCES) if n not in data])
     if split == "test":
-        return [_video(path, name, entry, TEST_SIZES.get(name, TRAIN_SIZE)) for name, entry in data.items()]
+        videos = [_video(path, name, entry, TEST_SIZES.get(name, TRAIN_SIZE)) for name, entry in data.items()]
+        _tell_cut(path, videos)
+        return videos
     return [
         _video(path, f"{name} camera {camera}", entry, TRAIN_SIZE)
         for name, cameras in data.items()
         for camera, entry in _cameras(path, name, cameras).items()
     ]
+
+
+def _tell_cut(path: Path, videos: Sequence[Video]) -> None:
+    """Warn of a whole test set with other frames than the published one, whose figures are others."""
+    valid = sum(int(video.valid.sum()) for video in videos)
+    if valid != TEST_VALID and {video.name for video in videos} == set(TEST_SEQUENCES):
+        _log.warning(
+            "%s has %d valid frames, the published test set has %d: figures are not those of others",
+            *(path, valid, TEST_VALID),
+        )
 
 
 def _cameras(path: Path, name: str, cameras: Any) -> Mapping[str, Any]:

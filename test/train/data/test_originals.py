@@ -147,7 +147,9 @@ def write_test_set(path: Path, frames: int) -> None:
         file["univ_annot3"] = np.arange(frames * 51.0).reshape(frames, 1, 17, 3)
 
 
-def test_3dhp_from_the_official_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_3dhp_from_the_official_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     short = {key: (4, rate) for key, (_, rate) in originals.MPI_SEQUENCES.items()}
     monkeypatch.setattr(originals, "MPI_SEQUENCES", short)
     raw, out = tmp_path / "raw", tmp_path / "npz"
@@ -167,6 +169,11 @@ def test_3dhp_from_the_official_files(tmp_path: Path, monkeypatch: pytest.Monkey
     tests = {v.name: v for v in mpi_inf_3dhp.load_videos(out, "test")}
     assert sorted(tests) == [f"TS{i}" for i in range(1, 7)]
     assert tests["TS5"].valid.tolist() == [False, True, True] * 3
+    assert "has 36 valid frames, the published test set has 2929" in caplog.text
+    monkeypatch.setattr(mpi_inf_3dhp, "TEST_VALID", 36)
+    caplog.clear()
+    mpi_inf_3dhp.load_videos(out, "test")
+    assert "valid frames" not in caplog.text
 
 
 @pytest.mark.parametrize(
