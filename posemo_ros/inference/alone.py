@@ -2,7 +2,8 @@
 
 With as many people as cores, or more, every core has a request of its own: nobody waits for a share of
 somebody else's. Measured on two cores with the shipped keypoint networks, that takes 0.8 to 0.9 of one
-request for all on ONNX Runtime, 0.7 on OpenVINO. Who is left over follows on all cores.
+request for all on ONNX Runtime, 0.7 on OpenVINO. Who is left over follows on all cores, alone, too: what
+somebody gets does not depend on who else is there. (With other numbers of threads the last bits may differ.)
 """
 
 from __future__ import annotations

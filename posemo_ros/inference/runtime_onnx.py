@@ -59,8 +59,8 @@ class OnnxRuntimeSession:
         self.precision = precision
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
-        alone = not provider and takes_people(self.inputs, self.outputs)
-        self._streams = streams_for(threads, shapes) if alone else 1
+        self._by_person = not provider and takes_people(self.inputs, self.outputs)
+        self._streams = streams_for(threads, shapes) if self._by_person else 1
         if self._streams > 1:
             options = _options(threads_each(threads, self._streams))
             self._alone = ort.InferenceSession(
@@ -81,11 +81,13 @@ class OnnxRuntimeSession:
 
     def _answers(self, arrays: Outputs) -> list[Any]:
         count = len(next(iter(arrays.values())))
-        parallel = at_once(count, self._streams)
-        if not parallel:
+        if not self._by_person or not count:
             return list(self._session.run(None, arrays))
+        parallel = at_once(count, self._streams)
         people = [{name: array[i : i + 1] for name, array in arrays.items()} for i in range(count)]
-        answers = list(self._pool.map(lambda one: self._alone.run(None, one), people[:parallel]))
+        answers: list[Any] = []
+        if parallel:
+            answers += self._pool.map(lambda one: self._alone.run(None, one), people[:parallel])
         answers += [self._session.run(None, one) for one in people[parallel:]]
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 

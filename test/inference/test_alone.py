@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,29 @@ def test_everybody_gets_his_own_answer(tmp_path: Path, runtime: str, threads: in
     np.testing.assert_allclose(first["y"], 2 * x + 1)
     assert first["total"].shape == (people,)
     np.testing.assert_allclose(first["total"], (2 * x + 1).sum(1))
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_nobody_is_ever_asked_about_with_others(tmp_path: Path, threads: int, people: int) -> None:
+    """A batch rounds otherwise: in 2 of 120 images of the demo clip, which then took other ways."""
+    session = OnnxRuntimeSession(affine_model(tmp_path / "a.onnx"), precision="fp32", threads=threads)
+    sizes: list[int] = []
+
+    class Watched:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def run(self, names: None, feeds: dict[str, Any]) -> Any:
+            sizes.append(len(feeds["x"]))
+            return self._inner.run(names, feeds)
+
+    session._session = Watched(session._session)
+    if threads > 1:
+        session._alone = Watched(session._alone)
+    session.run({"x": np.zeros((people, 3), np.float32)})
+    assert sizes == [1] * people
 
 
 def test_who_goes_in_parallel() -> None:
