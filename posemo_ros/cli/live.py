@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _TOPIC = re.compile(r"(/[A-Za-z_]\w*)+", re.ASCII)
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
+HOST = "127.0.0.1"  # this machine alone
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -69,7 +70,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         type=nonempty,
-        default="127.0.0.1",
+        default=HOST,
         help="address to listen on; another than 127.0.0.1 lets others look: 0.0.0.0 all who reach this "
         "machine",
     )
@@ -84,6 +85,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.save and args.viewer != RERUN:
         raise InputError(f"--save writes a file for rerun's viewer: give --viewer {RERUN}, too")
+    if args.save and (args.host, args.port) != (HOST, PORT):
+        raise InputError("--host and --port are for who looks; --save writes a file and shows nothing")
     if args.loop and args.viewer == RERUN:
         raise InputError("--loop is for the browser: rerun's viewer repeats what it has got by itself")
     # Nodes and windows end with this program, also when its terminal is gone; under nohup that is ignored.

@@ -164,8 +164,7 @@ def models_from(args: argparse.Namespace) -> Models:
         InputError: There is no such preset.
         ModelError: A network that only the preset names is not on this machine.
     """
-    preset = load_preset(args.preset or "")
-    models = preset.choose(given(args, [*STATIONS, *CHAIN_SETTINGS]))
+    preset, models = load_preset(args.preset or ""), models_named(args)
     used = replace(preset, models={s: n for s, n in preset.models.items() if hasattr(args, s)})
     used.check(store_for(args), models)
     if preset.note:
@@ -174,6 +173,15 @@ def models_from(args: argparse.Namespace) -> Models:
         for text in unlike_training(models, store_for(args)):
             print(text, file=sys.stderr)
     return models
+
+
+def models_named(args: argparse.Namespace) -> Models:
+    """As ``models_from``, whether they are on this machine or not.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    return load_preset(args.preset or "").choose(given(args, [*STATIONS, *CHAIN_SETTINGS]))
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
@@ -188,6 +196,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
     settings = load_preset(args.preset or "").set(chosen)
     if chosen.get("camera_tilt_deg") and not settings.camera_height_m:
         raise InputError("--camera-tilt says how the floor lies with --camera-height: give both")
+    if chosen.get("context_rate_hz") and not models_named(args).context:
+        raise InputError("--context-rate-hz says how often --context encodes the scene: name one")
     return settings
 
 

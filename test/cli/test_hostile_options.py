@@ -347,6 +347,21 @@ def test_workers_say_nothing_without_ray(capsys: pytest.CaptureFixture[str]) -> 
     assert "give --engine ray, too" in capsys.readouterr().err
 
 
+def test_options_for_who_looks_say_nothing_with_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--host", "0.0.0.0"], ["--port", "9000"]):
+        assert cli.main(["live", "x.mp4", "--viewer", "rerun", "--save", "x.rrd", *option]) == 1
+        assert "--save writes a file and shows nothing" in capsys.readouterr().err
+
+
+def test_a_rate_of_the_scene_says_nothing_without_an_encoder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    words = ["run", str(tmp_path / "a.png"), "--context-rate-hz", "3", "--out", str(tmp_path / "o")]
+    assert cli.main(words) == 1
+    assert "--context-rate-hz says how often --context encodes" in capsys.readouterr().err
+
+
 def test_a_tilt_says_nothing_without_a_height(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
     assert cli.main(["run", str(tmp_path / "a.png"), "--camera-tilt", "5", "--out", str(tmp_path / "o")]) == 1
