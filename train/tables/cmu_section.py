@@ -37,7 +37,8 @@ def _comparison(path: Path) -> list[str]:
         f"({b['schedule']}); with several seeds mean ± standard deviation; CMU train clips, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
         "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's, "
-        f"`{TCN}`: the network of the starter lifter. Last fifth: change of the error on training clips kept "
+        f"`{TCN}`: the network of the starter lifter, which itself sees its window normalised by the person "
+        "and learned longer (its card). Last fifth: change of the error on training clips kept "
         "apart over the last fifth of the steps."
     )
     curves = [f"![Error by step of every run](figures/{picture.name})"] if picture.exists() else []
