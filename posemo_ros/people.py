@@ -80,7 +80,7 @@ class PeopleFinder:
     def find(self, frame: Frame, clock: StageClock | None = None) -> People2D:
         """The people of the next frame; stamps never go back (see ``Timeline``).
 
-        When the frame's results are out, ``schedule.begin()`` starts a detector that runs beside the chain.
+        Call ``schedule.begin()`` when the frame is done: it starts a detector that runs beside the chain.
 
         Args:
             frame: The image.

@@ -87,7 +87,7 @@ class BoxSchedule:
         )
 
     def begin(self) -> None:
-        """The frame is done and its results are out: a detector beside the chain may start on it."""
+        """The frame is done: a detector that runs beside the chain may start on it."""
 
     def _follow(self, people: People2D) -> tuple[tuple[str, ...], Detections]:
         """Those who can be followed; of two who share a place, the better seen one.

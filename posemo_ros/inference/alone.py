@@ -2,8 +2,9 @@
 
 With as many people as cores, or more, every core has a request of its own: nobody waits for a share of
 somebody else's. Measured on two cores with the shipped keypoint networks, that takes 0.8 to 0.9 of one
-request for all on ONNX Runtime, 0.7 on OpenVINO. Who is left over follows on all cores, alone, too: what
-somebody gets does not depend on who else is there. (With other numbers of threads the last bits may differ.)
+request for all on ONNX Runtime (even numbers; of three or five about the same), 0.7 on OpenVINO. Who is left
+over follows on all cores, alone, too: what somebody gets does not depend on who else is there. (With other
+numbers of threads the last bits may differ.)
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def boxes(found: Detections) -> list[list[float]]:
 
 
 def look(schedule: BesideSchedule, *frame: Any) -> Detections:
-    """The boxes of a frame, whose results are out at once."""
+    """The boxes of a frame that is done at once."""
     found = schedule.boxes(*frame)
     schedule.begin()
     return found
