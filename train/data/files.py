@@ -96,13 +96,16 @@ def tell_missing(path: Path, missing: Sequence[str]) -> None:
         _log.warning("%s lacks %s: figures are those of the rest", path, shown)
 
 
-def load_pickled(path: Path, keys: Iterable[str], what: str, section: str) -> dict[str, Any]:
+def load_pickled(
+    path: Path, keys: Iterable[str], what: str, section: str, *, optional: Iterable[str] = ()
+) -> dict[str, Any]:
     """Python objects in an ``.npz`` file of the published data sets.
 
     Args:
         path: The file.
         keys: Members to read; each holds one object or an array.
         what, section: See ``need``.
+        optional: Members to read where they are there.
 
     Raises:
         InputError: The file is missing, broken, lacks a key or holds objects that are not allowed.
@@ -114,7 +117,8 @@ def load_pickled(path: Path, keys: Iterable[str], what: str, section: str) -> di
             missing = [k for k in keys if k not in names]
             if missing:
                 raise malformed(path, f"no {missing} among {sorted(names)}", what, section)
-            return {key: _member(archive, f"{key}.npy") for key in keys}
+            wanted = [*keys, *(k for k in optional if k in names)]
+            return {key: _member(archive, f"{key}.npy") for key in wanted}
     except (OSError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError, EOFError) as error:
         raise malformed(path, f"cannot be read ({reason(error)})", what, section) from error
 

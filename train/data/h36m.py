@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.errors import InputError
 from posemo_ros.lift.normalise import encode_screen
+from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.text_files import json_of
 
 from .files import floats, load_pickled, malformed, need, tell_missing
@@ -170,13 +171,46 @@ def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((rx @ ry @ rz).T)
 
 
-def lacks_nose(keypoints: str) -> bool:
-    """Whether a kind of 2D keypoints has 16 joints, as VideoPose3D tells it: by its name.
+@dataclass(frozen=True)
+class Order:
+    """In which order a kind of 2D keypoints has its joints, as VideoPose3D's scripts write them.
 
-    Its protocol (and P-STMO's) then takes the joint from the 3D poses too, so such rows are errors
-    of 16 joints.
+    Attributes:
+        name: Of the joints.
+        left, right: Their indices, which the file's ``metadata`` states, too.
+        taken: Which joint stands at each place of Human3.6M's order; empty: they stay as they are.
     """
-    return keypoints.startswith("sh_")
+
+    name: str
+    left: frozenset[int]
+    right: frozenset[int]
+    taken: tuple[int, ...] = ()
+
+
+def _order(name: str, left: Iterable[int], right: Iterable[int], taken: tuple[int, ...] = ()) -> Order:
+    return Order(name, frozenset(left), frozenset(right), taken)
+
+
+H36M_ORDER = _order("Human3.6M's 17", *zip(*H36M17.pairs, strict=True))
+COCO_ORDER = _order("COCO's 17", *zip(*COCO17.pairs, strict=True))
+# MPII's, from the right ankle on; the nose is missing, in the network's answer, too: P-STMO takes it away.
+HOURGLASS_ORDER = _order(
+    "stacked hourglass's 16",
+    (3, 4, 5, 13, 14, 15),
+    (0, 1, 2, 10, 11, 12),
+    (6, 2, 1, 0, 3, 4, 5, 7, 8, 9, 13, 14, 15, 12, 11, 10),
+)
+
+
+def order_of(keypoints: str) -> Order:
+    """The joints of a kind of 2D keypoints, by its name, as in VideoPose3D's ``suggest_metadata``.
+
+    ``sh_...``: stacked hourglass; ``coco`` in it (``detectron_pt_coco``, P-STMO's "in the wild"): COCO's;
+    else Human3.6M's. An export has to know without the file.
+    """
+    if keypoints.startswith("sh_"):
+        return HOURGLASS_ORDER
+    return COCO_ORDER if "coco" in keypoints else H36M_ORDER
 
 
 def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[Video]:
@@ -184,7 +218,7 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
 
     Args:
         folder: See the module's first lines.
-        keypoints: Kind of 2D keypoints: ``gt``, ``cpn_ft_h36m_dbb``, ...; see ``lacks_nose``.
+        keypoints: Kind of 2D keypoints: ``gt``, ``cpn_ft_h36m_dbb``, ...; see ``order_of``.
         subjects: ``TRAIN_SUBJECTS``, ``TEST_SUBJECTS`` or others.
 
     Raises:
@@ -193,9 +227,11 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
     path3d, path2d = folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{keypoints}.npz"
     world = load_pickled(path3d, ["positions_3d"], "VideoPose3D's 3D positions", SECTION)["positions_3d"]
     what = f"2D keypoints '{keypoints}' in VideoPose3D's form"
-    seen = load_pickled(path2d, ["positions_2d"], what, SECTION)["positions_2d"]
-    cameras = load_cameras(folder)
-    kept = np.delete(KEPT, NOSE) if lacks_nose(keypoints) else np.array(KEPT)
+    file = load_pickled(path2d, ["positions_2d"], what, SECTION, optional=["metadata"])
+    order = order_of(keypoints)
+    _check_order(path2d, order, file.get("metadata"))
+    seen, cameras = file["positions_2d"], load_cameras(folder)
+    kept = np.delete(KEPT, NOSE) if order is HOURGLASS_ORDER else np.array(KEPT)
     videos = []
     tell_missing(path3d, [f"{s} {a}" for s in subjects for a in absent(_entry(world, s, path3d))])
     for subject in subjects:
@@ -207,12 +243,32 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
             for number in range(len(CAMERA_IDS)):
                 name = f"{subject} {action} camera {number}"
                 pixels = floats(views[number], (None, len(kept), None), path2d, name, SECTION)
+                pixels = pixels[:, list(order.taken)] if order.taken else pixels
                 if (subject, number) not in cameras:
                     raise InputError(f"{folder}: no camera {CAMERA_IDS[number]} of {subject}; see {SECTION}")
                 pose = cameras[subject, number]
                 video = _video(name, action, pixels, joints, pose, IMAGE_SIZES[number])
                 videos.append(replace(video, camera=CAMERA_IDS[number]))
     return videos
+
+
+def _check_order(path: Path, order: Order, metadata: object) -> None:
+    """Compare the joints that the file says it has with those that its name says.
+
+    Raises:
+        InputError: They differ: left and right would be confused.
+    """
+    sides = metadata.get("keypoints_symmetry") if isinstance(metadata, Mapping) else None
+    if sides is None:
+        return
+    joints = f"{sorted(order.left)}, {sorted(order.right)}"
+    expected = f"left and right joints of {order.name}, by the file's name: {joints}"
+    try:
+        found = {frozenset(map(int, side)) for side in sides}
+    except (TypeError, ValueError) as error:
+        raise malformed(path, f"keypoints_symmetry {sides!r}", expected, SECTION) from error
+    if found != {order.left, order.right}:
+        raise malformed(path, f"keypoints_symmetry {[sorted(map(int, s)) for s in sides]}", expected, SECTION)
 
 
 def absent(actions: Iterable[str]) -> list[str]:

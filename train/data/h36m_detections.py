@@ -33,7 +33,7 @@ from posemo_ros.skeleton import H36M17, h36m_from_coco
 from posemo_ros.types import Floats, Frame
 
 from .files import floats, load_pickled, malformed, need
-from .h36m import CAMERA_IDS, FPS, SECTION
+from .h36m import CAMERA_IDS, FPS, H36M_ORDER, SECTION, order_of
 
 WIDENED = 1.2
 FOUND_BY = "found_by"  # array of the file: the network's identity
@@ -92,9 +92,11 @@ def write_detections(folder: Path, videos: Path, name: str, network: Network, *,
         batch: So many frames of a video at once through the network.
 
     Raises:
-        InputError: A video or file is missing, a video is too short, or another network left the file or
-            parts of it.
+        InputError: A video or file is missing, a video is too short, another network left the file or
+            parts of it, or the name is one of other joints.
     """
+    if order_of(name) is not H36M_ORDER:
+        raise InputError(f"--name {name}: that says joints of {order_of(name).name}; these are Human3.6M's")
     path = folder / "data_2d_h36m_gt.npz"
     truth = load_pickled(path, ["positions_2d"], "true 2D keypoints, for the boxes", SECTION)["positions_2d"]
     out, parts = folder / f"data_2d_h36m_{name}.npz", folder / f"data_2d_h36m_{name}.parts"

@@ -209,7 +209,8 @@ class Human36M(VideoData):
     Args:
         folder: See ``h36m``.
         keypoints: Kind of 2D keypoints, ``gt`` or ``cpn_ft_h36m_dbb`` or another. Those of stacked
-            hourglass (``sh_...``) are 16: the nose is missing, in 3D too (the network's ``joints: 16``).
+            hourglass (``sh_...``) are 16: the nose is missing, in 3D too (the network's ``joints: 16``);
+            those with ``coco`` in their name are COCO's, as a network on photos finds them.
         val_subjects: Training subjects kept for validation. None: every ``val_stride``-th frame of
             the test subjects, as the published recipes do, which chooses the best epoch on the test.
         others: See ``VideoData``.
@@ -227,8 +228,11 @@ class Human36M(VideoData):
     ) -> None:
         super().__init__(**others)
         self.folder, self.keypoints, self.val_subjects = Path(folder), keypoints, tuple(val_subjects)
-        if h36m.lacks_nose(keypoints):
+        order = h36m.order_of(keypoints)
+        if order is h36m.HOURGLASS_ORDER:
             self.layout = H36M_NO_NOSE
+        if order is h36m.COCO_ORDER:
+            self.layout, self.joint_set = COCO_TO_H36M, "coco17"
 
     @property
     def title(self) -> str:

@@ -34,6 +34,12 @@ def nothing(frames: list[Frame], boxes: np.ndarray) -> np.ndarray:
     return np.zeros((len(frames), 17, 3), np.float32)
 
 
+@pytest.mark.parametrize("name", ["sh_mine", "rtmpose_coco"])
+def test_a_name_of_other_joints_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"--name {name}: that says joints of .*; these are Human3.6M's"):
+        write_detections(tmp_path, tmp_path, name, Network(nothing, "x"))
+
+
 def test_detections_become_one_more_kind_of_keypoints(tmp_path: Path) -> None:
     write_h36m(tmp_path, subjects=("S9",), actions=("Photo 1",), frames=5)
     for camera in IDS:

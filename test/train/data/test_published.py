@@ -33,6 +33,28 @@ def test_h36m_joints_are_seen_by_the_camera_from_the_root(tmp_path: Path) -> Non
     assert video.keypoints.shape == (12, 17, 2)  # the rest of the 2D video has no motion capture
 
 
+@pytest.mark.parametrize(
+    ("kind", "sides", "joints"),
+    [
+        ("mine", [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]], "Human3.6M's 17"),  # COCO's
+        ("detectron_pt_coco", [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]], "COCO's 17"),
+        ("sh_ft_h36m", [[4, 5, 6, 10, 11, 12], [1, 2, 3, 13, 14, 15]], "stacked hourglass's 16"),
+        ("mine", [["left"], 3], "Human3.6M's 17"),
+    ],
+)
+def test_h36m_keypoints_of_other_joints_than_the_name_says(
+    tmp_path: Path, kind: str, sides: list, joints: str
+) -> None:
+    """Left and right would be confused in training, test and export."""
+    write_h36m(tmp_path, frames=2)
+    with np.load(tmp_path / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
+        seen = file["positions_2d"]
+    metadata = np.array({"keypoints_symmetry": sides}, dtype=object)
+    np.savez(tmp_path / f"data_2d_h36m_{kind}.npz", positions_2d=seen, metadata=metadata)
+    with pytest.raises(InputError, match=f"keypoints_symmetry .*expected left and right joints of {joints}"):
+        h36m.load_videos(tmp_path, kind, ("S9",))
+
+
 def test_h36m_images_of_cameras_0_and_3_are_1002_high(tmp_path: Path) -> None:
     _, seen, _ = write_h36m(tmp_path)
     video = h36m.load_videos(tmp_path, "gt", ("S1",))[3]

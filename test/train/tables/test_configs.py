@@ -142,6 +142,7 @@ def test_an_export_says_what_the_run_was(path: Path) -> None:
     if isinstance(spec, LiftSpec):
         kind = config["data"]["class_path"].rsplit(".", 1)[1]
         joints, normalisation, rate_hz = LIFTING[kind]
+        joints = "coco17" if "coco" in data.get("keypoints", "") else joints
         assert (spec.input_joints, spec.normalisation) == (joints, normalisation)
         assert spec.rate_hz == rate_hz / data.get("step", 1)
         assert (spec.frames, spec.channels) == next(iter(entry.inputs.values())).shape[1::2]

@@ -16,7 +16,7 @@ from posemo_ros.inference.manifest import EmotionSpec, KeypointSpec, LiftSpec, l
 from posemo_ros.inference.sessions import open_session
 from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.lift.lifter import Lifter, images_ahead
-from posemo_ros.skeleton import h36m_from_coco
+from posemo_ros.skeleton import COCO17, H36M17, h36m_from_coco
 from posemo_ros.types import Context, EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.cli import main
 from train.data import cmu_videos, h36m, mpi_inf_3dhp
@@ -128,9 +128,12 @@ def test_a_lifter_of_coco_keypoints_at_30_hz(
         assert off(**wrong) > 5 * max(right, 1e-3), wrong
 
 
-@pytest.mark.parametrize(("network", "step"), [("poseformer", 1), ("pstmo", 2)])
-def test_a_lifter_of_human36m(tmp_path: Path, network: str, step: int) -> None:
-    """50 Hz, or every second frame; the joints that the station makes of COCO's, and the flip test."""
+@pytest.mark.parametrize(
+    ("network", "step", "kind"),
+    [("poseformer", 1, "ours"), ("pstmo", 2, "ours"), ("poseformer", 2, "detectron_pt_coco")],
+)
+def test_a_lifter_of_human36m(tmp_path: Path, network: str, step: int, kind: str) -> None:
+    """50 Hz, or every second frame; the joints that the station makes of COCO's, or these; the flip test."""
     data = tmp_path / "data"
     write_motion(data)
     with np.load(data / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
@@ -143,15 +146,22 @@ def test_a_lifter_of_human36m(tmp_path: Path, network: str, step: int) -> None:
         }
         for s, actions in coco.items()
     }
-    np.savez(data / "data_2d_h36m_ours.npz", positions_2d=np.array(as_h36m, dtype=object))
+    found, pairs = (as_h36m, H36M17.pairs) if kind == "ours" else (coco, COCO17.pairs)
+    metadata = {"keypoints_symmetry": [list(side) for side in zip(*pairs, strict=True)]}
+    np.savez(
+        data / f"data_2d_h36m_{kind}.npz",
+        positions_2d=np.array(found, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
     config = lifter_config(data, tmp_path / "run", network=network)
     if network == "pstmo":
         config["model"]["init_args"]["options"] = {"frames": 9, "layers": 1, "width": 16, "hidden": 16}
-    config["data"]["init_args"] |= {"keypoints": "ours", "step": step}
+    config["data"]["init_args"] |= {"keypoints": kind, "step": step}
     cli, metrics, out = exported(config, tmp_path)
     spec = load_manifest(out.with_suffix(".yaml"))["net"].spec
     assert isinstance(spec, LiftSpec)
-    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == ("h36m17", 50.0 / step, True)
+    joints = "h36m17" if kind == "ours" else "coco17"
+    assert (spec.input_joints, spec.rate_hz, spec.flip_test) == (joints, 50.0 / step, True)
     windows = cli.datamodule.datasets["test"]
     films = [
         (view, size)

@@ -37,6 +37,10 @@ _NAMES_H36M = [
     *("pelvis", "hip_r", "knee_r", "ankle_r", "hip_l", "knee_l", "ankle_l", "spine", "neck", "head"),
     *("crown", "shoulder_l", "elbow_l", "wrist_l", "shoulder_r", "elbow_r", "wrist_r"),
 ]
+_NAMES_MPII = [
+    *("ankle_r", "knee_r", "hip_r", "hip_l", "knee_l", "ankle_l", "pelvis", "spine", "neck", "crown"),
+    *("wrist_r", "elbow_r", "shoulder_r", "shoulder_l", "elbow_l", "wrist_l"),
+]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "train/configs"
 
@@ -91,6 +95,7 @@ def test_windows_of_every_second_frame() -> None:
         ("table_2/pstmo", 243, 2, 0.8, 2, 0.0007),
         ("table_3/pstmo", 243, 2, 0.8, 7, 0.001),
         ("table_4/pstmo", 81, 1, 0.7, 2, 0.0007),
+        ("pstmo/in_the_wild", 243, 2, 0.8, 2, 0.0007),
     ],
 )
 def test_pstmo_rows_follow_its_readme(
@@ -130,12 +135,18 @@ def test_hrnet_sees_black_outside_the_photo() -> None:
 
 
 def test_sixteen_joints_of_stacked_hourglass(tmp_path: Path) -> None:
-    """VideoPose3D's ``sh`` files lack joint 9; its protocol leaves it out of the 3D poses too."""
+    """VideoPose3D's ``sh`` files have MPII's joints in MPII's order; P-STMO leaves joint 9 out in 3D, too."""
     write_motion(tmp_path, frames=6)
     with np.load(tmp_path / "data_2d_h36m_gt.npz", allow_pickle=True) as file:
         seen = file["positions_2d"].item()
-    short = {s: {a: [np.delete(v, 9, 1) for v in w] for a, w in x.items()} for s, x in seen.items()}
-    np.savez(tmp_path / "data_2d_h36m_sh_ft_h36m.npz", positions_2d=np.array(short, dtype=object))
+    mpii = [_NAMES_H36M.index(name) for name in _NAMES_MPII]
+    short = {s: {a: [v[:, mpii] for v in w] for a, w in x.items()} for s, x in seen.items()}
+    metadata = {"num_joints": 16, "keypoints_symmetry": [[3, 4, 5, 13, 14, 15], [0, 1, 2, 10, 11, 12]]}
+    np.savez(
+        tmp_path / "data_2d_h36m_sh_ft_h36m.npz",
+        positions_2d=np.array(short, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
     whole = Human36M(tmp_path, keypoints="gt").videos("test")[0]
     video = Human36M(tmp_path, keypoints="sh_ft_h36m").videos("test")[0]
     np.testing.assert_array_equal(video.keypoints, np.delete(whole.keypoints, 9, 1))
