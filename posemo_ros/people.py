@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .budget import Resting
 from .camera import DEFAULT_HFOV_DEG
 from .detect.boxes import areas
-from .detect.confirm import Refused, confirmed, distinct
+from .detect.confirm import Refused, best, confirmed, distinct
 from .detect.detector import Detector
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
@@ -31,7 +31,8 @@ class PeopleFinder:
 
     Attributes:
         detector, schedule, tracker, keypoints: The stations.
-        max_people: Only that many of the best boxes are kept.
+        max_people: Only that many of the best boxes are kept; those who were there stay, unless somebody is
+            much surer.
         hfov_deg: Horizontal field of view assumed for a frame without camera, degrees.
         level: How much is left out, see ``budget``. May change at any time.
         smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none. May change at any time.
@@ -101,7 +102,8 @@ class PeopleFinder:
             clock.note("detector", self._detector_ms.popleft())
         others = (People2D() if self.schedule.joined else self._people).other_boxes
         sure, known = self.detector.score_threshold, self._people.boxes
-        boxes = self._refused.worth_a_look(self._best(view, found), frame.stamp_ns, sure, known)
+        worth = self._refused.worth_a_look(_in_image(view, found), frame.stamp_ns, sure, known)
+        boxes = best(worth, self.max_people, known)
         with clock("keypoints"):
             keypoints, rested = self._keypoints(frame, boxes.boxes)
         with clock("tracker"):
@@ -155,15 +157,12 @@ class PeopleFinder:
             )
             self.reset()
 
-    def _best(self, view: View, found: Detections) -> Detections:
-        """The best boxes; without those that have no area in the image."""
-        clipped = np.clip(found.boxes, 0, np.array([view.width, view.height] * 2, np.float32))
-        inside = np.flatnonzero(areas(clipped) > 0)
-        found = Detections(found.boxes[inside], found.scores[inside])
-        if len(found) <= self.max_people:
-            return found
-        best = np.sort(np.argsort(-found.scores, kind="stable")[: self.max_people])
-        return Detections(found.boxes[best], found.scores[best])
+
+def _in_image(view: View, found: Detections) -> Detections:
+    """Without boxes that have no area in the image."""
+    clipped = np.clip(found.boxes, 0, np.array([view.width, view.height] * 2, np.float32))
+    inside = np.flatnonzero(areas(clipped) > 0)
+    return Detections(found.boxes[inside], found.scores[inside])
 
 
 def _without(boxes: Floats, kept: Floats) -> Floats:

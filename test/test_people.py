@@ -207,3 +207,51 @@ def test_the_filter_hardly_lags_behind_somebody_who_walks() -> None:
     """Three quarters of a body height per second; less than one frame behind."""
     behind = (track_of(15.0, 0.0) - track_of(15.0, 3.0))[..., 0].mean()
     assert 0 <= behind < 15
+
+
+class Unsteady(World):
+    """A detector whose scores change a little each time it runs, as real ones do."""
+
+    def candidates(self, frame: Frame) -> Detections:
+        found = super().candidates(frame)
+        noise = np.random.default_rng(self.detections).uniform(-0.04, 0.04, len(found))
+        return Detections(found.boxes, (0.7 + noise).astype(np.float32))
+
+
+def test_more_people_than_there_may_be_do_not_take_turns() -> None:
+    """The ids stay; the best scores alone would choose others each time the detector runs."""
+    station = finder(Unsteady(5, speed=0.5), max_people=3)
+    seen = {station.find(frame(i)).ids for i in range(40)}
+    assert len(seen) == 1
+
+
+def test_somebody_much_surer_takes_the_place() -> None:
+    class Newcomer(World):
+        def candidates(self, frame: Frame) -> Detections:
+            boxes = self.boxes(frame)
+            scores = [0.55, 0.6, 0.95 if frame.stamp_ns else 0.3]
+            return Detections(boxes, np.array(scores, np.float32))
+
+    station = finder(Newcomer(3, speed=0.5), max_people=2)
+    assert station.find(frame(0)).ids == ("p1", "p2")
+    for i in range(1, 8):
+        people = station.find(frame(i))
+    assert people.ids == ("p2", "p3")
+
+
+def test_things_that_were_refused_take_nobodys_place() -> None:
+    """A chair that looks more like somebody than somebody does, until it is looked into."""
+
+    class Chair(World):
+        def candidates(self, frame: Frame) -> Detections:
+            boxes = np.concatenate([self.boxes(frame), [[400, 300, 460, 470]]]).astype(np.float32)
+            return Detections(boxes, np.array([0.3, 0.38], np.float32))
+
+        def estimate(self, frame: Frame, boxes: np.ndarray) -> np.ndarray:
+            found = super().estimate(frame, boxes)
+            found[boxes[:, 0] > 390, :, 2] = 0.05
+            return found
+
+    station = finder(Chair(1, speed=0.5), max_people=1)
+    counts = [len(station.find(frame(i))) for i in range(12)]
+    assert counts[1:] == [1] * 11

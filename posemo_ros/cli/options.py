@@ -80,7 +80,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         f"(default: preset's, or {settings.detector_tiles})",
     )
     parser.add_argument(
-        "--max-people", type=integer(1, 100), help=f"the best boxes stay (default: {settings.max_people})"
+        "--max-people",
+        type=integer(1, 100),
+        help="the best boxes, and those who were there before somebody a little surer "
+        f"(default: {settings.max_people})",
     )
     parser.add_argument(
         "--keypoint-smoothing-hz",

@@ -90,6 +90,25 @@ class Refused:
         self._until_ns = np.concatenate([self._until_ns, np.full(len(refused), stamp_ns + REST_NS)])
 
 
+def best(found: Detections, most: int, known: Floats) -> Detections:
+    """So many of the best boxes, in their order.
+
+    Who was there just now needs less, as in ``confirmed``: with more people in view than there may be, the
+    detector's scores alone would choose others each time it runs.
+
+    Args:
+        found: Boxes of an image.
+        most: How many there may be.
+        known: (M, 4) boxes of the people of the frame before.
+    """
+    if len(found) <= most:
+        return found
+    before = (iou(found.boxes, known) >= SAME_PLACE).any(axis=1)
+    worth = _logit(found.scores) + np.where(before, ENTER - STAY, 0)
+    chosen = np.sort(np.argsort(-worth, kind="stable")[:most])
+    return Detections(found.boxes[chosen], found.scores[chosen])
+
+
 def _logit(probability: Floats | float) -> NDArray[np.float64]:
     cut = np.clip(np.asarray(probability, np.float64), 1e-4, 1 - 1e-4)
     return np.asarray(np.log(cut / (1 - cut)), np.float64)

@@ -142,7 +142,11 @@ class PeopleParameters(SeenParameters, StationParameters):
         live=True,
     )
     max_people: int = declared(
-        Settings.max_people, "So many people at most; the best boxes stay.", 1, 100, live=True
+        Settings.max_people,
+        "So many people at most: the best boxes, and those who were there before somebody a little surer.",
+        1,
+        100,
+        live=True,
     )
     deadline_ms: float = declared(
         Settings.deadline_ms,

@@ -255,6 +255,7 @@ def run_chain(
     pipeline.start()
     times, stages, ids = list[float](), dict[str, list[float]](), set[str]()
     last: Frame | None = None
+    full = 0
     with ResultBagWriter(bag, pipeline.models, privacy) as writer:
         try:
             for frame in progress.over(source, "running", source.length):
@@ -272,6 +273,7 @@ def run_chain(
                 writer.write(frame, result)
                 last = frame
                 ids.update(result.people.ids)
+                full += len(result.people) >= pipeline.settings.max_people
                 progress.people(len(ids))
         except KeyboardInterrupt:
             if not source.live:
@@ -282,6 +284,11 @@ def run_chain(
             raise InputError(f"{source.name} gave no frame{why}")
         for skeletons, emotions in pipeline.flush():
             writer.write_late(last.stamp_ns, skeletons, emotions)
+    if full:
+        source.note(
+            f"{full} images show as many people as --max-people allows ({pipeline.settings.max_people}): "
+            "others may have been left out"
+        )
     return RunFigures(
         latency="wall time of Pipeline.step",
         latencies_ms=times,

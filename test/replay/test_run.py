@@ -278,6 +278,15 @@ def test_another_run_is_not_thrown_away(
     assert "no run.json" in capsys.readouterr().err
 
 
+def test_a_limit_that_is_reached_is_said(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(images, "--out", tmp_path / "one", "--max-people", "1") == 0
+    assert f"{IMAGES} images show as many people as --max-people allows (1)" in capsys.readouterr().out
+    assert run(images, "--out", tmp_path / "eight") == 0
+    assert "--max-people" not in capsys.readouterr().out
+
+
 def test_results_do_not_go_into_their_source(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in ((images, "--out", images), (images, images / "0.png", "--out", images.parent)):
         assert run(*words) == 1
