@@ -7,6 +7,7 @@ import pytest
 
 from posemo_ros.draw import fit_view, overlay, person_colour, scene
 from posemo_ros.draw.style import EMOTION_COLOURS
+from posemo_ros.emotion.descriptors import DESCRIPTORS
 from posemo_ros.types import Emotions, EmotionStatus, People2D, Skeletons3D
 
 GREY = np.full((480, 640, 3), 127, np.uint8)
@@ -88,6 +89,34 @@ def test_what_an_answer_rests_on_is_written_below_its_bars() -> None:
     assert len(rows) > 60
     assert np.ptp(rows) < 40  # two lines of words: the third reason is left out
     assert np.ptp(columns) < 150
+
+
+def answered(ids: tuple[str, ...], words: str = "head bowed") -> Emotions:
+    n = len(ids)
+    rows = np.tile(np.float32([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), (n, 1))
+    rest = np.full(n, 2, np.float32), np.full(n, np.nan, np.float32)
+    return Emotions(ids, rows, (EmotionStatus.VALID,) * n, *rest, evidence=((words,),) * n)
+
+
+@pytest.mark.parametrize("words", sorted({w for d in DESCRIPTORS.values() for w in (d.high, d.low)}))
+def test_every_reason_stays_on_its_card(words: str) -> None:
+    """Beside the person is the card and nothing else: a rectangle, all columns of one height."""
+    picture = overlay(GREY, somebody(), answered(("p1",), words))
+    heights = changed(picture)[:, 304:].sum(axis=0)
+    assert heights.max() > 100
+    assert set(heights[heights > 0]) == {heights.max()}
+
+
+def test_cards_hide_nobody_in_a_small_picture() -> None:
+    """Where there is no free place the answer is a word at the box."""
+    boxes = np.float32([[10, 20, 60, 170], [70, 20, 120, 170], [130, 20, 180, 170], [185, 20, 235, 170]])
+    ids = ("p1", "p2", "p3", "p4")
+    people = People2D(ids, boxes, np.ones(4, np.float32), np.zeros((4, 17, 3), np.float32))
+    image = np.full((180, 240, 3), 128, np.uint8)
+    said = answered(("p2",))
+    hidden = (overlay(image, people) != overlay(image, people, said)).any(axis=2)
+    for x0, y0, x1, y1 in boxes.astype(int):
+        assert hidden[y0:y1, x0:x1].mean() < 0.3
 
 
 def test_joints_that_an_answer_rests_on_are_ringed() -> None:

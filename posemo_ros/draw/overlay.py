@@ -16,7 +16,9 @@ from .style import Colour, Picture
 
 Box = tuple[int, int, int, int]
 REASONS = 2  # of the answer, at most
+REASON_FONT = 9.5
 CROWD = 0.3  # cards may cover this part of the image; beyond it, tags say it in a word
+HIDDEN = 0.25  # of somebody's box may lie behind a card
 
 
 def overlay(
@@ -163,16 +165,29 @@ def tags(
     for track_id, box in zip(people.ids, people.boxes, strict=True):
         if not style.drawable(box):
             continue
-        pixels, on_card = _pixels(box), room and track_id in answered
-        words = track_id
-        if emotions is not None and track_id in rows and not on_card:
-            words = f"{track_id}  {in_a_word(emotions, rows[track_id])}"
+        pixels, words, card = _pixels(box), track_id, None
+        if emotions is not None and track_id in rows:
+            if room and track_id in answered:
+                card = _free_place(
+                    pixels, boxes, taken, size, card_size(scale, _reasons(emotions, rows[track_id]))
+                )
+            if card is None:
+                words = f"{track_id}  {in_a_word(emotions, rows[track_id])}"
+            else:
+                taken.append(card)
+                out.append(_card(emotions, rows[track_id], card, track_id, scale))
         out.append(_tag(words, pixels, style.person_colour(track_id), scale))
-        if emotions is not None and on_card:
-            at = place_card(pixels, [b for b in boxes if b != pixels], taken, size, (width, height))
-            taken.append((at[0], at[1], at[0] + width, at[1] + height))
-            out.append(_card(emotions, rows[track_id], at, track_id, scale))
     return out
+
+
+def _free_place(
+    box: Box, boxes: Sequence[Box], taken: Sequence[Box], size: tuple[int, int], card: tuple[int, int]
+) -> Box | None:
+    """Where a person's card goes; None where it would hide too much of somebody."""
+    x, y = place_card(box, [b for b in boxes if b != box], taken, size, card)
+    here = (x, y, x + card[0], y + card[1])
+    hidden = max(_overlap(here, b) / max((b[2] - b[0]) * (b[3] - b[1]), 1) for b in boxes)
+    return here if hidden <= HIDDEN else None
 
 
 def _pixels(box: NDArray[np.float32]) -> Box:
@@ -201,9 +216,14 @@ def _tag(words: str, box: Box, colour: Colour, scale: float) -> Callable[[Pictur
     return draw
 
 
-def card_size(scale: float) -> tuple[int, int]:
-    """Width and height in pixels of the card with the six bars and the reasons."""
-    return round(150 * scale), round((92 + 13 * REASONS) * scale)
+def card_size(scale: float, reasons: Sequence[str] = ()) -> tuple[int, int]:
+    """Width and height in pixels of the card with the six bars and these reasons."""
+    words = max((style.text_width(text, REASON_FONT * scale) for text in reasons), default=0)
+    return max(round(150 * scale), words + round(16 * scale)), round((92 + 13 * REASONS) * scale)
+
+
+def _reasons(emotions: Emotions, row: int) -> tuple[str, ...]:
+    return emotions.evidence[row][:REASONS] if emotions.evidence else ()
 
 
 def place_card(
@@ -245,21 +265,18 @@ def _overlap(a: Box, b: Box) -> float:
     return float(max(width, 0) * max(height, 0))
 
 
-def _card(
-    emotions: Emotions, row: int, at: tuple[int, int], track_id: str, scale: float
-) -> Callable[[Picture], None]:
+def _card(emotions: Emotions, row: int, box: Box, track_id: str, scale: float) -> Callable[[Picture], None]:
     """Six bars with probabilities, and what the answer rests on most."""
-    reasons = emotions.evidence[row][:REASONS] if emotions.evidence else ()
+    reasons = _reasons(emotions, row)
 
     def draw(canvas: Picture) -> None:
-        width, height = card_size(scale)
-        x, y = at
-        style.shade(canvas, (x, y, x + width, y + height), style.DARK, 0.72)
-        style.shade(canvas, (x, y, x + round(3 * scale), y + height), style.person_colour(track_id), 1.0)
+        x, y, _, bottom = box
+        style.shade(canvas, box, style.DARK, 0.72)
+        style.shade(canvas, (x, y, x + round(3 * scale), bottom), style.person_colour(track_id), 1.0)
         _bars(canvas, emotions.probabilities[row], x, y, scale)
         for n, words in enumerate(reasons):
             middle = y + (96 + 13 * n) * scale
-            style.text(canvas, words, (x + 10 * scale, middle), 9.5 * scale, style.MUTED)
+            style.text(canvas, words, (x + 10 * scale, middle), REASON_FONT * scale, style.MUTED)
 
     return draw
 
