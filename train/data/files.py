@@ -119,6 +119,8 @@ def load_pickled(
                 raise malformed(path, f"no {missing} among {sorted(names)}", what, section)
             wanted = [*keys, *(k for k in optional if k in names)]
             return {key: _member(archive, f"{key}.npy") for key in wanted}
+    except InputError:
+        raise
     except (OSError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError, EOFError) as error:
         raise malformed(path, f"cannot be read ({reason(error)})", what, section) from error
 
@@ -152,3 +154,24 @@ def floats(value: object, shape: tuple[int | None, ...], path: Path, name: str, 
     if unknown := int((~np.isfinite(array)).sum()):  # the figures would be those of the other frames
         raise malformed(path, f"{name} has {unknown} numbers like NaN", "finite ones", section)
     return array
+
+
+def check_unit(
+    values: NDArray[np.floating], limits: tuple[float, float], path: Path, unit: str, section: str
+) -> None:
+    """Refuse numbers so small or large that they are of another unit.
+
+    Args:
+        values: (T, J, C) of one person.
+        limits: Between which the largest of a frame lies; the median of all frames.
+        path, section: See ``malformed``.
+    unit: Expected, for the message.
+
+    Raises:
+        InputError: They are.
+    """
+    if not values.size:
+        return
+    largest = float(np.median(np.abs(values).max(axis=(1, 2))))
+    if not limits[0] < largest < limits[1]:
+        raise malformed(path, f"numbers as large as {largest:.3g}", unit, section)

@@ -21,7 +21,7 @@ from posemo_ros.lift.normalise import encode_screen
 from posemo_ros.skeleton import COCO17, H36M17
 from posemo_ros.text_files import json_of
 
-from .files import floats, load_pickled, malformed, need, tell_missing
+from .files import check_unit, floats, load_pickled, malformed, need, tell_missing
 from .sequences import NOSE, Floats, Video
 
 SECTION = "Human3.6M"
@@ -49,6 +49,8 @@ ACTIONS = (
     "WalkTogether",
 )
 _SUBJECTS_IN_METADATA = 11
+REACH_M = (0.02, 10.0)  # the largest coordinate of a body about its hip
+PIXELS = (2.0, 1e5)  # smaller ones were divided by the image's width before
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +250,8 @@ def load_videos(folder: Path, keypoints: str, subjects: Sequence[str]) -> list[V
                     raise InputError(f"{folder}: no camera {CAMERA_IDS[number]} of {subject}; see {SECTION}")
                 pose = cameras[subject, number]
                 video = _video(name, action, pixels, joints, pose, IMAGE_SIZES[number])
+                check_unit(video.joints, REACH_M, path3d, f"metres, {name}", SECTION)
+                check_unit(pixels[..., :2], PIXELS, path2d, f"pixels, {name}", SECTION)
                 videos.append(replace(video, camera=CAMERA_IDS[number]))
     return videos
 
@@ -282,6 +286,11 @@ def _entry(data: Any, subject: str, path: Path) -> Mapping[str, Any]:
         have = sorted(data) if isinstance(data, Mapping) else type(data).__name__
         raise malformed(path, f"no subject {subject} (it has {have})", "{subject: {action: ...}}", SECTION)
     entry: Mapping[str, Any] = data[subject]
+    if not isinstance(entry, Mapping) or not all(isinstance(action, str) for action in entry):
+        found = (
+            f"{subject} has {list(entry)}" if isinstance(entry, Mapping) else f"{subject} is {entry!r:.40}"
+        )
+        raise malformed(path, found, "{subject: {action: ...}}, actions such as 'Eating 2'", SECTION)
     return entry
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from posemo_ros.lift.normalise import encode_screen
 
-from .files import floats, load_pickled, malformed, tell_missing
+from .files import check_unit, floats, load_pickled, malformed, tell_missing
+from .h36m import PIXELS, REACH_M
 from .sequences import Layout, Video
 
 _log = logging.getLogger(__name__)
@@ -113,4 +114,6 @@ def _video(path: Path, name: str, entry: Any, size: tuple[int, int]) -> Video:
     joints = floats(entry["data_3d"], (None, 17, 3), path, f"{name} data_3d", SECTION) / 1000
     valid = np.asarray(entry.get("valid", np.ones(len(pixels)))).reshape(-1).astype(bool)
     keypoints, relative = encode_screen(pixels, *size), joints - joints[:, ROOT : ROOT + 1]
+    check_unit(relative, REACH_M, path, f"millimetres, {name} data_3d", SECTION)
+    check_unit(pixels, PIXELS, path, f"pixels, {name} data_2d", SECTION)
     return Video(name, name.split(" ")[0], keypoints, relative.astype(np.float32), valid)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posemo_ros.errors import MissingExtraError
+from posemo_ros.errors import InputError, MissingExtraError
 
 from . import h36m, mpi_inf_3dhp
-from .files import malformed, need
+from .files import floats, malformed, need
 from .sequences import Floats
 
 Report = Callable[[str], None]
@@ -120,11 +120,21 @@ def read_h36m(path: Path, axes: int) -> Floats:
         InputError: It cannot be read or has another shape.
     """
     values = _cdf(path) if path.suffix == ".cdf" else _mat(path, "data")
-    try:
-        return np.asarray(values, np.float32).reshape(-1, H36M_JOINTS, axes)
-    except (TypeError, ValueError) as error:
-        expected = f"frames of {H36M_JOINTS} joints with {axes} numbers"
-        raise malformed(path, f"{error}", expected, h36m.SECTION) from error
+    return _rows(values, H36M_JOINTS, axes, path, "it", h36m.SECTION)
+
+
+def _rows(values: Any, joints: int, axes: int, path: Path, name: str, section: str) -> Floats:
+    """(T, joints, axes) of an array with a row of finite numbers per frame, perhaps with axes of one before.
+
+    Raises:
+        InputError: It has another form, or no frame.
+    """
+    shape = np.shape(values)
+    if shape[-1:] != (joints * axes,) or max(shape[:-1], default=0) != np.prod(shape[:-1]) or 0 in shape:
+        expected = f"a row of {joints} joints with {axes} numbers each per frame"
+        raise malformed(path, f"{name} has the shape {shape}", expected, section)
+    flat = floats(np.reshape(values, (-1, joints * axes)), (None, joints * axes), path, name, section)
+    return flat.reshape(-1, joints, axes)
 
 
 def convert_3dhp(source: Path, out: Path, *, report: Report = print) -> list[Path]:
@@ -221,10 +231,11 @@ def _mpi_cameras(path: Path, frames: int) -> dict[str, dict[str, Floats]]:
 
 def _mpi_view(path: Path, name: str, cells: Any, camera: int, axes: int, frames: int) -> Floats:
     try:
-        rows = np.asarray(cells.reshape(-1)[camera], np.float32).reshape(-1, MPI_JOINTS, axes)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        expected = f"a cell per camera with frames of {MPI_JOINTS} joints, {axes} numbers each"
+        cell = cells.reshape(-1)[camera]
+    except (AttributeError, IndexError) as error:
+        expected = "a cell per camera"
         raise malformed(path, f"{name}, camera {camera}: {error}", expected, mpi_inf_3dhp.SECTION) from error
+    rows = _rows(cell, MPI_JOINTS, axes, path, f"{name}, camera {camera},", mpi_inf_3dhp.SECTION)
     if len(rows) < frames:
         found, expected = f"{name}, camera {camera}: {len(rows)} frames", f"the {frames} of its video"
         raise malformed(path, found, f"{expected}: is it a whole download?", mpi_inf_3dhp.SECTION)
@@ -240,11 +251,17 @@ def _mpi_test(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with h5py.File(path) as file:
             valid = np.asarray(file["valid_frame"]).reshape(-1)
-            return {
-                "data_2d": np.asarray(file["annot2"], np.float32).reshape(len(valid), 17, 2),
-                "data_3d": np.asarray(file["univ_annot3"], np.float32).reshape(len(valid), 17, 3),
-                "valid": valid,
-            }
+            frames = len(valid)
+            pixels = np.asarray(file["annot2"], np.float32).reshape(frames, 17, 2)
+            joints = np.asarray(file["univ_annot3"], np.float32).reshape(frames, 17, 3)
+        section = mpi_inf_3dhp.SECTION
+        return {
+            "data_2d": floats(pixels, (None, 17, 2), path, "annot2", section),
+            "data_3d": floats(joints, (None, 17, 3), path, "univ_annot3", section),
+            "valid": valid,
+        }
+    except InputError:
+        raise
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise malformed(path, f"{error}", expected, mpi_inf_3dhp.SECTION) from error
 

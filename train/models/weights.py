@@ -54,8 +54,15 @@ def read_checkpoint(path: Path) -> Any:
         raise ModelError(f"cannot read the checkpoint {path}: {why_refused(error)}") from error
 
 
+def is_cut_off(error: Exception) -> bool:
+    """Whether PyTorch came to the end of a checkpoint before its contents, as a full disk leaves it."""
+    return isinstance(error, EOFError) or "PytorchStreamReader" in str(error)
+
+
 def why_refused(error: Exception) -> str:
     """In one line what PyTorch says on a page, with advice to read it all the same."""
+    if is_cut_off(error):
+        return "the file is damaged, or not whole"
     if not isinstance(error, UnpicklingError):
         return reason(error)
     refused = re.search(r"(Unsupported (?:global|class)[^.]*\S+)", str(error))

@@ -27,6 +27,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from posemo_ros.errors import InputError, ModelError, PosemoError, reason
 from posemo_ros.text_files import yaml_of
 from train.data.modules import Data
+from train.models.weights import is_cut_off, why_refused
 from train.models.zoo import Entry
 
 from .callbacks import Curves, Ema, Lines, Predictions, Results, SeedEveryStep
@@ -172,7 +173,9 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
         raise InputError(_short(error)) from error
     except MisconfigurationException as error:
         raise InputError(_short(error)) from error
-    except RuntimeError as error:
+    except (RuntimeError, EOFError) as error:
+        if is_cut_off(error):
+            raise ModelError(f"--ckpt_path: {why_refused(error)}; expected a checkpoint of a run") from error
         if "loading state_dict" not in str(error):
             raise
         names = ["".join(found) for found in _MISFIT.findall(str(error))]

@@ -176,6 +176,18 @@ def test_3dhp_from_the_official_files(
     assert "valid frames" not in caplog.text
 
 
+def again(raw: Path, rows: np.ndarray) -> None:
+    path = raw / "S5" / D3 / "Directions.cdf"
+    path.unlink()
+    write_cdf(path, rows)
+
+
+def emptied(raw: Path) -> None:
+    path = raw / "S5" / D3 / "Directions.cdf"
+    path.unlink()
+    write_mat(path.with_suffix(".cdf.mat"), np.zeros((0, 96)))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -187,11 +199,34 @@ def test_3dhp_from_the_official_files(
         ),
         (
             lambda raw: write_cdf(raw / "S6/MyPoseFeatures/D3_Positions/Eating.cdf", np.zeros((3, 95))),
-            r"frames of 32 joints with 3 numbers",
+            r"has the shape .*95\); expected a row of 32 joints with 3 numbers",
         ),
+        (
+            lambda raw: again(raw, np.zeros((6, 64))),
+            r"has the shape .*6, 64\)",
+        ),
+        (
+            lambda raw: again(raw, np.zeros((96, 4))),
+            r"has the shape .*96, 4\)",
+        ),
+        (
+            lambda raw: again(raw, np.full((5, 96), np.nan)),
+            r"480 numbers like NaN",
+        ),
+        (lambda raw: emptied(raw), r"has the shape \(0, 96\)"),
         (lambda raw: (raw / "S7").rename(raw / "S77"), r"S7.*D3_Positions not found.*Poses_D3_Positions"),
     ],
-    ids=["no cameras", "broken cameras", "broken file", "wrong shape", "no subject"],
+    ids=[
+        "no cameras",
+        "broken cameras",
+        "broken file",
+        "wrong shape",
+        "2D",
+        "turned",
+        "nan",
+        "no frame",
+        "no subject",
+    ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, spoil, message: str) -> None:  # type: ignore[no-untyped-def]
     write_h36m(tmp_path / "raw", mat=False)
@@ -211,7 +246,7 @@ def test_3dhp_names_what_is_missing(tmp_path: Path) -> None:
     cells = np.empty((8, 1), object)
     cells[:, 0] = [np.zeros((6416, width)) for width in (56,) * 8]
     savemat(path, {"annot2": cells, "univ_annot3": cells})
-    with pytest.raises(InputError, match=r"univ_annot3, camera 0: .*; expected a cell per camera"):
+    with pytest.raises(InputError, match=r"univ_annot3, camera 0, has .*56\); expected a row of 28"):
         originals.convert_3dhp(tmp_path, tmp_path / "out", report=lambda _: None)
 
 
@@ -232,6 +267,14 @@ def test_damaged_downloads_are_named(tmp_path: Path) -> None:
             path.write_bytes(whole[: len(whole) // 2] + bytes(400) + whole[len(whole) // 2 + 400 :])
             with pytest.raises(InputError, match=name):
                 originals.read_h36m(path, 3)
+
+
+def test_a_test_set_with_holes_is_named(tmp_path: Path) -> None:
+    write_test_set(tmp_path / "annot_data.mat", 9)
+    with h5py.File(tmp_path / "annot_data.mat", "a") as file:
+        file["univ_annot3"][4, 0, 3] = np.nan
+    with pytest.raises(InputError, match=r"annot_data.mat: univ_annot3 has 3 numbers like NaN"):
+        originals._mpi_test(tmp_path / "annot_data.mat")
 
 
 def test_what_a_download_lacks_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -238,3 +238,62 @@ def test_an_even_window_is_refused() -> None:
 def test_rotation_fixture_is_a_rotation() -> None:
     r = rotation(np.random.default_rng(0))
     np.testing.assert_allclose(r @ r.T, np.eye(3), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "spoil", "message"),
+    [
+        ("3d", "positions_3d", lambda d: d.update(S9=[1, 2]), r"S9 is \[1, 2\]; expected {subject: {action"),
+        (
+            "3d",
+            "positions_3d",
+            lambda d: d.update(S9={5: d["S9"]["Directions"]}),
+            r"S9 has \[5\]; expected {subject",
+        ),
+        ("2d", "positions_2d", lambda d: d.update(S9=3), r"S9 is 3; expected {subject: {action"),
+        (
+            "3d",
+            "positions_3d",
+            lambda d: _scale(d, 1000),
+            r"as large as .*e\+03; expected metres, S9",
+        ),
+        (
+            "2d",
+            "positions_2d",
+            lambda d: _scale(d, 0.001),
+            "as large as 0.9.*; expected pixels, S9",
+        ),
+    ],
+    ids=["list", "number for a name", "number", "millimetres", "not pixels"],
+)
+def test_h36m_files_of_another_form(tmp_path: Path, file: str, key: str, spoil, message: str) -> None:  # type: ignore[no-untyped-def]
+    write_h36m(tmp_path)
+    path = tmp_path / ("data_3d_h36m.npz" if file == "3d" else "data_2d_h36m_gt.npz")
+    with np.load(path, allow_pickle=True) as archive:
+        content = archive[key].item()
+    spoil(content)
+    np.savez(path, **{key: np.array(content, dtype=object)})
+    with pytest.raises(InputError, match=message):
+        h36m.load_videos(tmp_path, "gt", ("S9",))
+
+
+def _scale(data: dict, by: float) -> None:
+    for actions in data.values():
+        for action, values in actions.items():
+            actions[action] = [v * by for v in values] if isinstance(values, list) else values * by
+
+
+def test_3dhp_files_of_another_unit(tmp_path: Path) -> None:
+    _, test = write_3dhp(tmp_path)
+    for key, unit in (("data_2d", "pixels"), ("data_3d", "millimetres")):
+        wrong = {name: {**entry, key: entry[key] / 1000} for name, entry in test.items()}
+        np.savez(tmp_path / "data_test_3dhp.npz", data=np.array(wrong, dtype=object))
+        with pytest.raises(InputError, match=f"expected {unit}, TS1 {key}"):
+            mpi_inf_3dhp.load_videos(tmp_path, "test")
+
+
+def test_a_missing_member_is_said_once(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", other=np.zeros(1))
+    with pytest.raises(InputError) as caught:
+        files.load_pickled(tmp_path / "x.npz", ["data"], "numbers", "Human3.6M")
+    assert str(caught.value).count("expected numbers") == 1
