@@ -258,6 +258,15 @@ def test_what_moemos_joints_may_not_be(tmp_path: Path, spoil: Callable, message:
         moemo_files.load_clips(tmp_path, "train", 7.5)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x05\x06" + bytes(18), b"PK\x03\x04"])
+def test_moemos_joints_that_are_no_array(tmp_path: Path, content: bytes) -> None:
+    """Empty, cut off, or an archive, whole or not."""
+    _moemo(tmp_path, "train", "angry", "C0172_1")
+    (tmp_path / "joints/C0172_1_f16.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"C0172_1_f16.npy: .*; expected a .npy file"):
+        moemo_files.load_clips(tmp_path, "train", 7.5)
+
+
 def test_what_moemos_tokens_may_not_be(tmp_path: Path) -> None:
     _moemo(tmp_path, "train", "angry", "C0172_1")
     path = tmp_path / "tensor/train/angry/C0172_1.pt"
@@ -268,8 +277,12 @@ def test_what_moemos_tokens_may_not_be(tmp_path: Path) -> None:
         torch.save(tokens, path)
         with pytest.raises(InputError, match=message):
             moemo_files.load_clips(tmp_path, "train", 7.5)
-    path.write_bytes(b"no tensor")
-    with pytest.raises(InputError, match=r"C0172_1.pt: cannot be read"):
+    for content, why in ((b"no tensor", ".+"), (b"", "the file is damaged, or not whole")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=rf"C0172_1.pt: cannot be read \({why}\)"):
+            moemo_files.load_clips(tmp_path, "train", 7.5)
+    path.unlink()
+    with pytest.raises(InputError, match=r"no files; expected <emotion>/<ID>.pt"):
         moemo_files.load_clips(tmp_path, "train", 7.5)
 
 

@@ -187,6 +187,8 @@ class VideoData(Data):
         frames, channels = self.settings["frames"], self.settings["channels"]
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
         videos = [replace(v, keypoints=v.keypoints[..., :channels]) for v in self.videos(part)]
+        if not videos:
+            raise InputError(f"{type(self).__name__}: no videos for '{part}'")
         have = videos[0].keypoints.shape[-1]
         if have < channels:
             raise InputError(

@@ -20,6 +20,7 @@ zero. The script's other file, ``…_postprocess.npy``, is turned and raised to 
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ import torch
 
 from posemo_ros.errors import reason
 from posemo_ros.types import EMOTIONS
+from train.models.weights import why_refused
 
 from .emotion_clips import EmotionClip
 from .files import floats, malformed, need
@@ -44,8 +46,8 @@ _AT_ZERO, _TRUNK = 1e-3, (0.3, 1.2)  # metres
 
 def split_folder(folder: Path, split: str) -> Path:
     """Where the tokens of a split are, if it has any."""
-    released = folder / f"{split}_tensor"
-    return released if released.exists() else folder / "tensor" / split
+    released, other = folder / f"{split}_tensor", folder / "tensor"
+    return other / split if other.exists() and not released.exists() else released
 
 
 def load_clips(folder: Path, split: str, rate_hz: float) -> list[EmotionClip]:
@@ -102,8 +104,10 @@ def _joints(path: Path) -> np.ndarray:
     need(path, "the joints of a clip", SECTION)
     try:
         joints = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise malformed(path, f"cannot be read ({reason(error)})", "a .npy file", SECTION) from error
+    if not isinstance(joints, np.ndarray):
+        raise malformed(path, "it is an archive", "a .npy file", SECTION)
     if joints.shape != SHAPES["joints"]:
         raise malformed(path, f"the shape {joints.shape}", f"{SHAPES['joints']}", SECTION)
     joints = floats(joints, SHAPES["joints"], path, "it", SECTION)
@@ -116,7 +120,7 @@ def _tokens(path: Path) -> np.ndarray:
     try:
         tokens = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise malformed(path, f"cannot be read ({error})", "a tensor", SECTION) from error
+        raise malformed(path, f"cannot be read ({why_refused(error)})", "a tensor", SECTION) from error
     shape = tuple(getattr(tokens, "shape", ()))
     if shape != SHAPES["tensor"]:
         raise malformed(path, f"the shape {shape}", f"{SHAPES['tensor']}", SECTION)

@@ -112,7 +112,8 @@ def _video(path: Path, name: str, entry: Any, size: tuple[int, int]) -> Video:
         raise malformed(path, f"{name} has no data_2d and data_3d", "both", SECTION)
     pixels = floats(entry["data_2d"], (None, 17, None), path, f"{name} data_2d", SECTION)[..., :2]
     joints = floats(entry["data_3d"], (None, 17, 3), path, f"{name} data_3d", SECTION) / 1000
-    valid = np.asarray(entry.get("valid", np.ones(len(pixels)))).reshape(-1).astype(bool)
+    flags = np.asarray(entry.get("valid", np.ones(len(pixels)))).reshape(-1)
+    valid = floats(flags, (None,), path, f"{name} valid", SECTION).astype(bool)
     keypoints, relative = encode_screen(pixels, *size), joints - joints[:, ROOT : ROOT + 1]
     check_unit(relative, REACH_M, path, f"millimetres, {name} data_3d", SECTION)
     check_unit(pixels, PIXELS, path, f"pixels, {name} data_2d", SECTION)

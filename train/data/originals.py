@@ -119,7 +119,7 @@ def read_h36m(path: Path, axes: int) -> Floats:
     Raises:
         InputError: It cannot be read or has another shape.
     """
-    values = _cdf(path) if path.suffix == ".cdf" else _mat(path, "data")
+    values = _cdf(path) if path.suffix == ".cdf" else _mat(path, "data", h36m.SECTION)
     return _rows(values, H36M_JOINTS, axes, path, "it", h36m.SECTION)
 
 
@@ -206,7 +206,7 @@ def _cdf(path: Path) -> Any:
         raise malformed(path, f"{error}", "a CDF file with the variable Pose", h36m.SECTION) from error
 
 
-def _mat(path: Path, name: str) -> Any:
+def _mat(path: Path, name: str, section: str) -> Any:
     """A variable of a MATLAB file up to version 7; what is alone in a cell stands for itself."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -214,12 +214,12 @@ def _mat(path: Path, name: str) -> Any:
     try:
         value = loadmat(path, variable_names=[name])[name]
     except (OSError, ValueError, TypeError, NotImplementedError, KeyError, MatReadError, zlib.error) as error:
-        raise malformed(path, f"{error!r}", f"a MATLAB file with {name!r}", h36m.SECTION) from error
+        raise malformed(path, f"{error!r}", f"a MATLAB file with {name!r}", section) from error
     return value[0, 0] if value.dtype == object and value.size == 1 else value
 
 
 def _mpi_cameras(path: Path, frames: int) -> dict[str, dict[str, Floats]]:
-    pixels, joints = _mat(path, "annot2"), _mat(path, "univ_annot3")
+    pixels, joints = (_mat(path, name, mpi_inf_3dhp.SECTION) for name in ("annot2", "univ_annot3"))
     return {
         str(camera): {
             "data_2d": _mpi_view(path, "annot2", pixels, camera, 2, frames),

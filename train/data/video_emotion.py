@@ -7,9 +7,11 @@ Poses and context encodings are computed once, by this package's own chain, and 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.emotion.context import ContextEncoder
 from posemo_ros.emotion.window import body_score
-from posemo_ros.errors import InputError, ModelError
+from posemo_ros.errors import InputError, ModelError, reason
 from posemo_ros.inference.store import ModelStore
 from posemo_ros.lift.lifter import Lifter
 from posemo_ros.people import PeopleFinder
@@ -238,14 +240,19 @@ def read_actors(path: Path) -> dict[str, tuple[str, str]]:
     """Clip -> (actor, motion); a clip without a motion of its own is its own recording.
 
     Raises:
-        InputError: The table is missing or lacks a column, or a clip stands in it twice.
+        InputError: The table is missing, no text, lacks a column or an actor, or a clip stands in it twice.
     """
     need(path, "the table of actors with the columns clip, actor[, motion]", SECTION)
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise malformed(path, reason(error), "a table in CSV, as UTF-8", SECTION) from error
     if not rows or not {"clip", "actor"} <= set(rows[0]):
         columns = sorted(rows[0]) if rows else []
         raise malformed(path, f"columns {columns}", "clip, actor and perhaps motion", SECTION)
+    if nobody := [r["clip"] for r in rows if not (r["actor"] or "").strip()]:
+        raise malformed(path, f"clips without an actor: {nobody[:5]}", "who moves in every clip", SECTION)
     twice = [clip for clip, count in Counter(r["clip"] for r in rows).items() if count > 1]
     if twice:
         raise malformed(path, f"clips with several rows: {twice[:5]}", "one row per clip", SECTION)
@@ -262,7 +269,8 @@ def _emotion(folder: Path) -> int:
 
 def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
     if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
-        with np.load(path, allow_pickle=False) as file:
+        damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+        with contextlib.suppress(*damaged), np.load(path, allow_pickle=False) as file:  # or made anew
             return Extraction(**{member.name: file[member.name] for member in fields(Extraction)})
     found = extractor.extract(video)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ _FILES = {  # data module -> files it tests on, from its arguments
     "Keypoints": ("{val_annotations}", "{val_images}", "{detections}"),
     "EmotionVideos": ("{folder}/test", "{folder}/actors.csv"),
     "EmotionFrames": ("{folder}/test", "{folder}/actors.csv"),
-    "MoEmoFiles": ("{folder}/tensor/test", "{folder}/joints"),
+    "MoEmoFiles": ("{folder}/test_tensor or {folder}/tensor/test", "{folder}/joints"),
 }
 
 
@@ -93,8 +93,8 @@ def needed_data(config: dict[str, Any], root: Path) -> list[str]:
     """Files the test of a configuration would read and that are not there."""
     arguments = config["data"]["init_args"]
     templates = _FILES.get(config["data"]["class_path"].rsplit(".", 1)[1], ())
-    files = [t.format(**{"detections": "", **arguments}) for t in templates]
-    return [f for f in files if f and f != "None" and not (root / f).exists()]
+    files = [t.format(**{"detections": "", **arguments}).split(" or ") for t in templates]
+    return [f[0] for f in files if f[0] not in ("", "None") and not any((root / one).exists() for one in f)]
 
 
 def needed_models(config: dict[str, Any], root: Path) -> list[str]:

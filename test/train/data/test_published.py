@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from posemo_ros.errors import InputError
 from train.data import files, h36m, mpi_inf_3dhp
+from train.data.modules import Mpi3dhp
 from train.data.sequences import H36M, Video, Windows
+from train.models.zoo import build
 
 from .published import IDS, rotation, write_3dhp, write_h36m
 
@@ -290,6 +293,21 @@ def test_3dhp_files_of_another_unit(tmp_path: Path) -> None:
         np.savez(tmp_path / "data_test_3dhp.npz", data=np.array(wrong, dtype=object))
         with pytest.raises(InputError, match=f"expected {unit}, TS1 {key}"):
             mpi_inf_3dhp.load_videos(tmp_path, "test")
+
+
+def test_3dhp_without_videos_and_with_unknown_flags(tmp_path: Path) -> None:
+    _, test = write_3dhp(tmp_path)
+    flags = {"TS1": {**test["TS1"], "valid": np.full(10, np.nan)}}
+    np.savez(tmp_path / "data_test_3dhp.npz", data=np.array(flags, dtype=object))
+    with pytest.raises(InputError, match="TS1 valid has 10 numbers like NaN"):
+        mpi_inf_3dhp.load_videos(tmp_path, "test")
+    np.savez(tmp_path / "data_test_3dhp.npz", data=np.array({}, dtype=object))
+    data = Mpi3dhp(tmp_path)
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        lightning_module=SimpleNamespace(describe=lambda _: build("poseformer", frames=3))
+    )
+    with pytest.raises(InputError, match="Mpi3dhp: no videos for 'test'"):
+        data.make("test")
 
 
 def test_a_missing_member_is_said_once(tmp_path: Path) -> None:

@@ -54,6 +54,36 @@ def test_clips_are_read_once_and_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again[0].context, clips[0].context)
 
 
+def test_a_cache_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+    calls: list[str] = []
+    folder = _folder(tmp_path)
+    video_emotion.load_clips(folder, "train", _fake(calls))
+    for path in (folder / ".cache").rglob("*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert len(video_emotion.load_clips(folder, "train", _fake(calls))) == 2
+    assert sorted(calls) == ["c1.mp4", "c1.mp4", "c2.mp4", "c2.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (b"clip,actor\nc1,\xff\xfe\n", r"actors.csv: it is no text in UTF-8; expected a table in CSV"),
+        (b"clip,actor\nc1,ann\nc2,\n", r"clips without an actor: \['c2'\]"),
+        (b"clip,actor\nc1,ann\nc2\n", r"clips without an actor: \['c2'\]"),
+    ],
+)
+def test_what_a_table_of_actors_may_not_be(tmp_path: Path, table: bytes, message: str) -> None:
+    (tmp_path / "actors.csv").write_bytes(table)
+    with pytest.raises(InputError, match=message):
+        video_emotion.read_actors(tmp_path / "actors.csv")
+
+
+def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """Some write a mark before the first column's name."""
+    (tmp_path / "actors.csv").write_text("clip,actor\nc1,ann\n", encoding="utf-8-sig")
+    assert video_emotion.read_actors(tmp_path / "actors.csv") == {"c1": ("ann", "c1")}
+
+
 def test_recordings_come_from_the_table(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "clip,actor,motion\nc1,ann,take7\nc2,bob,\n")
     motions = [c.motion for c in video_emotion.load_clips(folder, "train", _fake([]))]

@@ -134,6 +134,16 @@ def test_exports_that_a_row_reads_are_named(tmp_path: Path) -> None:
     )  # rather than stop the whole table
 
 
+@pytest.mark.parametrize("test", ["test_tensor", "tensor/test"])
+def test_moemos_own_files_are_found_in_both_places(tmp_path: Path, test: str) -> None:
+    assert "needs data in data/moemo" in command.state("moemo/official_files", tmp_path).conditions
+    for name in (test, "joints"):
+        (tmp_path / "data/moemo" / name).mkdir(parents=True)
+    assert (
+        command.state("moemo/official_files", tmp_path).conditions == "needs training (moemo/official_files)"
+    )
+
+
 def test_page_has_every_table(tmp_path: Path) -> None:
     text = command.page(tmp_path)
     for table in TABLES.values():
