@@ -109,7 +109,7 @@ class PeopleFinder:
         with clock("tracker"):
             kept = self._people_among(boxes, keypoints, frame.stamp_ns)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
-            ids, boxes = self.tracker.track(boxes, frame.stamp_ns)
+            ids, boxes = self.tracker.track(boxes, frame.stamp_ns, (view.width, view.height))
             if self.level:
                 self._resting.remember(People2D(ids, boxes.boxes, boxes.scores, keypoints), rested[kept])
             keypoints = self._calm(ids, boxes.boxes, keypoints, frame.stamp_ns)

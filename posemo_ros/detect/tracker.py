@@ -15,7 +15,8 @@ frame's boxes go to the predicted tracks, those of the frame before and the lost
 overlap plus nearness is largest in all. How far a box may lie from the prediction grows with the
 time since it was seen, in body heights: people, not pixels, set the scale. Whoever stays unmatched
 is a new person at once; a flicker at one place is the same lost track again, so it does not use up
-ids.
+ids. Who is not seen stays as tall as they were, unless the edge cuts them off, and who walked out of the
+image comes back as tall or not at all: in a doorway the next one is somebody else.
 
 **How good it is.** In made-up crowds (``evaluate/crowds.py``; the constants below were chosen on
 others) it switches ids about half as often as ByteTrack, or less, at 5 to 60 Hz: ``posemo evaluate
@@ -42,6 +43,10 @@ COASTING_S = 0.5  # a lost person goes on at their velocity, which fades with th
 MIN_SIMILARITY = 0.2
 HANDICAP = 0.3  # of similarity, for a track that was not seen
 HANDICAP_S = 0.2  # for this long or longer
+GONE = 0.5  # of what was inside the image: whose predicted box keeps less has walked out of it
+SAME_HEIGHT = 0.15  # difference of two logarithms
+_NEVER = 3.0  # more than any similarity
+EDGE = 0.05  # of a box's height: so near to the image's edge it may be cut off
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +102,15 @@ class PersonTracker:
         self._tracks: tuple[_Track, ...] = ()
         self._before_ns = 0
 
-    def track(self, detections: Detections, stamp_ns: int) -> tuple[tuple[str, ...], Detections]:
+    def track(
+        self, detections: Detections, stamp_ns: int, size: tuple[int, int] | None = None
+    ) -> tuple[tuple[str, ...], Detections]:
         """Name the people of the next frame; stamps never go back (see ``Timeline``).
 
         Args:
             detections: Boxes of all the people in the frame, detected or followed.
             stamp_ns: Of the frame.
+            size: Its width and height, px; None: nobody is known to walk out of it, or to be whole.
 
         Returns:
             An id per box, and the boxes in the same order, without those that are not finite.
@@ -111,8 +119,8 @@ class PersonTracker:
         detections = Detections(detections.boxes[finite], detections.scores[finite])
         oldest = min(stamp_ns - round(self.max_lost_s * 1e9), self._before_ns)
         tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
-        self._before_ns = stamp_ns
-        owners = self._associate(tracks, detections.boxes, stamp_ns)
+        before_ns, self._before_ns = self._before_ns, stamp_ns
+        owners = self._associate(tracks, detections.boxes, stamp_ns, before_ns, size)
         boxes = detections.boxes.astype(np.float64)
         current = tuple(
             self._new(box, stamp_ns) if owner is None else owner.seen(box, stamp_ns)
@@ -122,13 +130,24 @@ class PersonTracker:
         self._tracks = (*current, *(t for t in tracks if t.id not in named))
         return tuple(t.id for t in current), detections
 
-    def _associate(self, tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> list[_Track | None]:
-        """The track of every box, None for somebody new."""
+    def _associate(
+        self,
+        tracks: Sequence[_Track],
+        boxes: Floats,
+        stamp_ns: int,
+        before_ns: int,
+        size: tuple[int, int] | None,
+    ) -> list[_Track | None]:
+        """The track of every box, None for somebody new; ``before_ns`` is the image before."""
         owners: list[_Track | None] = [None] * len(boxes)
         if not tracks or not len(boxes):
             return owners
         gaps = np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks])
         similarity = _similarity(tracks, boxes, stamp_ns, gaps)
+        if size is not None:
+            lost = np.array([t.stamp_ns < before_ns for t in tracks])
+            against = lost[:, None] * _strangeness(tracks, boxes, stamp_ns, size)
+            similarity = np.maximum(similarity - against, 0)
         # A tie goes to whoever was there just now, not to the one hidden behind.
         handicap = HANDICAP * np.minimum(gaps / HANDICAP_S, 1)
         rows, cols = self._assign(similarity - handicap[:, None], maximize=True)
@@ -161,6 +180,39 @@ def _similarity(
     # Somebody who comes into the image grows out of their first box: half counts for being inside.
     grown = 0.5 * np.maximum(inside(known, boxes), inside(boxes, known).T)
     return np.asarray(nearness + np.maximum(iou(known, boxes), grown), np.float64)
+
+
+def _strangeness(
+    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """(tracks, boxes) what speaks against somebody who was not seen: another height, as similarity.
+
+    The smaller one's height counts for little where the upper or lower edge of the image may cut it off, but
+    for those who walked out: they do not come in again.
+    """
+    before = np.stack([t.box for t in tracks])
+    now = boxes.astype(np.float64)
+    tall, taller = (np.log(np.maximum(b[:, 3] - b[:, 1], 1e-6)) for b in (before, now))
+    growth = taller[None] - tall[:, None]
+    cut = np.where(growth > 0, _cut(before, size)[:, None], _cut(now, size)[None])
+    gone = _walked_out(before, np.stack([t.predict(stamp_ns) for t in tracks]), size)
+    other = gone[:, None] & (np.abs(growth) > SAME_HEIGHT)
+    return np.where(other, _NEVER, np.where(cut, 0, np.abs(growth)))
+
+
+def _cut(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(n,) whether the upper or lower edge of the image is near."""
+    margin = EDGE * (boxes[:, 3] - boxes[:, 1])
+    return np.asarray((boxes[:, 1] < margin) | (boxes[:, 3] > size[1] - margin), np.bool_)
+
+
+def _walked_out(
+    before: NDArray[np.float64], now: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """(n,) who should be outside by now, by far more than when they were seen."""
+    image = np.array([[0, 0, *size]], np.float32)
+    then, left = (inside(boxes.astype(np.float32), image)[:, 0] for boxes in (before, now))
+    return np.asarray(left < GONE * then, np.bool_)
 
 
 def _size(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -130,6 +130,56 @@ def test_somebody_who_comes_in_grows_out_of_the_first_box() -> None:
         assert tracker.track(found, i * S // 10)[0] == ("p1",)
 
 
+def leave_at_the_left(tracker: PersonTracker) -> int:
+    """Somebody 190 px high walks out of an image of 640 x 480; the image of 25 Hz that is 0.3 s later."""
+    for i, right in enumerate(range(120, 40, -8)):
+        box = np.array([[max(0, right - 65), 120, right, 310]], np.float32)
+        ids, _ = tracker.track(Detections(box, np.ones(1, np.float32)), i * S // 25, (640, 480))
+        assert ids == ("p1",)
+    tracker.track(Detections(), (i + 1) * S // 25, (640, 480))
+    return i + 8
+
+
+def test_who_comes_in_where_somebody_left_is_somebody_else() -> None:
+    """Seen in the demo's recording: a boy came in where a man had left, and was the man."""
+    tracker = PersonTracker()
+    later = leave_at_the_left(tracker)
+    box = Detections(np.array([[0, 182, 47, 474]], np.float32), np.ones(1, np.float32))
+    assert tracker.track(box, later * S // 25, (640, 480))[0] == ("p2",)
+
+
+def test_who_turns_at_the_edge_and_comes_back_is_the_same() -> None:
+    tracker = PersonTracker()
+    later = leave_at_the_left(tracker)
+    box = Detections(np.array([[0, 125, 45, 312]], np.float32), np.ones(1, np.float32))
+    assert tracker.track(box, later * S // 25, (640, 480))[0] == ("p1",)
+
+
+def test_a_box_that_reaches_far_beyond_the_edge_stays_the_same_person() -> None:
+    """Half a body near the camera, in images with gaps: most of the box is outside in all of them."""
+    tracker = PersonTracker()
+    for i in (0, 1, 2, 4, 5, 9):
+        box = Detections(np.array([[100, 300, 300, 900]], np.float32), np.ones(1, np.float32))
+        assert tracker.track(box, i * S // 25, (640, 480))[0] == ("p1",)
+
+
+def test_somebody_not_seen_for_a_moment_is_not_taken_for_somebody_much_smaller() -> None:
+    tracker = PersonTracker()
+    for box, stamp_ns, name in ((100, 0, "p1"), (None, S // 10, None), (200, S // 5, "p2")):
+        boxes = np.array([[280, box, 350, 300]] if box else np.zeros((0, 4)), np.float32)
+        ids, _ = tracker.track(Detections(boxes, np.ones(len(boxes), np.float32)), stamp_ns, (640, 480))
+        assert ids == ((name,) if name else ())
+
+
+def test_somebody_who_comes_in_at_the_lower_edge_grows_while_an_image_is_missed() -> None:
+    """Boxes of a published detector on a film of walking people, at 10 Hz."""
+    tracker = PersonTracker()
+    for box, i in (([212, 326, 336, 431], 0), (None, 1), ([230, 243, 450, 429], 2)):
+        boxes = np.array([box] if box else np.zeros((0, 4)), np.float32)
+        found = Detections(boxes, np.ones(len(boxes), np.float32))
+        assert tracker.track(found, i * S // 10, (768, 432))[0] == (("p1",) if box else ())
+
+
 def test_far_away_is_somebody_else_at_once() -> None:
     tracker = PersonTracker()
     assert tracker.track(detections([(100, 300)]), 0)[0] == ("p1",)
