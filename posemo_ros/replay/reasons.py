@@ -119,13 +119,21 @@ def _why_none(person: Person, skeletons: Floats) -> str:
     for state, count in counts.most_common():
         why = WHY_NONE[EmotionStatus(STATES[state])] if state >= 0 else NO_SKELETON
         if state == STATES.index(EmotionStatus.LOW_KEYPOINT_SCORES.value):
-            why += _limbs(skeletons[person.states == state, :, 3])
+            why += _limbs(skeletons[_judged(person, np.flatnonzero(person.states == state)), :, 3])
         parts.append(f"in {count} of {len(person.states)} images: {why}")
     return f"<p>No answer {'; '.join(parts)}.</p>" if parts else ""
 
 
+def _judged(person: Person, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of the person's images those of the movements that end at these rows."""
+    ends = person.seconds[rows]
+    windows = np.where(person.windows_s[rows] > 0, person.windows_s[rows], WINDOW_S)
+    inside = (person.seconds <= ends[:, None]) & (person.seconds >= (ends - windows)[:, None] - 1e-3)
+    return np.asarray(inside.any(axis=0), np.bool_)
+
+
 def _limbs(scores: Floats) -> str:
-    """Which of them it was, by the scores (n, 17)."""
+    """Which of them it was, by the scores (n, 17) of the movement."""
     if not np.isfinite(scores).any():
         return ""
     arms, legs = (np.nanmean(scores[:, joints]) for joints in (_ARMS, _LEGS))

@@ -96,6 +96,27 @@ def test_everybody_has_a_reason(tmp_path: Path) -> None:
     assert "<svg " not in second
 
 
+def test_what_was_not_seen_well_is_the_movement_that_was_judged(tmp_path: Path) -> None:
+    """The scores are those of the window, which starts before the images without an answer."""
+
+    class Enters(Acts):
+        def step(self, frame: Frame) -> FrameResult:
+            done = super().step(frame)
+            assert done.emotions is not None
+            assert done.skeletons is not None
+            scores = done.skeletons.scores.copy()
+            early = frame.stamp_ns - 10**9 < 5.5e8
+            scores[1, [2, 3, 5, 6]] = 0.1 if early else 0.7
+            status = EmotionStatus.TOO_FEW_FRAMES if early else EmotionStatus.LOW_KEYPOINT_SCORES
+            emotions = replace(done.emotions, status=(status, status), evidence=((), ()))
+            return replace(done, emotions=emotions, skeletons=replace(done.skeletons, scores=scores))
+
+    run_offline(Clip(), Enters(people=2), tmp_path)
+    _, second = items_of(tmp_path / "report.html")
+    assert "in 6 of 12 images: arms or legs were not seen well enough" in second
+    assert "(mean score of the arms 0.90, of the legs 0.40)" in second
+
+
 def test_a_flickering_answer_does_not_fill_the_page(tmp_path: Path) -> None:
     class Flickers(Acts):
         def step(self, frame: Frame) -> FrameResult:
