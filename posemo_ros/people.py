@@ -58,6 +58,7 @@ class PeopleFinder:
         self._smoother = OneEuroFilter(0.0)
         self._first_ns: int | None = None
         self._people = People2D()
+        self._sizes = 0  # so often images changed theirs
         self._detector_ms: deque[float] = deque()
         self._resting = Resting()
         self._refused = Refused()
@@ -65,6 +66,7 @@ class PeopleFinder:
 
     def start(self) -> None:
         """As new: the next person is p1."""
+        self._sizes = 0
         self.reset()
         self.tracker.start()
 
@@ -151,10 +153,14 @@ class PeopleFinder:
         """Boxes and tracks are in pixels: they mean nothing in images of another size."""
         before = self._people.view
         if before.width and (view.width, view.height) != (before.width, before.height):
-            _log.warning(
-                "images are %d x %d now, they were %d x %d: everybody is forgotten",
-                *(view.width, view.height, before.width, before.height),
-            )
+            self._sizes += 1
+            if (
+                self._sizes & (self._sizes - 1) == 0
+            ):  # the 1st, 2nd, 4th, 8th, ...: a folder of photos has many
+                _log.warning(
+                    "images are %d x %d now, they were %d x %d (change %d): everybody is forgotten",
+                    *(view.width, view.height, before.width, before.height, self._sizes),
+                )
             self.reset()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,21 @@ def test_every_reason_stays_on_its_card(words: str) -> None:
     heights = changed(picture)[:, 304:].sum(axis=0)
     assert heights.max() > 100
     assert set(heights[heights > 0]) == {heights.max()}
+
+
+def test_a_word_at_somebody_far_away_is_small() -> None:
+    """In a crowd the words of those in front stood on the heads of those behind."""
+
+    def height_of_tag(box: list[float]) -> int:
+        people = People2D(
+            ("p1",), np.float32([box]), np.ones(1, np.float32), np.zeros((1, 17, 3), np.float32)
+        )
+        emotions = replace(answered(("p1",)), status=(EmotionStatus.NOT_ENOUGH_EVIDENCE,))
+        above = changed(overlay(GREY, people, emotions))[: int(box[1]) - 2, int(box[0]) + 1]
+        return int(above.sum())
+
+    assert height_of_tag([300, 200, 316, 240]) <= 10
+    assert 13 <= height_of_tag([300, 200, 400, 440]) <= 18
 
 
 def test_cards_hide_nobody_in_a_small_picture() -> None:

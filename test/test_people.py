@@ -171,6 +171,18 @@ def test_images_of_another_size_start_anew(size: tuple[int, int]) -> None:
     assert (people.view.width, people.view.height) == size
 
 
+def test_photos_of_many_sizes_are_not_a_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    station = finder(World(1))
+    for i in range(40):
+        station.find(Frame(np.zeros((480 + i, 640, 3), np.uint8), stamp_ns=frame(i).stamp_ns))
+    assert [int(line.split("change ")[1].split(")")[0]) for line in caplog.messages] == [1, 2, 4, 8, 16, 32]
+    caplog.clear()
+    station.start()
+    station.find(frame(0))
+    station.find(Frame(np.zeros((240, 320, 3), np.uint8), stamp_ns=frame(1).stamp_ns))
+    assert "images are 320 x 240 now, they were 640 x 480 (change 1)" in caplog.text
+
+
 def test_boxes_beyond_the_image_are_nobody() -> None:
     world = World(1, speed=100.0)
     station = finder(world)

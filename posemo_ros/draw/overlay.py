@@ -19,6 +19,7 @@ REASONS = 2  # of the answer, at most
 REASON_FONT = 9.5
 CROWD = 0.3  # cards may cover this part of the image; beyond it, tags say it in a word
 HIDDEN = 0.25  # of somebody's box may lie behind a card
+TAG_FONT, SMALL_TAG_FONT, TAG_SHARE = 12, 8, 0.13  # pixels in an image of 640 x 480; and of the box's height
 
 
 def overlay(
@@ -204,14 +205,16 @@ def in_a_word(emotions: Emotions, row: int) -> str:
 
 
 def _tag(words: str, box: Box, colour: Colour, scale: float) -> Callable[[Picture], None]:
-    font = 12 * scale
-    width, height = style.text_width(words, font, bold=True) + round(8 * scale), round(17 * scale)
+    """A word above the box, small at small people: in a crowd it would cover those behind."""
+    font = float(np.clip(TAG_SHARE * (box[3] - box[1]), SMALL_TAG_FONT * scale, TAG_FONT * scale))
+    margin = font / 3
+    width, height = style.text_width(words, font, bold=True) + round(2 * margin), round(1.4 * font)
 
     def draw(canvas: Picture) -> None:
         x = int(np.clip(box[0], 0, max(0, canvas.shape[1] - width)))
         y = int(np.clip(box[1] - height, 0, max(0, canvas.shape[0] - height)))
         style.shade(canvas, (x, y, x + width, y + height), colour, 0.92)
-        style.text(canvas, words, (x + 4 * scale, y + height / 2), font, style.DARK, bold=True)
+        style.text(canvas, words, (x + margin, y + height / 2), font, style.DARK, bold=True)
 
     return draw
 
