@@ -9,6 +9,7 @@ from .inference.manifest import STATIONS
 
 STATE = "state"
 PEOPLE = "people"
+PEOPLE_LIMIT = "people limit"
 DEPTH = "depth"
 SOURCE = "source"
 LOCKSTEP = "lockstep"

@@ -65,4 +65,4 @@ class KeypointsNode(ImageStation[KeypointsParameters, Loaded]):
         apply_budget(loaded.finder, loaded.budget)
         loaded.finder.schedule.begin()
         self.warn("deadline", loaded.budget.text)
-        self.measure(frame.stamp_ns, clock.timings_ms, len(people))
+        self.measure(frame.stamp_ns, clock.timings_ms, len(people), self.params.max_people)

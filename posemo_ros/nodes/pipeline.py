@@ -76,7 +76,7 @@ class PipelineNode(ImageStation[PipelineParameters, Loaded]):
             self._publish_3d(loaded, result.skeletons, result.emotions)
         self.monitor.count(keys.PUBLISHED)
         self.warn("deadline", loaded.pipeline.budget.text)
-        self.measure(frame.stamp_ns, result.timings_ms, len(result.people))
+        self.measure(frame.stamp_ns, result.timings_ms, len(result.people), self.params.max_people)
 
     def _publish_3d(self, loaded: Loaded, skeletons: Skeletons3D, emotions: Emotions | None) -> None:
         loaded.skeletons.publish(MAKE.skeletons(skeletons, loaded.pipeline.models))

@@ -116,15 +116,21 @@ class Station(PosemoNode[P, L]):
 
     # Measures ----------------------------------------------------------------------------------
 
-    def measure(self, stamp_ns: int, work_ms: Mapping[str, float], people: int | None = None) -> None:
+    def measure(
+        self, stamp_ns: int, work_ms: Mapping[str, float], people: int | None = None, most: int = 0
+    ) -> None:
         """Note what the work on an image, or on results of one, took.
 
         Args:
             stamp_ns: The image's stamp; without one (0) there is no latency.
             work_ms: Milliseconds by station.
             people: How many are in it.
+            most: So many may be, where the station chooses; 0: it does not.
         """
         self.monitor.add_work(work_ms)
+        if people is not None and most:
+            full = f"reached: others than these {most} may be left out (max_people)"
+            self.monitor.set(keys.PEOPLE_LIMIT, full if people >= most else f"not reached ({most})")
         if people is not None:
             self.monitor.set(keys.PEOPLE, people)
         if not stamp_ns:

@@ -164,6 +164,20 @@ def test_results_carry_the_images_header_and_frames_without_people_count(bench: 
     assert len(people[1].people) == 1
 
 
+def test_more_people_than_may_be_are_said(bench: Bench, pipeline: PosemoNode):
+    send = bench.publisher(Image, "image_raw")
+
+    def said(text: str) -> bool:
+        return text in pipeline.monitor.snapshot().values.get("people limit", "")
+
+    limit = pipeline.params.max_people
+    send.publish(image(stamp_ns=SECOND))
+    bench.until(lambda: said(f"not reached ({limit})"), "the limit")
+    pipeline.set_parameters([Parameter("max_people", value=1)])
+    send.publish(image(stamp_ns=2 * SECOND))
+    bench.until(lambda: said("reached: others than these 1"), "the limit that is reached")
+
+
 def test_time_that_jumps_back_breaks_nothing(bench: Bench, pipeline: PosemoNode):
     people = bench.heard(Person2DArray, "people")
     send = bench.publisher(Image, "image_raw")

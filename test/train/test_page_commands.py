@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import re
 import shlex
@@ -51,14 +52,18 @@ def _as_given(option: re.Match[str]) -> str:
     return re.sub(r" [A-Z]+$", " 1", option[1])
 
 
+@functools.cache
+def parser_of(ours: bool) -> argparse.ArgumentParser:
+    return make_parser(posemo_ros.cli, "posemo") if ours else train_parser()
+
+
 def problem(words: list[str]) -> str:
     """What the parser has against a command; empty for one that is whole, or that is only named."""
     ours = words[0] == "posemo"
-    parser: argparse.ArgumentParser = make_parser(posemo_ros.cli, "posemo") if ours else train_parser()
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            args, unread = parser.parse_known_args(words[1:] if ours else words[3:])
+            args, unread = parser_of(ours).parse_known_args(words[1:] if ours else words[3:])
     except SystemExit as ended:
         last = said.getvalue().strip().rpartition("\n")[2]
         return last if ended.code and not any(known in last for known in NAMED_ONLY) else ""
