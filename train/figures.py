@@ -16,6 +16,7 @@ from posemo_ros.types import Floats
 from train.data.sightings import Sightings
 
 SIDE, GAP = 220, 40  # px of a panel, and between panels
+ENOUGH, SEEN = 8, 0.2  # visible joints of somebody who could be found; least score of a joint that is drawn
 TRUE, FOUND = "#888888", "#c0392b"
 Bones = Iterable[tuple[int, int]]
 
@@ -50,11 +51,11 @@ def worst_keypoints(seen: Sightings, count: int = 5) -> str:
     visible = (seen.truth[..., 2] == 2) & np.isfinite(away)
     size = np.ptp(seen.truth[..., :2], axis=2).max(-1)
     error = (np.where(visible, away, 0).sum(-1) / np.maximum(visible.sum(-1), 1)) / size
-    error = np.where((visible.sum(-1) >= 8) & np.isfinite(error), error, -1)
+    error = np.where((visible.sum(-1) >= ENOUGH) & np.isfinite(error), error, -1)
     panels = []
     for person, frame in _worst(error, seen.film, count):
         truth, found = seen.truth[person, frame, :, :2], seen.found[person, frame].copy()
-        found[found[:, 2] < 0.2] = np.nan
+        found[found[:, 2] < SEEN] = np.nan
         name = f"{100 * error[person, frame]:.0f} % of the size off"
         panels.append(_drawn(truth, found[:, :2], COCO17.bones, name))
     return _page(panels)
@@ -79,6 +80,40 @@ def worst_skeletons(answers: Sequence[Floats], seen: Sightings, count: int = 5) 
             here = truth[person, frame][:, axes], found[person, frame][:, axes]
             panels.append(_drawn(here[0], here[1], H36M17.bones, name))
     return _page(panels, columns=4)
+
+
+def missed(seen: Sightings, count: int = 5) -> str:
+    """SVG: of so many films kept to report, who was in clear view and not found for longest.
+
+    The whole image: everybody's true joints in grey, what was found in red, the missed one thick.
+    """
+    clear = ((seen.truth[..., 2] == 2).sum(-1) >= ENOUGH) & ~np.isfinite(seen.found[..., 0]).any(-1)
+    height = np.ptp(seen.truth[..., 1], axis=-1)
+    panels = list[tuple[int, str]]()
+    for person in sorted(range(len(seen)), key=lambda i: -int(clear[i].sum())):
+        film = int(seen.film[person])
+        if film % 2 == 0 or not clear[person].any() or film in [f for f, _ in panels]:
+            continue
+        frame = int(np.where(clear[person], height[person], -1).argmax())
+        words = f"not found in {clear[person].sum()} images, {height[person, frame]:.0f} px high here"
+        panels.append((film, _in_image(seen, person, frame) + _text(words, SIDE / 2, -8)))
+    return _page([panel for _, panel in panels[:count]])
+
+
+def _in_image(seen: Sightings, person: int, frame: int) -> str:
+    """Everybody in an image of the person's film, true and found; the person thick."""
+    width, height = seen.camera[person, :2]
+    scale = SIDE / max(width, height)
+    out = f'<rect width="{scale * width:.0f}" height="{scale * height:.0f}" fill="none" stroke="{TRUE}"/>'
+    for other in np.flatnonzero(seen.film == seen.film[person]):
+        thick = 5 if other == person else 2
+        found = np.where(seen.found[other, frame, :, 2:] >= SEEN, seen.found[other, frame, :, :2], np.nan)
+        for points, colour, line in ((seen.truth[other, frame, :, :2], TRUE, thick), (found, FOUND, 1)):
+            inside = np.all((points >= 0) & (points <= [width, height]), axis=1).tolist()
+            for a, b in COCO17.bones:
+                if inside[a] and inside[b]:
+                    out += _line(scale * points[a], scale * points[b], colour, line)
+    return out
 
 
 def _worst(error: NDArray[Any], film: NDArray[np.int64], count: int) -> list[tuple[int, int]]:

@@ -51,3 +51,17 @@ def test_reliability_has_a_dot_per_bin_with_joints() -> None:
     dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', page)
     assert dots == [("22.0", "176.0"), ("198.0", "0.0")]
     assert "report" in names(page)
+
+
+def test_who_was_not_found_is_drawn_with_the_others_of_the_image() -> None:
+    seen = sightings()
+    seen.found[2, 1:4] = np.nan
+    seen.found[0, :] = np.nan  # of a film that chooses
+    seen.found[3, :, :, :2] = np.nan
+    seen.truth[3, :, 4:, 2] = 1  # hardly visible: nobody could find them
+    page = figures.missed(seen)
+    height = float(np.ptp(seen.truth[2, 1, :, 1]))
+    assert names(page) == [f"not found in 3 images, {height:.0f} px high here"]
+    widths = re.findall(r'stroke-width="(\d)"', page)
+    bones = 16  # of COCO-17
+    assert (widths.count("5"), widths.count("2"), widths.count("1")) == (bones, bones, bones)

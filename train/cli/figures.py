@@ -11,19 +11,21 @@ from posemo_ros.cli.values import as_path, new_folder, nonempty
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("card", type=as_path, help="model card of a keypoint network or a lifter")
+    parser.add_argument("card", type=as_path, help="model card of a keypoint network, a lifter or a detector")
     parser.add_argument(
         "--films", type=as_path, required=True, help="file of `train scenes films --split test`"
     )
     parser.add_argument(
         "--lifter", type=nonempty, help="name in the manifest: draw its worst skeletons, not keypoints"
     )
+    parser.add_argument("--missed", action="store_true", help="draw who was not found, for a detector")
     parser.add_argument(
         "--out", type=new_folder, default=Path("models/figures"), help="folder of the SVG files"
     )
 
 
 def _run(args: argparse.Namespace) -> None:
+    from posemo_ros.errors import InputError
     from posemo_ros.inference.store import ModelStore
     from posemo_ros.pipeline import build_lifter
     from posemo_ros.settings import Models
@@ -35,7 +37,12 @@ def _run(args: argparse.Namespace) -> None:
     seen = Sightings.load(args.films)
     args.out.mkdir(parents=True, exist_ok=True)
     pages = {}
-    if args.lifter:
+    halves: dict[str, Any] = {}
+    if args.lifter and args.missed:
+        raise InputError("--missed draws a detector's mistakes, --lifter a lifter's: name one")
+    if args.missed:
+        pages["missed"] = figures.missed(seen)
+    elif args.lifter:
         lifter = build_lifter(Models(lifter=args.lifter, runtime="onnxruntime", threads=1), ModelStore())
         assert lifter is not None
         pages["worst"] = figures.worst_skeletons(lift_all(lifter, seen), seen)
