@@ -5,6 +5,7 @@ Paper A feeds MoEmo with the last hidden states of CLIP ViT-B/32. Symbols: B ima
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import torch
@@ -14,11 +15,17 @@ from posemo_ros.errors import ModelError
 
 from .blocks import choose
 from .vision_libraries import import_vision_library
+from .weights import why_refused
 
 # Name -> tokens P (class token and patches), width C, width of the pooled embedding.
 CLIP_SHAPES = {"ViT-B-32": (50, 768, 512), "ViT-B-16": (197, 768, 512), "ViT-L-14": (257, 1024, 768)}
 # The mean over the image and its 7 x 7 cells: as many tokens as CLIP ViT-B/32 has.
 CNN_SHAPES = {"resnet50": (50, 2048), "resnet18": (50, 512)}
+
+
+def _short(error: Exception) -> str:
+    """One line of what a library says, which lists all parameters of a network that do not fit."""
+    return textwrap.shorten(why_refused(error), 200, placeholder=" …")
 
 
 class ClipEncoder(nn.Module):
@@ -54,7 +61,7 @@ class ClipEncoder(nn.Module):
             model = open_clip.create_model(name, pretrained=pretrained or None, force_quick_gelu=quick_gelu)
         except Exception as error:  # open_clip and what fetches for it raise many kinds
             advice = "fetch the file elsewhere and name its path" if tag else "is it CLIP of this name?"
-            raise ModelError(f"{name}: no weights from {pretrained!r} ({error}); {advice}") from error
+            raise ModelError(f"{name}: no weights from {pretrained!r} ({_short(error)}); {advice}") from error
         self.visual = model.visual
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +103,7 @@ class CnnEncoder(nn.Module):
         try:
             self.backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
         except Exception as error:  # what fetches for timm raises many kinds
-            raise ModelError(f"{name}: no ImageNet weights to be had ({error})") from error
+            raise ModelError(f"{name}: no ImageNet weights to be had ({_short(error)})") from error
 
     def forward(self, image: Tensor) -> Tensor:
         """Encode images.

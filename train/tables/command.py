@@ -9,13 +9,16 @@ the configuration, or the best checkpoint of a run of ours.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
+import math
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any
+from pydoc import locate
+from typing import Any, cast
 
 import torch
 
@@ -38,6 +41,11 @@ _FILES = {  # data module -> files it tests on, from its arguments
     "EmotionFrames": ("{folder}/test", "{folder}/actors.csv"),
     "MoEmoFiles": ("{folder}/test_tensor or {folder}/tensor/test", "{folder}/joints"),
 }
+
+
+_PLAN = ("max_epochs", "max_steps", "gradient_clip_val")
+# Options of data that change no figure, or say where the same files are.
+_OF_A_MACHINE = ("folder", "workers", "threads", "eval_batch", "seed", "manifests")
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,7 @@ def trained_network(folder: Path) -> dict[str, Any]:
 
 
 def other_options(config: Mapping[str, Any], folder: Path) -> str:
-    """How the network of a run differs from its row's; empty where it does not, or nobody knows.
+    """How network and training of a run differ from its row's; empty where they do not, or nobody knows.
 
     Args:
         config: Of the row.
@@ -196,7 +204,61 @@ def other_options(config: Mapping[str, Any], folder: Path) -> str:
         for name in dict.fromkeys([*own, *wanted])
         if own.get(name) != wanted.get(name)
     ]
+    differing += _other_recipe(config, yaml_of(configuration(folder)))
     return f"{folder.name} was trained with {', '.join(differing)}" if differing else ""
+
+
+def _other_recipe(row: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """In what the length, the data and the optimiser of a run are not those of its row.
+
+    Args:
+        row: Its configuration, which states what differs from the defaults.
+        run: The whole configuration of the run.
+    """
+    own, wanted = _recipe(run), _defaults(row["data"]["class_path"]) | _recipe(row)
+    names = [n for n in dict.fromkeys([*own, *wanted]) if n in _PLAN or (n in own and n in wanted)]
+    return [
+        f"{name} {own.get(name, 'by default')} (row: {wanted.get(name, 'by default')})"
+        for name in names
+        if own.get(name) != wanted.get(name)
+    ]
+
+
+def _recipe(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration says of its training, by option."""
+    arguments, trainer = config["model"]["init_args"], config.get("trainer", {})
+    found = {name: trainer[name] for name in _PLAN if trainer.get(name) not in (None, -1)}
+    found |= {n: v for n, v in config["data"]["init_args"].items() if n not in _OF_A_MACHINE}
+    if "batch" in found:  # of one process, for one step
+        found["batch"] *= trainer.get("accumulate_grad_batches", 1) * _processes(trainer)
+    for part in ("optimizer", "scheduler"):
+        if chosen := arguments.get(part):
+            found[part] = chosen["class_path"]
+            found |= {f"{part}.{name}": value for name, value in chosen.get("init_args", {}).items()}
+    return found
+
+
+def _processes(trainer: Mapping[str, Any]) -> int:
+    """As far as a configuration says it."""
+    counts = (trainer.get(name, 1) for name in ("devices", "num_nodes"))
+    return math.prod(count for count in counts if isinstance(count, int) and count > 0)
+
+
+def _defaults(class_path: str) -> dict[str, Any]:
+    """What a data module takes where nothing is said, as a configuration would say it."""
+    found: dict[str, Any] = {}
+    for base in reversed(cast(type, locate(class_path)).__mro__):
+        made = vars(base).get("__init__")
+        for parameter in inspect.signature(made).parameters.values() if made else ():
+            if parameter.default is not parameter.empty and parameter.name not in _OF_A_MACHINE:
+                found[parameter.name] = _plain(parameter.default)
+    return found
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(one) for name, one in asdict(value).items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _outdated(measured: Mapping[Path, dict[str, Any]]) -> list[str]:

@@ -258,6 +258,33 @@ def test_a_run_with_other_options_is_tested_as_it_was_trained_and_says_so(
     assert json.loads((out / "test.json").read_text())["samples"] > 0
 
 
+def test_a_run_with_another_recipe_says_so(trained: Path) -> None:
+    """Length, data (also what the row leaves at its default) and optimiser, not what a machine changes."""
+    out = trained / "runs/table_9/ours_27"
+    assert command.evaluate_row("table_9/ours_27", trained).tested
+    assert "was trained with" not in command.state("table_9/ours_27", trained).conditions
+    path = trained / "configs/table_9/ours_27.yaml"
+    config = json.loads(path.read_text())
+    config["trainer"]["max_epochs"] = 200
+    config["data"]["init_args"] |= {"batch": 64, "step": 2, "workers": 8, "folder": "elsewhere"}
+    config["model"]["init_args"]["optimizer"]["init_args"]["lr"] = 0.5
+    path.write_text(json.dumps(config))
+    assert command.other_options(config, out) == (
+        "ours_27 was trained with max_epochs 2 (row: 200), step 1 (row: 2), batch 1024 (row: 64), "
+        "optimizer.lr 0.001 (row: 0.5)"
+    )
+    saved = out / "csv/version_0/config.yaml"
+    text = saved.read_text().replace("flip: true", "flip: false")
+    saved.write_text(text.replace("max_steps: -1", "max_steps: 9"))
+    said = command.other_options(config, out)
+    assert "flip False (row: True)" in said
+    for devices, batch in (("4", 4096), ("auto", 1024)):
+        saved.write_text(saved.read_text().replace("devices: auto", f"devices: {devices}"))
+        assert f"batch {batch} (row: 64)" in command.other_options(config, out)
+        saved.write_text(saved.read_text().replace("devices: 4", "devices: auto"))
+    assert "max_steps 9 (row: by default)" in said
+
+
 def test_what_cannot_be_tested_does_not_stop_the_others(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
