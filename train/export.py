@@ -201,6 +201,8 @@ def load_samples(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[
             have = ", ".join(f"{k} {data[k].shape}" for k in data)
             wanted = f"(n, {', '.join(map(str, shape))})"
             raise InputError(f"{path}: expected an array {name!r} of shape {wanted}, it has {have}")
+        if data[name].dtype.kind not in "fiu" or not np.isfinite(data[name]).all():
+            raise InputError(f"{path}: {name!r} has numbers like NaN, or none; expected real inputs")
     return {name: np.asarray(data[name], np.float32) for name in inputs}
 
 

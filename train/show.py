@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from posemo_ros.errors import PosemoError
-from posemo_ros.text_files import json_of
+from posemo_ros.errors import InputError, PosemoError
 from posemo_ros.types import EMOTIONS
 
 from .tasks.callbacks import read_logs
-from .tasks.checkpoint import best_checkpoint, configuration, learned_settings, start_from
+from .tasks.checkpoint import best_checkpoint, configuration, learned_settings, read_result, start_from
 from .tasks.cli import prepare
 from .tasks.pictures import ANSWERS, ATTENTION, CURVES, Pictures, answers, curves, some_samples, write_events
 from .tasks.task import Task
@@ -75,10 +74,12 @@ def load(folder: Path, config: Path) -> tuple[Task, dict[str, Tensor]]:
 
 
 def _results(folder: Path) -> str:
-    path = folder / "test.json"
-    if not path.exists():
+    if not (folder / "test.json").exists():
         return _section("Results", "<p>Not tested: python -m train test --config … --ckpt_path …</p>")
-    result = json_of(path)
+    try:
+        result = read_result(folder)
+    except InputError as error:
+        return _section("Results", f"<p>{html.escape(str(error))}</p>")
     parts = [_table({"": result["metrics"]})]
     parts += [_table(result[t]) for t in ("per_action", "per_camera", "per_joint") if t in result]
     if "confusion" in result:

@@ -147,6 +147,10 @@ def test_calibration_samples_are_checked(tmp_path):
     np.savez(tmp_path / "s.npz", poses=np.zeros((3, 5, 17, 3)))
     with pytest.raises(InputError, match=r"'poses' of shape \(n, 4, 17, 3\).*\(3, 5, 17, 3\)"):
         exporting.load_samples(tmp_path / "s.npz", entry.inputs)
+    for odd in (np.full((3, 4, 17, 3), np.nan), np.full((3, 4, 17, 3), "a")):
+        np.savez(tmp_path / "s.npz", poses=odd)
+        with pytest.raises(InputError, match=r"s\.npz: 'poses' has numbers like NaN, or none"):
+            exporting.load_samples(tmp_path / "s.npz", entry.inputs)
     (tmp_path / "s.npz").write_text("no archive")
     with pytest.raises(InputError, match=r"cannot read samples .*s\.npz: it is no archive"):
         exporting.load_samples(tmp_path / "s.npz", entry.inputs)

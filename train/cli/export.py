@@ -122,7 +122,7 @@ def _export(args: argparse.Namespace) -> None:
         print(f"{path}: differs from PyTorch by {difference:.1e} of the largest output")
     print(f"{args.out.with_suffix('.yaml')}: manifest entry")
     if run is not None and (run / "test.json").exists():
-        _put_figures(args.card or args.out.with_suffix(".md"), run / "test.json", args.weights)
+        _put_figures(args.card or args.out.with_suffix(".md"), run, args.weights)
 
 
 def _refuse_unused(args: argparse.Namespace) -> None:
@@ -140,12 +140,12 @@ def _refuse_unused(args: argparse.Namespace) -> None:
                 raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
-def _put_figures(card: Path, result: Path, weights: Path) -> None:
+def _put_figures(card: Path, run: Path, weights: Path) -> None:
     """The figures of the run's test into the card, if these weights were tested."""
-    from posemo_ros.text_files import json_of
-    from train.tasks.checkpoint import identity, same_weights
+    from train.tasks.checkpoint import identity, read_result, same_weights
 
-    tested, exported = json_of(result).get("checkpoint"), identity(weights)
+    result = run / "test.json"
+    tested, exported = read_result(run).get("checkpoint"), identity(weights)
     if tested and not same_weights(tested, exported):
         print(
             f"{result}: of {tested.get('weights')}, not of {exported['weights']}: its figures are not "

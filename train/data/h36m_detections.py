@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -130,8 +132,13 @@ def _written(out: Path, identity: str) -> bool:
     """Whether the same call was killed after it had written the file, or had come to its end."""
     if not out.exists():
         return False
-    with np.load(out, allow_pickle=False) as file:
-        before = str(file[FOUND_BY]) if FOUND_BY in file else "somebody else"
+    try:
+        with np.load(out, allow_pickle=False) as file:
+            before = str(file[FOUND_BY]) if FOUND_BY in file else "somebody else"
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{out}: no keypoints that can be read; remove it or choose another --name"
+        ) from error
     if before != identity:
         raise InputError(f"{out}: found by {before}, not {identity}; remove it or choose another --name")
     return True

@@ -11,7 +11,6 @@ import contextlib
 import csv
 import hashlib
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posemo_ros.archives import read_npz
 from posemo_ros.emotion.context import ContextEncoder
 from posemo_ros.emotion.window import body_score
 from posemo_ros.errors import InputError, ModelError, reason
@@ -269,9 +269,9 @@ def _emotion(folder: Path) -> int:
 
 def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
     if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
-        damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-        with contextlib.suppress(*damaged), np.load(path, allow_pickle=False) as file:  # or made anew
-            return Extraction(**{member.name: file[member.name] for member in fields(Extraction)})
+        with contextlib.suppress(InputError, KeyError):  # cut off: made anew
+            arrays = read_npz(path, "what was extracted")
+            return Extraction(**{member.name: arrays[member.name] for member in fields(Extraction)})
     found = extractor.extract(video)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.npz")  # several processes may compute the same clip

@@ -6,6 +6,7 @@ knows NumPy's random states (PoseFormer's checkpoints carry one) and nothing els
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -56,7 +57,8 @@ def read_checkpoint(path: Path) -> Any:
 
 def is_cut_off(error: Exception) -> bool:
     """Whether PyTorch came to the end of a checkpoint before its contents, as a full disk leaves it."""
-    return isinstance(error, EOFError) or "PytorchStreamReader" in str(error)
+    invalid = getattr(error, "errno", None) == errno.EINVAL  # it looks for the end before the beginning
+    return invalid or isinstance(error, EOFError) or "PytorchStreamReader" in str(error)
 
 
 def why_refused(error: Exception) -> str:

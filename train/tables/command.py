@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import logging
 import math
 import os
 import statistics
@@ -23,14 +24,15 @@ from typing import Any, cast
 import torch
 
 from posemo_ros.errors import InputError, ModelError, PosemoError
-from posemo_ros.text_files import json_of, yaml_of
+from posemo_ros.text_files import yaml_of
 from train.models.counting import count_parameters
 from train.models.zoo import build
-from train.tasks.checkpoint import best_checkpoint, configuration, identity, same_weights
+from train.tasks.checkpoint import best_checkpoint, configuration, identity, read_result, same_weights
 
 from .cmu_section import section as cmu_section
 from .papers import TABLES, Column, Row, Table
 
+_log = logging.getLogger(__name__)
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
 _FILES = {  # data module -> files it tests on, from its arguments
@@ -130,7 +132,7 @@ def state(name: str, root: Path, *, count: bool = False) -> State:
     config = load_config(name)
     counted: dict[str, Any] = {"parameters": parameters(config)} if count else {}
     out = root / config["out"]
-    measured = {folder: json_of(folder / "test.json") for folder in tested_folders(out)}
+    measured = {folder: read_result(folder) for folder in tested_folders(out)}
     if measured:
         results = tuple({**m, **counted} for m in measured.values())
         return State(results, f"measured here: {_conditions(config, out, measured)}", True)
@@ -283,8 +285,8 @@ def run_folders(out: Path) -> list[Path]:
 
 
 def tested_folders(out: Path) -> list[Path]:
-    """``run_folders`` that have a result."""
-    return [f for f in run_folders(out) if (f / "test.json").exists()]
+    """``run_folders`` that have a result; one that is damaged is none."""
+    return [f for f in run_folders(out) if _tested(f)]
 
 
 def parameters(config: dict[str, Any]) -> int:
@@ -331,7 +333,7 @@ def evaluate_row(name: str, root: Path) -> Evaluated:
 def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
     """Test a run, if that is to be done; whether it was."""
     path, missing = checkpoint(name, {**config, "out": str(out.relative_to(root))}, root)
-    if _tested(out) and _is_of_best(out, json_of(out / "test.json")):
+    if _tested(out) and _is_of_best(out, read_result(out)):
         return False
     if missing:
         if out.exists() and not _tested(out):
@@ -346,7 +348,12 @@ def _evaluate(name: str, config: dict[str, Any], out: Path, root: Path) -> bool:
 
 
 def _tested(out: Path) -> bool:
-    return (out / "test.json").exists()
+    try:
+        return bool(read_result(out))
+    except InputError as error:
+        if (out / "test.json").exists():
+            _log.warning("%s", error)
+        return False
 
 
 def _test(name: str, out: Path, path: Path | None, root: Path, network: Mapping[str, Any]) -> None:

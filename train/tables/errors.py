@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from posemo_ros.errors import InputError, reason
-from posemo_ros.text_files import json_of
+from posemo_ros.errors import InputError
+from train.tasks.checkpoint import read_result
 
 KINDS = {
     "actions": ("per_action", "action"),
@@ -26,19 +26,13 @@ def tables(run: Path, kinds: Sequence[str]) -> list[str]:
     Raises:
         InputError: The run was not tested, or has no such errors.
     """
-    path = run / "test.json"
-    try:
-        result = json_of(path)
-    except (OSError, ValueError) as error:
-        expected = "the results of `python -m train test` on a lifter's run"
-        raise InputError(f"{path}: expected {expected} ({reason(error)})") from error
-    found = []
+    result, found = read_result(run), []
     for kind in kinds:
         key, head = KINDS[kind]
         if not result.get(key):
             raise InputError(
-                f"{path}: no {key}; the test set does not say, or an older version tested it: test again, "
-                "python -m train test --config …"
+                f"{run / 'test.json'}: no {key}; the test set does not say, or an older version tested it: "
+                "test again, python -m train test --config …"
             )
         found.append(_table(head, result[key]))
     return found

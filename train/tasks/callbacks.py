@@ -203,7 +203,9 @@ class Results(Callback):
         if hasattr(module, "confusion"):
             result["confusion"] = np.asarray(module.confusion).tolist()
             draw_confusion(np.asarray(module.confusion), EMOTIONS, self.folder / "confusion.png")
-        (self.folder / "test.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        part = self.folder / "test.json.part"  # never a result that is not whole
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.folder / "test.json")
 
 
 def checkpoint_of(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:

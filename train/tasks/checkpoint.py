@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from posemo_ros.errors import ModelError
-from posemo_ros.text_files import yaml_of
+from posemo_ros.errors import InputError, ModelError, reason
+from posemo_ros.text_files import json_of, yaml_of
 from train.models.weights import fill, read_checkpoint, read_state
 
 PREFIX = "network."
@@ -50,13 +50,23 @@ def configuration(run: Path) -> Path:
     Tests leave theirs beside logs too, and may say otherwise; they count where nothing was trained.
 
     Raises:
-        ModelError: The folder holds no run.
+        ModelError: The folder holds no run, or its configuration cannot be read.
     """
     found = sorted(run.glob(f"csv/version_*/{CONFIG}"), key=lambda p: int(p.parent.name.split("_")[1]))
     if not found:
         raise ModelError(f"{run}: no csv/version_*/{CONFIG}; expected the folder of a run of `train fit`")
-    trained = [path for path in found if not _NOT_OF_FIT & set(yaml_of(path))]
+    trained = [path for path in found if not _NOT_OF_FIT & set(_saved(path))]
     return (trained or found)[-1]
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml_of(path)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: expected the configuration of a run ({reason(error)})") from error
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise ModelError(f"{path}: expected the configuration of a run, with model and data")
+    return content
 
 
 def identity(path: Path) -> dict[str, Any]:
@@ -70,6 +80,24 @@ def identity(path: Path) -> dict[str, Any]:
     """
     path = best_checkpoint(path) if path.is_dir() else path
     return {"weights": path.name, **place_of(_read(path))}
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """What `train test` left in the folder of a run, ``test.json``.
+
+    Raises:
+        InputError: It is missing, cannot be read or is something else.
+    """
+    path, expected = run / "test.json", "expected the results of `python -m train test`"
+    try:
+        result = json_of(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {expected} ({reason(error)})") from error
+    parts = result if isinstance(result, dict) else {}
+    known = isinstance(parts.get("metrics"), dict) and isinstance(parts.get("samples"), int)
+    if not known or not all(isinstance(parts.get(name), str) for name in ("data", "device", "precision")):
+        raise InputError(f"{path}: {expected}; test again")
+    return parts
 
 
 def place_of(checkpoint: Mapping[str, Any]) -> dict[str, int]:

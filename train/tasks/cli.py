@@ -173,7 +173,7 @@ def run(arguments: Sequence[str], *, start: bool = True) -> Cli:
         raise InputError(_short(error)) from error
     except MisconfigurationException as error:
         raise InputError(_short(error)) from error
-    except (RuntimeError, EOFError) as error:
+    except (RuntimeError, EOFError, OSError) as error:
         if is_cut_off(error) and any(word.startswith("--ckpt_path") for word in arguments):
             raise ModelError(f"--ckpt_path: {why_refused(error)}; expected a checkpoint of a run") from error
         if "loading state_dict" not in str(error):

@@ -40,6 +40,14 @@ def test_a_name_of_other_joints_is_refused(tmp_path: Path, name: str) -> None:
         write_detections(tmp_path, tmp_path, name, Network(nothing, "x"))
 
 
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04junk"])
+def test_a_damaged_file_is_not_written_over(tmp_path: Path, content: bytes) -> None:
+    write_h36m(tmp_path, subjects=("S9",), frames=2)
+    (tmp_path / "data_2d_h36m_ours.npz").write_bytes(content)
+    with pytest.raises(InputError, match="data_2d_h36m_ours.npz: no keypoints that can be read; remove it"):
+        write_detections(tmp_path, tmp_path, "ours", Network(nothing, "x"))
+
+
 def test_detections_become_one_more_kind_of_keypoints(tmp_path: Path) -> None:
     write_h36m(tmp_path, subjects=("S9",), actions=("Photo 1",), frames=5)
     for camera in IDS:

@@ -8,10 +8,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from posemo_ros.errors import InputError
+from posemo_ros.errors import InputError, ModelError
 from train.cli import main
 from train.models.zoo import build
 from train.tables import cmu_section, command
+from train.tables.errors import tables
 from train.tables.papers import TABLES
 from train.tasks.checkpoint import best_checkpoint, configuration, identity
 from train.tasks.cli import run as train
@@ -108,7 +109,8 @@ def test_all_seeds_of_a_row_are_evaluated(
     for name in ("ours_27", "ours_27-seed1", "ours_27-seed2"):
         (runs / name / "checkpoints").mkdir(parents=True)
         torch.save({}, runs / name / "checkpoints/last.ckpt")
-    (runs / "ours_27-seed1/test.json").write_text("{}")
+    whole = {"metrics": {}, "samples": 5, "device": "cpu", "data": "Human36M", "precision": "32-true"}
+    (runs / "ours_27-seed1/test.json").write_text(json.dumps(whole))
     asked: list[list[str]] = []
     monkeypatch.setattr("train.tasks.cli.run", asked.append)
     assert command.evaluate_row("table_9/ours_27", tmp_path).tested == (
@@ -283,6 +285,28 @@ def test_a_run_with_another_recipe_says_so(trained: Path) -> None:
         assert f"batch {batch} (row: 64)" in command.other_options(config, out)
         saved.write_text(saved.read_text().replace("devices: 4", "devices: auto"))
     assert "max_steps 9 (row: by default)" in said
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"metrics": {}, "samples": "a"}', "\udcff"])
+def test_a_damaged_result_is_none(trained: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """As a full disk leaves it; the table says so, and tests again."""
+    out = trained / "runs/table_9/ours_27"
+    (out / "test.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert command.state("table_9/ours_27", trained).conditions == "not run yet: --evaluate"
+    assert "test.json: expected the results of `python -m train test`" in caplog.text
+    with pytest.raises(InputError, match=r"test.json: expected the results of `python -m train test`"):
+        tables(out, ["actions"])
+    assert command.evaluate_row("table_9/ours_27", trained).tested
+    assert command.state("table_9/ours_27", trained).measured
+
+
+@pytest.mark.parametrize("text", ["model: [", "model: 3", "- 3", "\udcff"])
+def test_a_damaged_configuration_of_a_run_is_named(trained: Path, text: str) -> None:
+    out = trained / "runs/table_9/ours_27"
+    path = out / "csv/version_0/config.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelError, match=r"csv/version_0/config.yaml: expected the configuration of a run"):
+        configuration(out)
 
 
 def test_what_cannot_be_tested_does_not_stop_the_others(

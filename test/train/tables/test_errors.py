@@ -51,7 +51,8 @@ def test_errors_belong_to_their_camera_and_joint() -> None:
 
 
 def test_tables_of_a_tested_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = {"per_action": by_action(*wrong()), "per_joint": by_joint(*wrong())}
+    result = {"metrics": {}, "samples": 4, "data": "x", "device": "cpu", "precision": "32-true"}
+    result |= {"per_action": by_action(*wrong()), "per_joint": by_joint(*wrong())}
     (tmp_path / "test.json").write_text(json.dumps(result))
     assert main(["errors", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -125,13 +125,15 @@ def test_the_last_checkpoint_is_the_last(motion: Path, tmp_path: Path, undrawn: 
         best_checkpoint(tmp_path / "moved")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("share", [0.0, 0.005, 0.5])
 def test_a_checkpoint_that_was_cut_off_is_named(motion: Path, tmp_path: Path, share: float) -> None:
     """As a full disk leaves it: to go on with, by its name or as the last, and to test."""
     config, path = lifter_config(motion, tmp_path / "run"), tmp_path / "c.yaml"
     command(config, path, "--trainer.max_epochs=1")
     last = tmp_path / "run/checkpoints/last.ckpt"
     last.write_bytes(last.read_bytes()[: int(share * last.stat().st_size)])
+    with pytest.raises(ModelError, match=r"last.ckpt: the file is damaged, or not whole"):
+        network_state(last)
     for name, given in (("fit", "last"), ("fit", str(last)), ("test", str(last))):
         with pytest.raises(ModelError, match="--ckpt_path: the file is damaged, or not whole; expected"):
             command(config, path, f"--ckpt_path={given}", name=name)
