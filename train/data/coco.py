@@ -51,8 +51,8 @@ def read_people(annotations: Path, images: Path, source: str = "coco") -> list[P
         try:
             if not entry.get("iscrowd", 0) and np.any(np.array(entry["keypoints"][2::3]) > 0):
                 image = int(entry["image_id"])
-                name = photos[image]["file_name"]
-                person = _person(entry, loaded.setdefault(image, Photo(name, images / name)), source)
+                photo = loaded.setdefault(image, photo_of(photos[image], images))
+                person = _person(entry, photo, source)
                 if (person.box[2:] > person.box[:2]).all():
                     people.append(person)
                 else:
@@ -67,6 +67,13 @@ def read_people(annotations: Path, images: Path, source: str = "coco") -> list[P
             "%s: %d people with an empty box are left out, such as %s", annotations, len(empty), empty[0]
         )
     return people
+
+
+def photo_of(entry: Mapping[str, Any], images: Path) -> Photo:
+    """An image of an annotation file, with its size where the file says it."""
+    width, height = (entry.get(side) for side in ("width", "height"))
+    size = (int(width), int(height)) if width and height else None
+    return Photo(entry["file_name"], images / entry["file_name"], size=size)
 
 
 def _person(entry: Mapping[str, Any], photo: Photo, source: str) -> Person:

@@ -10,7 +10,7 @@ import numpy as np
 from posemo_ros.skeleton import COCO17
 from posemo_ros.text_files import json_of
 
-from .coco import read_json, xyxy
+from .coco import photo_of, read_json, xyxy
 from .files import malformed, need
 from .people import Person, Photo
 
@@ -37,7 +37,7 @@ def read_detections(
     """
     need(path, "a detector's boxes in COCO's result format", SECTION)
     photos, _ = read_json(annotations)
-    loaded: dict[int, Photo] = {i: Photo(p["file_name"], images / p["file_name"]) for i, p in photos.items()}
+    loaded = {i: photo_of(p, images) for i, p in photos.items()}
     try:
         rows = json_of(path)
         kept = [
@@ -50,6 +50,8 @@ def read_detections(
             and r["bbox"][3] > 0
         ]
         scores = np.array([r["score"] for r in kept], np.float32)
+        if unknown := sum(not np.isfinite([r["score"], *r["bbox"]]).all() for r in rows):
+            raise ValueError(f"{unknown} boxes with numbers like NaN")
         return [_person(i, r, loaded) for i, r in enumerate(kept)], scores
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         expected = '[{"image_id": 1, "category_id": 1, "bbox": [x, y, w, h], "score": 0.9}, ...]'

@@ -117,7 +117,7 @@ def cut(person: Person, crop: Crop, spec: ImageInput, out: Floats) -> None:
     """Write the normalised crop into ``out`` (3, h, w)."""
     photo = person.photo
     if isinstance(photo.encoded, Path):  # decoded anew: the photos of COCO do not fit into memory
-        photo = Photo(photo.name, photo.encoded)
+        photo = Photo(photo.name, photo.encoded, size=photo.size)
     image = cv2.warpAffine(
         photo.pixels(),
         crop.matrix,

@@ -23,28 +23,41 @@ class Photo:
     Attributes:
         name: For messages.
         encoded: JPEG or PNG bytes, or the file that holds them.
+        size: (width, height) px that its labels are for; None: nobody knows. Where an EXIF orientation turns
+            the image away from it, it is taken as it is stored.
     """
 
     name: str
     encoded: bytes | Path
     _pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    size: tuple[int, int] | None = None
 
     def pixels(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR.
 
         Raises:
-            InputError: The bytes are no image.
+            InputError: The bytes are no image, or one of another size than its labels are for.
         """
         if self._pixels is None:
             try:
                 data = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
             except OSError as error:
                 raise InputError(f"{self.encoded!s}: cannot be read ({error.strerror})") from error
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            self._pixels = self._decode(np.frombuffer(data, np.uint8))
+        return self._pixels
+
+    def _decode(self, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        found = (0, 0)
+        for flags in (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION):
+            image = cv2.imdecode(data, flags)
             if image is None:
                 raise InputError(f"{self.name}: not an image that OpenCV can read")
-            self._pixels = np.asarray(image, np.uint8)
-        return self._pixels
+            found = image.shape[1], image.shape[0]
+            if self.size in (None, found):
+                return np.asarray(image, np.uint8)
+        assert self.size is not None
+        labelled, has = (f"{width} x {height} px" for width, height in (self.size, found))
+        raise InputError(f"{self.name}: labelled for {labelled}, the image has {has}")
 
 
 @dataclass(frozen=True, eq=False)

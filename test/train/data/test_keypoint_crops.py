@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
@@ -174,6 +175,29 @@ def test_photos_that_are_not_there_are_named_at_the_start(tmp_path: Path) -> Non
         need_photos(people)
     with pytest.raises(InputError, match=r"b\.png: cannot be read \(No such file"):
         people[1].photo.pixels()
+
+
+def test_a_photo_of_another_size_than_its_labels(tmp_path: Path) -> None:
+    """Turned by its EXIF orientation it is taken as it is stored, as `posemo evaluate coco` does."""
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "a.jpg", exif=exif)
+    for size in ((40, 20), (20, 40)):
+        entry = {"file_name": "a.jpg", "width": size[0], "height": size[1]}
+        assert coco.photo_of(entry, tmp_path).pixels().shape[1::-1] == size
+    with pytest.raises(InputError, match=r"a.jpg: labelled for 80 x 40 px, the image has 40 x 20 px"):
+        coco.photo_of({"file_name": "a.jpg", "width": 80, "height": 40}, tmp_path).pixels()
+    assert coco.photo_of({"file_name": "a.jpg"}, tmp_path).pixels().shape == (40, 20, 3)
+
+
+def test_boxes_with_unknown_numbers_are_named(tmp_path: Path) -> None:
+    annotations = tmp_path / "a.json"
+    annotations.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}))
+    whole = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
+    for wrong in ({"score": float("nan")}, {"bbox": [1, 2, float("nan"), 4]}):
+        (tmp_path / "d.json").write_text(json.dumps([whole, {**whole, **wrong}]))
+        with pytest.raises(InputError, match="d.json: .*1 boxes with numbers like NaN"):
+            detections.read_detections(tmp_path / "d.json", annotations, tmp_path)
 
 
 def test_malformed_detections(tmp_path: Path) -> None:
