@@ -76,6 +76,8 @@ DESCRIPTORS: dict[str, Descriptor] = {
 }
 NAMES = tuple(DESCRIPTORS)
 RUNNING = 1.8  # leg lengths per second, mean of both feet; fast walking has 1.4, running 2.5
+STILL = 0.95  # share of the time without movement of head and hands
+STANDING = 0.2  # leg lengths per second, mean of both feet
 _JOINTS = {words: tuple(d.joints) for d in DESCRIPTORS.values() for words in (d.high, d.low)}
 
 
@@ -109,6 +111,12 @@ def describe(poses: Floats, rate_hz: float) -> Floats:
 def runs(descriptors: Floats) -> bool:
     """Whether the feet of one row of ``describe`` are those of somebody who runs."""
     return bool(descriptors[NAMES.index("foot_speed")] > np.log1p(RUNNING))
+
+
+def rests(descriptors: Floats) -> bool:
+    """Whether one row of ``describe`` is of somebody who keeps still: there is no movement to be read."""
+    still = descriptors[NAMES.index("stillness")] >= STILL
+    return bool(still and descriptors[NAMES.index("foot_speed")] < np.log1p(STANDING))
 
 
 def _leg_lengths(p: Doubles) -> Doubles:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..inference.manifest import EmotionSpec
 from ..inference.session import Session
 from ..types import EMOTIONS, NEUTRAL, Context, Emotions, EmotionStatus, Floats, Skeletons3D
-from .descriptors import DESCRIPTORS, NAMES, describe, runs
+from .descriptors import DESCRIPTORS, NAMES, describe, rests, runs
 from .evidence import Evidence
 from .window import MAX_GAP_S, Movement, in_axes
 
@@ -215,18 +215,23 @@ class EmotionEstimator:
         poses = in_axes(window, self._spec.axes)
         inputs = describe(poses, self._spec.rate_hz) if self._spec.reads == "descriptors" else poses
         for row, i, answer in zip(inputs, judged, self._infer(inputs, contexts), strict=True):
-            reported = self._weigh(ids[i], now, answer, runs=self._spec.reads == "descriptors" and runs(row))
+            unlike = self._spec.reads == "descriptors" and (runs(row) or rests(row))
+            reported = self._weigh(ids[i], now, answer, unlike=unlike)
             if reported is None:
                 status[i] = EmotionStatus.NOT_ENOUGH_EVIDENCE
             else:
                 probabilities[i], reasons[i] = reported, self._explain(row, int(reported.argmax()))
         return probabilities, tuple(reasons)
 
-    def _weigh(self, person: str, now: float, answer: Floats, *, runs: bool) -> Floats | None:
-        """(6,) what is to be reported of a person, None: nothing."""
+    def _weigh(self, person: str, now: float, answer: Floats, *, unlike: bool) -> Floats | None:
+        """(6,) what is to be reported of a person, None: nothing.
+
+        The network is not believed about movement unlike what it learned from: all that tells of arousal is
+        large in somebody who runs, whatever they feel; who keeps still shows a posture (asleep, at a phone).
+        """
         if len(answer) == len(EMOTIONS):
             return answer if (answer >= self._thresholds).any() else None
-        if runs:  # all that tells of arousal is large then, whatever the runner feels
+        if unlike:
             answer = np.eye(len(answer), dtype=np.float32)[-1]
         return self._evidence.setdefault(person, Evidence(self._thresholds)).add(now, answer)
 

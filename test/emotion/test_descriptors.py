@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posemo_ros.emotion.descriptors import DESCRIPTORS, NAMES, describe, joints_of, runs
+from posemo_ros.emotion.descriptors import DESCRIPTORS, NAMES, describe, joints_of, rests, runs
 from posemo_ros.emotion.window import upright
 
 RATE_HZ, FRAMES = 12.0, 27
@@ -102,3 +102,13 @@ def test_who_runs() -> None:
 
     assert runs(stepping(0.5))
     assert not runs(stepping(0.15))
+
+
+def test_who_keeps_still() -> None:
+    """Breathing and the lifter's trembling are no movement; steps and gestures are."""
+    trembling = standing() + np.random.default_rng(0).normal(0, 0.002, standing().shape).astype(np.float32)
+    assert rests(describe(trembling, RATE_HZ)[0])
+    assert not rests(describe(swinging(0.15), RATE_HZ)[0])
+    steps = standing()
+    steps[0, :, 3, 0] += 0.15 * np.sin(2 * np.pi * 0.9 * T)
+    assert not rests(describe(steps, RATE_HZ)[0])
