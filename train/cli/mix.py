@@ -28,17 +28,24 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     import torch
 
+    from train.models.weights import save_state
     from train.tasks.checkpoint import network_state
 
     first, second = network_state(args.first), network_state(args.second)
     odd = sorted(set(first) ^ set(second))
     if odd:
         raise InputError(f"{args.first} and {args.second} are not of one network: only one has {odd[0]}")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    whole = {k for k in first if any(fnmatch(k, pattern) for pattern in args.whole)}
-    torch.save(
-        {k: torch.lerp(first[k], second[k], 1.0 if k in whole else args.share) for k in first}, args.out
-    )
+    if other := [k for k in first if first[k].shape != second[k].shape]:
+        sizes = " and ".join(str(tuple(state[other[0]].shape)) for state in (first, second))
+        raise InputError(f"{args.first} and {args.second} are not of one network: {other[0]} is {sizes}")
+
+    def mixed(name: str) -> torch.Tensor:
+        counts = not first[name].is_floating_point()  # such as the batches that a norm has seen
+        if counts or any(fnmatch(name, pattern) for pattern in args.whole):
+            return second[name]
+        return torch.lerp(first[name], second[name], args.share)
+
+    save_state({name: mixed(name) for name in first}, args.out)
     print(f"{args.out}: {1 - args.share:g} of {args.first}, {args.share:g} of {args.second}")
 
 

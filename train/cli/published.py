@@ -40,6 +40,7 @@ def _run(args: argparse.Namespace) -> None:
 
     from train.models.cspnext import RtmDet, load_from_onnx
     from train.models.movenet import LIGHTNING, THUNDER, load_published
+    from train.models.weights import save_state
     from train.models.zoo import build
 
     source = args.source or SOURCES[args.network]
@@ -50,8 +51,7 @@ def _run(args: argparse.Namespace) -> None:
     elif args.network != "lifter":
         widths = THUNDER if args.network == "thunder" else LIGHTNING
         load_published(network.movenet, source, widths)  # type: ignore[arg-type]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(network.state_dict(), args.out)
+    save_state(network.state_dict(), args.out)
     print(f"{args.out}: {args.network} with the weights of {source}")
 
 

@@ -7,6 +7,7 @@ knows NumPy's random states (PoseFormer's checkpoints carry one) and nothing els
 from __future__ import annotations
 
 import errno
+import io
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from posemo_ros.errors import ModelError, reason
+from posemo_ros.inference.checksum import write_atomically
 
 # Where the known repositories keep the weights inside a checkpoint.
 STATE_KEYS = ("model_pos", "state_dict", "model")
@@ -53,6 +55,17 @@ def read_checkpoint(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ModelError(f"cannot read the checkpoint {path}: {why_refused(error)}") from error
+
+
+def save_state(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write parameters as a checkpoint, all or nothing.
+
+    Raises:
+        OSError: There is no space for it, which ``torch.save`` says in words of its own.
+    """
+    file = io.BytesIO()
+    torch.save(dict(state), file)
+    write_atomically(path, file.getbuffer())
 
 
 def is_cut_off(error: Exception) -> bool:
