@@ -14,6 +14,7 @@ from .camera import DEFAULT_HFOV_DEG
 from .detect.boxes import areas
 from .detect.confirm import Refused, best, confirmed, distinct
 from .detect.detector import Detector
+from .detect.looks import looks_of
 from .detect.scheduler import BoxSchedule
 from .detect.tracker import PersonTracker
 from .keypoints.estimator import KeypointEstimator
@@ -111,7 +112,8 @@ class PeopleFinder:
         with clock("tracker"):
             kept = self._people_among(boxes, keypoints, frame.stamp_ns)
             boxes, keypoints = Detections(boxes.boxes[kept], boxes.scores[kept]), keypoints[kept]
-            ids, boxes = self.tracker.track(boxes, frame.stamp_ns, (view.width, view.height))
+            looks, size = looks_of(frame, keypoints), (view.width, view.height)
+            ids, boxes = self.tracker.track(boxes, frame.stamp_ns, size, looks)
             if self.level:
                 self._resting.remember(People2D(ids, boxes.boxes, boxes.scores, keypoints), rested[kept])
             keypoints = self._calm(ids, boxes.boxes, keypoints, frame.stamp_ns)

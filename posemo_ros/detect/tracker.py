@@ -15,8 +15,7 @@ frame's boxes go to the predicted tracks, those of the frame before and the lost
 overlap plus nearness is largest in all. How far a box may lie from the prediction grows with the
 time since it was seen, in body heights: people, not pixels, set the scale. Whoever stays unmatched
 is a new person at once; a flicker at one place is the same lost track again, so it does not use up
-ids. Who is not seen stays as tall as they were, unless the edge cuts them off, and who walked out of the
-image comes back as tall or not at all: in a doorway the next one is somebody else.
+ids. Who was hidden comes back as tall and in the same clothes (``lost``).
 
 **How good it is.** In made-up crowds (``evaluate/crowds.py``; the constants below were chosen on
 others) it switches ids about half as often as ByteTrack, or less, at 5 to 60 Hz: ``posemo evaluate
@@ -34,6 +33,8 @@ from numpy.typing import NDArray
 
 from ..types import Detections, Floats
 from .boxes import inside, iou
+from .looks import CHANNELS, blend, unmixed
+from .lost import another_height, other_clothes
 
 MAX_SPEED = 3.0  # body heights per second that nobody's unforeseen motion exceeds: about 5 m/s
 REACH = 0.3  # body heights a box may be off at no distance in time
@@ -43,20 +44,17 @@ COASTING_S = 0.5  # a lost person goes on at their velocity, which fades with th
 MIN_SIMILARITY = 0.2
 HANDICAP = 0.3  # of similarity, for a track that was not seen
 HANDICAP_S = 0.2  # for this long or longer
-GONE = 0.5  # of what was inside the image: whose predicted box keeps less has walked out of it
-SAME_HEIGHT = 0.15  # difference of two logarithms
-_NEVER = 3.0  # more than any similarity
-EDGE = 0.05  # of a box's height: so near to the image's edge it may be cut off
 
 
 @dataclass(frozen=True, eq=False)
 class _Track:
-    """A person's last sighting: box (4,) float64 px, velocity (2,) px/s, stamp in ns."""
+    """A person's last sighting: box (4,) float64 px, velocity (2,) px/s, stamp in ns, and (6,) look."""
 
     id: str
     box: NDArray[np.float64]
     velocity: NDArray[np.float64]
     stamp_ns: int
+    look: Floats
 
     def predict(self, stamp_ns: int) -> NDArray[np.float64]:
         """(4,) box at a later time."""
@@ -64,14 +62,15 @@ class _Track:
         travelled = self.velocity * COASTING_S * -math.expm1(-gap / COASTING_S)
         return self.box + np.tile(travelled, 2)
 
-    def seen(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
+    def seen(self, box: NDArray[np.float64], look: Floats, stamp_ns: int) -> _Track:
         """The track with another sighting."""
         gap = (stamp_ns - self.stamp_ns) / 1e9
+        look = blend(self.look, look, gap)
         if gap <= 0:
-            return _Track(self.id, box, self.velocity, stamp_ns)
+            return _Track(self.id, box, self.velocity, stamp_ns, look)
         moved = (_centre(box) - _centre(self.box)) / gap
         velocity = self.velocity - math.expm1(-gap / SMOOTHING_S) * (moved - self.velocity)
-        return _Track(self.id, box, velocity, stamp_ns)
+        return _Track(self.id, box, velocity, stamp_ns, look)
 
 
 class PersonTracker:
@@ -103,7 +102,11 @@ class PersonTracker:
         self._before_ns = 0
 
     def track(
-        self, detections: Detections, stamp_ns: int, size: tuple[int, int] | None = None
+        self,
+        detections: Detections,
+        stamp_ns: int,
+        size: tuple[int, int] | None = None,
+        looks: Floats | None = None,
     ) -> tuple[tuple[str, ...], Detections]:
         """Name the people of the next frame; stamps never go back (see ``Timeline``).
 
@@ -111,65 +114,66 @@ class PersonTracker:
             detections: Boxes of all the people in the frame, detected or followed.
             stamp_ns: Of the frame.
             size: Its width and height, px; None: nobody is known to walk out of it, or to be whole.
+            looks: (N, 6) what the people in the boxes wear, see ``looks.looks_of``; None: not known.
 
         Returns:
             An id per box, and the boxes in the same order, without those that are not finite.
         """
-        finite = np.isfinite(detections.boxes).all(axis=1)
+        finite = np.asarray(np.isfinite(detections.boxes).all(axis=1))
         detections = Detections(detections.boxes[finite], detections.scores[finite])
+        looks = np.full((len(finite), CHANNELS), np.nan, np.float32) if looks is None else looks
+        looks = looks[finite]
         oldest = min(stamp_ns - round(self.max_lost_s * 1e9), self._before_ns)
         tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
         before_ns, self._before_ns = self._before_ns, stamp_ns
-        owners = self._associate(tracks, detections.boxes, stamp_ns, before_ns, size)
+        similarity = _similarity(tracks, detections.boxes, stamp_ns)
+        similarity -= _against(tracks, detections.boxes, looks, stamp_ns, before_ns, size)
+        owners = self._associate(tracks, np.maximum(similarity, 0), stamp_ns)
+        looks = unmixed(detections.boxes, looks)
         boxes = detections.boxes.astype(np.float64)
         current = tuple(
-            self._new(box, stamp_ns) if owner is None else owner.seen(box, stamp_ns)
-            for box, owner in zip(boxes, owners, strict=True)
+            self._new(box, look, stamp_ns) if owner is None else owner.seen(box, look, stamp_ns)
+            for box, look, owner in zip(boxes, looks, owners, strict=True)
         )
         named = {t.id for t in current}
         self._tracks = (*current, *(t for t in tracks if t.id not in named))
         return tuple(t.id for t in current), detections
 
     def _associate(
-        self,
-        tracks: Sequence[_Track],
-        boxes: Floats,
-        stamp_ns: int,
-        before_ns: int,
-        size: tuple[int, int] | None,
+        self, tracks: Sequence[_Track], similarity: NDArray[np.float64], stamp_ns: int
     ) -> list[_Track | None]:
-        """The track of every box, None for somebody new; ``before_ns`` is the image before."""
-        owners: list[_Track | None] = [None] * len(boxes)
-        if not tracks or not len(boxes):
-            return owners
-        gaps = np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks])
-        similarity = _similarity(tracks, boxes, stamp_ns, gaps)
-        if size is not None:
-            lost = np.array([t.stamp_ns < before_ns for t in tracks])
-            against = lost[:, None] * _strangeness(tracks, boxes, stamp_ns, size)
-            similarity = np.maximum(similarity - against, 0)
+        """The track of every box, None for somebody new; ``similarity`` (tracks, boxes)."""
+        owners: list[_Track | None] = [None] * similarity.shape[1]
         # A tie goes to whoever was there just now, not to the one hidden behind.
-        handicap = HANDICAP * np.minimum(gaps / HANDICAP_S, 1)
+        handicap = HANDICAP * np.minimum(_gaps(tracks, stamp_ns) / HANDICAP_S, 1)
         rows, cols = self._assign(similarity - handicap[:, None], maximize=True)
         for row, col in zip(rows, cols, strict=True):
             if similarity[row, col] >= MIN_SIMILARITY:
                 owners[col] = tracks[row]
         return owners
 
-    def _new(self, box: NDArray[np.float64], stamp_ns: int) -> _Track:
+    def _new(self, box: NDArray[np.float64], look: Floats, stamp_ns: int) -> _Track:
         self._count += 1
-        return _Track(f"p{self._count}", box, np.zeros(2), stamp_ns)
+        return _Track(f"p{self._count}", box, np.zeros(2), stamp_ns, look)
 
 
 def _centre(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((boxes[..., :2] + boxes[..., 2:]) / 2, np.float64)
 
 
-def _similarity(
-    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, gaps: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _gaps(tracks: Sequence[_Track], stamp_ns: int) -> NDArray[np.float64]:
+    """(tracks,) seconds since they were seen."""
+    return np.array([(stamp_ns - t.stamp_ns) / 1e9 for t in tracks], np.float64)
+
+
+def _predicted(tracks: Sequence[_Track], stamp_ns: int) -> NDArray[np.float64]:
+    """(tracks, 4) boxes, px."""
+    return np.array([t.predict(stamp_ns) for t in tracks], np.float64).reshape(-1, 4)
+
+
+def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArray[np.float64]:
     """(tracks, boxes) overlap plus nearness in place and size, 0 to 2."""
-    predicted = np.stack([t.predict(stamp_ns) for t in tracks])
+    predicted, gaps = _predicted(tracks, stamp_ns), _gaps(tracks, stamp_ns)
     seen = boxes.astype(np.float64)
     sizes, seen_sizes = _size(predicted)[:, None], _size(seen)[None]
     offset = np.linalg.norm(_centre(predicted)[:, None] - _centre(seen)[None], axis=2)
@@ -182,37 +186,24 @@ def _similarity(
     return np.asarray(nearness + np.maximum(iou(known, boxes), grown), np.float64)
 
 
-def _strangeness(
-    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, size: tuple[int, int]
+def _against(
+    tracks: Sequence[_Track],
+    boxes: Floats,
+    looks: Floats,
+    stamp_ns: int,
+    before_ns: int,
+    size: tuple[int, int] | None,
 ) -> NDArray[np.float64]:
-    """(tracks, boxes) what speaks against somebody who was not seen: another height, as similarity.
-
-    The smaller one's height counts for little where the upper or lower edge of the image may cut it off, but
-    for those who walked out: they do not come in again.
-    """
-    before = np.stack([t.box for t in tracks])
-    now = boxes.astype(np.float64)
-    tall, taller = (np.log(np.maximum(b[:, 3] - b[:, 1], 1e-6)) for b in (before, now))
-    growth = taller[None] - tall[:, None]
-    cut = np.where(growth > 0, _cut(before, size)[:, None], _cut(now, size)[None])
-    gone = _walked_out(before, np.stack([t.predict(stamp_ns) for t in tracks]), size)
-    other = gone[:, None] & (np.abs(growth) > SAME_HEIGHT)
-    return np.where(other, _NEVER, np.where(cut, 0, np.abs(growth)))
-
-
-def _cut(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(n,) whether the upper or lower edge of the image is near."""
-    margin = EDGE * (boxes[:, 3] - boxes[:, 1])
-    return np.asarray((boxes[:, 1] < margin) | (boxes[:, 3] > size[1] - margin), np.bool_)
-
-
-def _walked_out(
-    before: NDArray[np.float64], now: NDArray[np.float64], size: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """(n,) who should be outside by now, by far more than when they were seen."""
-    image = np.array([[0, 0, *size]], np.float32)
-    then, left = (inside(boxes.astype(np.float32), image)[:, 0] for boxes in (before, now))
-    return np.asarray(left < GONE * then, np.bool_)
+    """(tracks, boxes) what speaks against those who were not in the image before, as similarity."""
+    lost = np.array([t.stamp_ns < before_ns for t in tracks], np.bool_)
+    out = np.zeros((len(tracks), len(boxes)))
+    if lost.any() and len(boxes):
+        gone = [t for t in tracks if t.stamp_ns < before_ns]
+        out[lost] = other_clothes(np.stack([t.look for t in gone]), looks)
+        if size is not None:
+            before = np.stack([t.box for t in gone])
+            out[lost] += another_height(before, _predicted(gone, stamp_ns), boxes.astype(np.float64), size)
+    return out
 
 
 def _size(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

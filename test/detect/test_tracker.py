@@ -180,6 +180,34 @@ def test_somebody_who_comes_in_at_the_lower_edge_grows_while_an_image_is_missed(
         assert tracker.track(found, i * S // 10, (768, 432))[0] == (("p1",) if box else ())
 
 
+def test_two_who_meet_behind_a_pillar_and_turn_back_keep_their_ids_by_their_clothes() -> None:
+    """Place and speed say that they walked on; both turned round where nobody saw them."""
+    red, blue = ([40, 60, 40, 30, 0, 0], [30, 20, -60, 60, 0, 0])
+
+    def play(looks: bool) -> list[tuple[str, ...]]:
+        tracker, out = PersonTracker(), []
+        for i in range(40):
+            there = [(90 + 6 * i, red), (510 - 6 * i, blue)] if i < 30 else []
+            if i >= 38:
+                there = [(270 - 6 * (i - 30), red), (330 + 6 * (i - 30), blue)]
+            boxes = np.array([[x - 30, 100, x + 30, 280] for x, _ in there], np.float32).reshape(-1, 4)
+            worn = np.array([look for _, look in there], np.float32).reshape(-1, 6)
+            found = Detections(boxes, np.ones(len(boxes), np.float32))
+            ids, _ = tracker.track(found, i * S // 25, (640, 480), worn if looks else None)
+            out.append(ids)
+        return out
+
+    assert play(looks=True)[0] == play(looks=True)[-1] == ("p1", "p2")
+    assert play(looks=False)[-1] != ("p1", "p2")
+
+
+def test_looks_without_a_box_that_is_finite_are_dropped_with_it() -> None:
+    tracker = PersonTracker()
+    boxes = np.array([[np.nan] * 4, [0, 0, 10, 20]], np.float32)
+    found = Detections(boxes, np.ones(2, np.float32))
+    assert tracker.track(found, 0, (64, 48), np.zeros((2, 6), np.float32))[0] == ("p1",)
+
+
 def test_far_away_is_somebody_else_at_once() -> None:
     tracker = PersonTracker()
     assert tracker.track(detections([(100, 300)]), 0)[0] == ("p1",)

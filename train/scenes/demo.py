@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -117,28 +118,40 @@ def _passer(clips: Clips, wardrobe: Wardrobe) -> Actor:
     return Actor.play(wardrobe.dress(look), across)
 
 
-def make_demo(out: Path, data: Path | None = None) -> None:
-    """Write ``people.mp4``, ``people.json`` (camera) and ``people_truth.npz`` to a folder."""
-    scene = demo_scene(data)
+def write_clip(scene: Scene, path: Path, frames: int, ids: Sequence[str]) -> None:
+    """Write ``path.mp4`` and ``path_truth.npz``, at ``FPS`` and of ``WIDTH`` x ``HEIGHT`` px.
+
+    Args:
+        scene: What is seen.
+        path: Without suffix; its folder is made.
+        frames: How many.
+        ids: Of the people.
+    """
     renderer = Renderer(WIDTH, HEIGHT)
-    out.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     codec = cv2.VideoWriter.fourcc(*_CODEC)
-    video = cv2.VideoWriter(str(out / "people.mp4"), codec, FPS, (WIDTH, HEIGHT))
+    video = cv2.VideoWriter(f"{path}.mp4", codec, FPS, (WIDTH, HEIGHT))
     truths = []
-    for frame in range(FPS * SECONDS):
+    for frame in range(frames):
         picture, truth = scene.draw(renderer, frame)
         video.write(picture.image)
         truths.append(truth)
     video.release()
     renderer.close()
     np.savez_compressed(
-        out / "people_truth.npz",
-        ids=np.array(["talker", "walker", "waver", "passer"]),
+        f"{path}_truth.npz",
+        ids=np.array(ids),
         fps=np.float32(FPS),
         keypoints=np.stack([t.keypoints for t in truths]).astype(np.float32),
         boxes=np.stack([t.boxes for t in truths]).astype(np.float32),
         joints3d=np.stack([t.joints for t in truths]).astype(np.float32),
     )
+
+
+def make_demo(out: Path, data: Path | None = None) -> None:
+    """Write ``people.mp4``, ``people.json`` (camera) and ``people_truth.npz`` to a folder."""
+    scene = demo_scene(data)
+    write_clip(scene, out / "people", FPS * SECONDS, ("talker", "walker", "waver", "passer"))
     camera = {
         "width": WIDTH,
         "height": HEIGHT,

@@ -104,3 +104,19 @@ def test_missing_assets_are_explained(tmp_path: Path) -> None:
         Wardrobe(tmp_path)
     with pytest.raises(InputError, match="POSEMO_DATA"):
         Clips(tmp_path / "nowhere")
+
+
+def test_people_cross_from_both_sides_and_a_film_depends_on_its_number_alone(
+    wardrobe: Wardrobe, clips: Clips
+) -> None:
+    pytest.importorskip("vtkmodules")
+    from train.scenes.crossings import PEOPLE, crossing
+
+    first, again, other = (
+        crossing(clips, wardrobe, np.random.default_rng(seed)) for seed in (1000, 1000, 1001)
+    )
+    ways = [a.poses.root[-1, 1] - a.poses.root[0, 1] for a in (*first.actors, *other.actors)]
+    assert min(ways) < -5 < 5 < max(ways)  # metres to the right, to the left
+    np.testing.assert_array_equal(first.actors[3].poses.root, again.actors[3].poses.root)
+    assert not np.array_equal(first.actors[3].poses.root, other.actors[3].poses.root)
+    assert len(first.actors) == PEOPLE
