@@ -177,8 +177,9 @@ def export_chain(preset: str, out: Path, sources: Mapping[str, str], *, licence:
         file = out / f"{models[station]}.onnx"
         export(entry, file, licence=licence, source=read[station].origin)
         manifests.add(file.with_suffix(".yaml").name)
+    own = [station for station in STATIONS if f"{models[station]}.yaml" in manifests]
     content = {
-        "description": f"{chosen.description} (exported)",
+        "description": f"The chain of the preset {chosen.name}; own weights: {', '.join(own) or 'none'}",
         "models": models,
         "settings": dict(chosen.settings),
         "manifests": sorted(manifests),

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import logging
+import os
 import re
 import shutil
 import threading
@@ -20,7 +21,7 @@ import yaml
 
 from posemo_ros.errors import ModelError
 from posemo_ros.inference import download as download_module
-from posemo_ros.inference.checksum import ChecksumCache
+from posemo_ros.inference.checksum import ChecksumCache, write_atomically
 from posemo_ros.inference.download import download
 from posemo_ros.inference.store import ModelStore
 
@@ -365,3 +366,20 @@ class TestRefusals:
         monkeypatch.setattr(download_module, "write_atomically", full)
         with pytest.raises(ModelError, match="cannot store .*no space left"):
             download(server.url(), tmp_path / "file")
+
+
+def test_a_file_that_is_written_at_once_may_be_read_by_others_and_leaves_nothing_beside_it(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0o022)
+    try:
+        for content in ("first", b"second"):
+            write_atomically(tmp_path / "weights.pt", content)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights.pt").stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.pt"]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_atomically(tmp_path / "folder", "no file")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "weights.pt"]

@@ -50,6 +50,7 @@ def test_checkpoints_become_a_chain_that_runs(tmp_path: Path, capsys: pytest.Cap
     preset = load_preset(str(out / "papers.yaml"))
     store = ModelStore(preset.manifests)
     assert preset.models["lifter"] == "papers-lifter"  # of the call before
+    assert preset.description == "The chain of the preset papers; own weights: lifter, emotion"
     lifter = store.spec("papers-lifter").spec
     assert isinstance(lifter, LiftSpec)
     assert (lifter.frames, lifter.input_joints, lifter.rate_hz) == (3, "h36m17", 50.0)
