@@ -134,6 +134,7 @@ def base(command: str, bag: Path) -> list[str]:
         "python -m train people": ["--data", "nowhere", "--out", "out/x.json"],
         "python -m train export": ["no-such-network", "--out", "out/x.onnx"],
         "python -m train card": ["card.md", "x", "nowhere.json"],
+        "python -m train scenes crossings": ["--out", "out", "--data", "nowhere", "--count", "1"],
         "python -m train scenes depth": ["--data", "nowhere"],
         "python -m train scenes demo": ["--out", "out", "--data", "nowhere"],
         "python -m train scenes films": ["--out", "out/x.npz", "--data", "nowhere", "--count", "1"],
