@@ -127,28 +127,44 @@ class PersonTracker:
         tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
         before_ns, self._before_ns = self._before_ns, stamp_ns
         similarity = _similarity(tracks, detections.boxes, stamp_ns)
-        similarity -= _against(tracks, detections.boxes, looks, stamp_ns, before_ns, size)
-        owners = self._associate(tracks, np.maximum(similarity, 0), stamp_ns)
-        looks = unmixed(detections.boxes, looks)
+        similarity -= _heights(tracks, detections.boxes, stamp_ns, before_ns, size)
+        own = unmixed(detections.boxes, looks)
+        owners = self._associate(
+            tracks,
+            similarity - _clothes(tracks, looks, before_ns),
+            similarity - _clothes(tracks, own, before_ns),
+            stamp_ns,
+        )
         boxes = detections.boxes.astype(np.float64)
         current = tuple(
             self._new(box, look, stamp_ns) if owner is None else owner.seen(box, look, stamp_ns)
-            for box, look, owner in zip(boxes, looks, owners, strict=True)
+            for box, look, owner in zip(boxes, own, owners, strict=True)
         )
         named = {t.id for t in current}
         self._tracks = (*current, *(t for t in tracks if t.id not in named))
         return tuple(t.id for t in current), detections
 
     def _associate(
-        self, tracks: Sequence[_Track], similarity: NDArray[np.float64], stamp_ns: int
+        self,
+        tracks: Sequence[_Track],
+        likeness: NDArray[np.float64],
+        worth: NDArray[np.float64],
+        stamp_ns: int,
     ) -> list[_Track | None]:
-        """The track of every box, None for somebody new; ``similarity`` (tracks, boxes)."""
-        owners: list[_Track | None] = [None] * similarity.shape[1]
+        """The track of every box, None for somebody new.
+
+        Args:
+            tracks, stamp_ns: Who may be in the boxes, and when.
+            likeness: (tracks, boxes) decides who is the best.
+            worth: (tracks, boxes) decides whether the best is good enough: somebody who comes out from behind
+                somebody else wears their clothes at first, to a camera, and is not new for that.
+        """
+        owners: list[_Track | None] = [None] * likeness.shape[1]
         # A tie goes to whoever was there just now, not to the one hidden behind.
         handicap = HANDICAP * np.minimum(_gaps(tracks, stamp_ns) / HANDICAP_S, 1)
-        rows, cols = self._assign(similarity - handicap[:, None], maximize=True)
+        rows, cols = self._assign(np.maximum(likeness, 0) - handicap[:, None], maximize=True)
         for row, col in zip(rows, cols, strict=True):
-            if similarity[row, col] >= MIN_SIMILARITY:
+            if worth[row, col] >= MIN_SIMILARITY:
                 owners[col] = tracks[row]
         return owners
 
@@ -186,24 +202,28 @@ def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArr
     return np.asarray(nearness + np.maximum(iou(known, boxes), grown), np.float64)
 
 
-def _against(
-    tracks: Sequence[_Track],
-    boxes: Floats,
-    looks: Floats,
-    stamp_ns: int,
-    before_ns: int,
-    size: tuple[int, int] | None,
+def _lost(tracks: Sequence[_Track], before_ns: int) -> NDArray[np.bool_]:
+    """(tracks,) who was not in the image before."""
+    return np.array([t.stamp_ns < before_ns for t in tracks], np.bool_)
+
+
+def _heights(
+    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, before_ns: int, size: tuple[int, int] | None
 ) -> NDArray[np.float64]:
-    """(tracks, boxes) what speaks against those who were not in the image before, as similarity."""
-    lost = np.array([t.stamp_ns < before_ns for t in tracks], np.bool_)
-    out = np.zeros((len(tracks), len(boxes)))
-    if lost.any() and len(boxes):
-        gone = [t for t in tracks if t.stamp_ns < before_ns]
-        out[lost] = other_clothes(np.stack([t.look for t in gone]), looks)
-        if size is not None:
-            before = np.stack([t.box for t in gone])
-            out[lost] += another_height(before, _predicted(gone, stamp_ns), boxes.astype(np.float64), size)
-    return out
+    """(tracks, boxes) what the height says against those who were lost, as similarity."""
+    if size is None or not tracks:
+        return np.zeros((len(tracks), len(boxes)))
+    before, now = np.stack([t.box for t in tracks]), _predicted(tracks, stamp_ns)
+    against = another_height(before, now, boxes.astype(np.float64), size)
+    return np.where(_lost(tracks, before_ns)[:, None], against, 0)
+
+
+def _clothes(tracks: Sequence[_Track], looks: Floats, before_ns: int) -> NDArray[np.float64]:
+    """(tracks, boxes) what the clothes say against those who were lost, as similarity."""
+    if not tracks:
+        return np.zeros((0, len(looks)))
+    against = other_clothes(np.stack([t.look for t in tracks]), looks)
+    return np.where(_lost(tracks, before_ns)[:, None], against, 0)
 
 
 def _size(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

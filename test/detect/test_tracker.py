@@ -201,6 +201,27 @@ def test_two_who_meet_behind_a_pillar_and_turn_back_keep_their_ids_by_their_clot
     assert play(looks=False)[-1] != ("p1", "p2")
 
 
+def test_who_comes_out_from_behind_somebody_is_not_new_for_wearing_their_clothes_at_first() -> None:
+    """Seen in the demo clip: a man half behind a woman has her colours where his trunk is taken to be."""
+    red, blue = ([40, 60, 40, 30, 0, 0], [30, 20, -60, 60, 0, 0])
+    tracker = PersonTracker()
+    scenes = [
+        [(100, red), (300, blue)],
+        [(100, red)],
+        [(100, red)],
+        [(100, red), (130, red)],
+        [(100, red), (60, blue)],
+    ]
+    for i, scene in enumerate(scenes):
+        x = [200 if i < 1 and place == 300 else place for place, _ in scene]
+        boxes = np.array([[a - 30, 100, a + 30, 280] for a in x], np.float32)
+        worn = np.array([look for _, look in scene], np.float32)
+        ids, _ = tracker.track(
+            Detections(boxes, np.ones(len(boxes), np.float32)), i * S // 10, (640, 480), worn
+        )
+        assert ids == ("p1", "p2")[: len(scene)]
+
+
 def test_looks_without_a_box_that_is_finite_are_dropped_with_it() -> None:
     tracker = PersonTracker()
     boxes = np.array([[np.nan] * 4, [0, 0, 10, 20]], np.float32)

@@ -49,7 +49,7 @@ def test_other_sizes_and_a_full_disk_are_one_line(tmp_path: Path, capsys: pytest
     assert "are not of one network: score1.a is (2,) and (3,)" in capsys.readouterr().err
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(
-            "os.fdopen", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+            "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
         )
         assert main(["mix", first, first, "--out", str(tmp_path / "c.pt")]) == 1
     assert "No space left on device" in capsys.readouterr().err
