@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ..skeleton import COCO17
 from ..types import Floats, Frame, PixelOrder
-from .boxes import iou
+from .boxes import inside
 
 SEEN = 0.3  # score of the keypoints
 MEMORY_S = 0.5  # time constant of the mean: light and pose change
-APART = 0.15  # overlap (IoU) up to which somebody's colours are their own
+APART = 0.3  # share of somebody's box in another one up to which their colours are their own
 CHANNELS = 6  # L*, a*, b* of the trunk and of the thighs
 _SHOULDERS = [COCO17.index(f"{side}_shoulder") for side in ("left", "right")]
 _HIPS = [COCO17.index(f"{side}_hip") for side in ("left", "right")]
@@ -75,12 +75,17 @@ def blend(before: Floats, now: Floats, gap_s: float) -> Floats:
     return np.where(np.isfinite(now), mixed, before).astype(np.float32)
 
 
-def unmixed(boxes: Floats, looks: Floats) -> Floats:
-    """(N, 6) looks, NaN for those whose box (N, 4) overlaps somebody else's: some of it is theirs."""
-    overlap = iou(boxes, boxes)
+def overlapped(boxes: Floats) -> NDArray[np.bool_]:
+    """(N,) whose box (N, 4) overlaps somebody else's: some of what is seen there is theirs."""
+    overlap = inside(boxes, boxes)
     np.fill_diagonal(overlap, 0)
+    return np.asarray(np.asarray(overlap > APART).any(axis=1))
+
+
+def unmixed(boxes: Floats, looks: Floats) -> Floats:
+    """(N, 6) looks, NaN for those who are ``overlapped``."""
     out: Floats = looks.copy()
-    out[np.asarray(overlap > APART).any(axis=1)] = np.nan
+    out[overlapped(boxes)] = np.nan
     return out
 
 

@@ -22,7 +22,7 @@ LIKE, UNLIKE = (
     18.0,
     40.0,
 )  # colours: one person's from image to image, 85 of 100; half of all pairs of persons
-_NEVER = 3.0  # more than any similarity
+NEVER = 3.0  # more than any similarity
 
 
 def other_clothes(before: Floats, now: Floats) -> Doubles:
@@ -48,7 +48,7 @@ def another_height(before: Doubles, predicted: Doubles, boxes: Doubles, size: tu
     growth = _log_height(boxes)[None] - _log_height(before)[:, None]
     cut = np.where(growth > 0, _cut(before, size)[:, None], _cut(boxes, size)[None])
     other = _walked_out(before, predicted, size)[:, None] & (np.abs(growth) > SAME_HEIGHT)
-    return np.where(other, _NEVER, np.where(cut, 0, np.abs(growth)))
+    return np.where(other, NEVER, np.where(cut, 0, np.abs(growth)))
 
 
 def _log_height(boxes: Doubles) -> Doubles:

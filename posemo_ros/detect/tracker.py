@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 
 from ..types import Detections, Floats
 from .boxes import inside, iou
-from .looks import CHANNELS, blend, unmixed
-from .lost import another_height, other_clothes
+from .looks import CHANNELS, blend, overlapped, unmixed
+from .lost import NEVER, another_height, other_clothes
 
 MAX_SPEED = 3.0  # body heights per second that nobody's unforeseen motion exceeds: about 5 m/s
 REACH = 0.3  # body heights a box may be off at no distance in time
@@ -127,12 +127,13 @@ class PersonTracker:
         tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
         before_ns, self._before_ns = self._before_ns, stamp_ns
         similarity = _similarity(tracks, detections.boxes, stamp_ns)
-        similarity -= _heights(tracks, detections.boxes, stamp_ns, before_ns, size)
+        heights = _heights(tracks, detections.boxes, stamp_ns, before_ns, size)
+        surely = np.where(overlapped(detections.boxes) & (heights < NEVER), 0, heights)
         own = unmixed(detections.boxes, looks)
         owners = self._associate(
             tracks,
-            similarity - _clothes(tracks, looks, before_ns),
-            similarity - _clothes(tracks, own, before_ns),
+            similarity - heights - _clothes(tracks, looks, before_ns),
+            similarity - surely - _clothes(tracks, own, before_ns),
             stamp_ns,
         )
         boxes = detections.boxes.astype(np.float64)
@@ -157,7 +158,7 @@ class PersonTracker:
             tracks, stamp_ns: Who may be in the boxes, and when.
             likeness: (tracks, boxes) decides who is the best.
             worth: (tracks, boxes) decides whether the best is good enough: somebody who comes out from behind
-                somebody else wears their clothes at first, to a camera, and is not new for that.
+                somebody else wears their clothes at first, to a camera, and is cut off, and not new for that.
         """
         owners: list[_Track | None] = [None] * likeness.shape[1]
         # A tie goes to whoever was there just now, not to the one hidden behind.

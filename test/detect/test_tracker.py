@@ -222,6 +222,16 @@ def test_who_comes_out_from_behind_somebody_is_not_new_for_wearing_their_clothes
         assert ids == ("p1", "p2")[: len(scene)]
 
 
+def test_who_is_half_hidden_by_somebody_is_not_new_for_being_low() -> None:
+    """Seen in the demo's recording: a man behind a woman, in one image from the head to the hips."""
+    tracker = PersonTracker()
+    woman, man, hips_up = [90, 120, 290, 424], [200, 118, 260, 318], [205, 118, 260, 263]
+    for i, boxes in enumerate(([woman, man], [woman], [woman, hips_up], [woman, man])):
+        found = Detections(np.array(boxes, np.float32), np.ones(len(boxes), np.float32))
+        ids, _ = tracker.track(found, i * S // 10, (640, 480))
+        assert ids == ("p1", "p2")[: len(boxes)]
+
+
 def test_looks_without_a_box_that_is_finite_are_dropped_with_it() -> None:
     tracker = PersonTracker()
     boxes = np.array([[np.nan] * 4, [0, 0, 10, 20]], np.float32)
