@@ -60,7 +60,7 @@ def _places(points: Floats) -> tuple[Floats, Floats]:
 
 
 def difference(a: Floats, b: Floats) -> NDArray[np.float64]:
-    """(n, m) how unlike people (n, 6) and (m, 6) look: mean of the CIE76 differences that are known; NaN."""
+    """(n, m) how unlike people (n, 6) and (m, 6) look: mean of the known CIE76 differences, or NaN."""
     apart = np.square(a[:, None].astype(np.float64) - b[None]).reshape(len(a), len(b), 2, 3).sum(-1)
     known = np.isfinite(apart)
     total = np.where(known, np.sqrt(np.where(known, apart, 0)), 0).sum(-1)
@@ -79,14 +79,7 @@ def overlapped(boxes: Floats) -> NDArray[np.bool_]:
     """(N,) whose box (N, 4) overlaps somebody else's: some of what is seen there is theirs."""
     overlap = inside(boxes, boxes)
     np.fill_diagonal(overlap, 0)
-    return np.asarray(np.asarray(overlap > APART).any(axis=1))
-
-
-def unmixed(boxes: Floats, looks: Floats) -> Floats:
-    """(N, 6) looks, NaN for those who are ``overlapped``."""
-    out: Floats = looks.copy()
-    out[overlapped(boxes)] = np.nan
-    return out
+    return np.asarray((overlap > APART).any(axis=1), np.bool_)
 
 
 def _colours(frame: Frame, places: Floats, seen: NDArray[np.bool_]) -> Floats:

@@ -18,10 +18,9 @@ Doubles = NDArray[np.float64]
 GONE = 0.5  # of what was inside the image: whose predicted box keeps less has walked out of it
 SAME_HEIGHT = 0.15  # difference of two logarithms
 EDGE = 0.05  # of a box's height: so near to the image's edge it may be cut off
-LIKE, UNLIKE = (
-    18.0,
-    40.0,
-)  # colours: one person's from image to image, 85 of 100; half of all pairs of persons
+# CIE76, in the first three films of ``train scenes crossings``: in 90 of 100 images people are within 20 of
+# their own mean; 75 of 100 pairs of somebody in an image and another one's mean are more than 38 apart.
+LIKE, UNLIKE = 18.0, 40.0
 NEVER = 3.0  # more than any similarity
 
 

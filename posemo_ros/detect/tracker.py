@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from ..types import Detections, Floats
 from .boxes import inside, iou
-from .looks import CHANNELS, blend, overlapped, unmixed
+from .looks import CHANNELS, blend, overlapped
 from .lost import NEVER, another_height, other_clothes
 
 MAX_SPEED = 3.0  # body heights per second that nobody's unforeseen motion exceeds: about 5 m/s
@@ -127,19 +127,15 @@ class PersonTracker:
         tracks = [t for t in self._tracks if t.stamp_ns >= oldest]
         before_ns, self._before_ns = self._before_ns, stamp_ns
         similarity = _similarity(tracks, detections.boxes, stamp_ns)
-        heights = _heights(tracks, detections.boxes, stamp_ns, before_ns, size)
-        surely = np.where(overlapped(detections.boxes) & (heights < NEVER), 0, heights)
-        own = unmixed(detections.boxes, looks)
-        owners = self._associate(
-            tracks,
-            similarity - heights - _clothes(tracks, looks, before_ns),
-            similarity - surely - _clothes(tracks, own, before_ns),
-            stamp_ns,
-        )
+        heights, clothes = _against(tracks, detections.boxes, looks, stamp_ns, before_ns, size)
+        mixed = overlapped(detections.boxes)
+        surely = np.where(mixed & (heights < NEVER), 0, heights + clothes)
+        owners = self._associate(tracks, similarity - heights - clothes, similarity - surely, stamp_ns)
+        looks = np.where(mixed[:, None], np.float32(np.nan), looks)
         boxes = detections.boxes.astype(np.float64)
         current = tuple(
             self._new(box, look, stamp_ns) if owner is None else owner.seen(box, look, stamp_ns)
-            for box, look, owner in zip(boxes, own, owners, strict=True)
+            for box, look, owner in zip(boxes, looks, owners, strict=True)
         )
         named = {t.id for t in current}
         self._tracks = (*current, *(t for t in tracks if t.id not in named))
@@ -203,28 +199,24 @@ def _similarity(tracks: Sequence[_Track], boxes: Floats, stamp_ns: int) -> NDArr
     return np.asarray(nearness + np.maximum(iou(known, boxes), grown), np.float64)
 
 
-def _lost(tracks: Sequence[_Track], before_ns: int) -> NDArray[np.bool_]:
-    """(tracks,) who was not in the image before."""
-    return np.array([t.stamp_ns < before_ns for t in tracks], np.bool_)
-
-
-def _heights(
-    tracks: Sequence[_Track], boxes: Floats, stamp_ns: int, before_ns: int, size: tuple[int, int] | None
-) -> NDArray[np.float64]:
-    """(tracks, boxes) what the height says against those who were lost, as similarity."""
-    if size is None or not tracks:
-        return np.zeros((len(tracks), len(boxes)))
-    before, now = np.stack([t.box for t in tracks]), _predicted(tracks, stamp_ns)
-    against = another_height(before, now, boxes.astype(np.float64), size)
-    return np.where(_lost(tracks, before_ns)[:, None], against, 0)
-
-
-def _clothes(tracks: Sequence[_Track], looks: Floats, before_ns: int) -> NDArray[np.float64]:
-    """(tracks, boxes) what the clothes say against those who were lost, as similarity."""
-    if not tracks:
-        return np.zeros((0, len(looks)))
-    against = other_clothes(np.stack([t.look for t in tracks]), looks)
-    return np.where(_lost(tracks, before_ns)[:, None], against, 0)
+def _against(
+    tracks: Sequence[_Track],
+    boxes: Floats,
+    looks: Floats,
+    stamp_ns: int,
+    before_ns: int,
+    size: tuple[int, int] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(tracks, boxes) twice: what height and clothes say against those who were lost, as similarity."""
+    heights, clothes = np.zeros((2, len(tracks), len(boxes)))
+    rows = [i for i, track in enumerate(tracks) if track.stamp_ns < before_ns]
+    if rows:
+        lost = [tracks[i] for i in rows]
+        clothes[rows] = other_clothes(np.stack([t.look for t in lost]), looks)
+        if size is not None:
+            before, now = np.stack([t.box for t in lost]), _predicted(lost, stamp_ns)
+            heights[rows] = another_height(before, now, boxes.astype(np.float64), size)
+    return heights, clothes
 
 
 def _size(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

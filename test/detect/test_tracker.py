@@ -206,15 +206,14 @@ def test_who_comes_out_from_behind_somebody_is_not_new_for_wearing_their_clothes
     red, blue = ([40, 60, 40, 30, 0, 0], [30, 20, -60, 60, 0, 0])
     tracker = PersonTracker()
     scenes = [
-        [(100, red), (300, blue)],
+        [(100, red), (200, blue)],
         [(100, red)],
         [(100, red)],
         [(100, red), (130, red)],
         [(100, red), (60, blue)],
     ]
     for i, scene in enumerate(scenes):
-        x = [200 if i < 1 and place == 300 else place for place, _ in scene]
-        boxes = np.array([[a - 30, 100, a + 30, 280] for a in x], np.float32)
+        boxes = np.array([[x - 30, 100, x + 30, 280] for x, _ in scene], np.float32)
         worn = np.array([look for _, look in scene], np.float32)
         ids, _ = tracker.track(
             Detections(boxes, np.ones(len(boxes), np.float32)), i * S // 10, (640, 480), worn
