@@ -8,7 +8,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,13 @@ import train  # noqa: F401  (declares what Lightning's import wants: so does xdi
 
 # Which runtime is fastest depends on the machine and its mood; the tests want the same numbers each time.
 os.environ.setdefault("POSEMO_RUNTIME", "onnxruntime")
+
+with suppress(ImportError):
+    from hypothesis import settings
+
+    # The same input each time, and as long as it takes: a busy machine is no failure.
+    settings.register_profile("posemo", deadline=None, derandomize=True, max_examples=200)
+    settings.load_profile("posemo")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,6 +8,9 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis", reason="hypothesis makes the input of these tests")
+
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("hypothesis", reason="hypothesis makes the input of these tests")
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from posemo_ros.camera_info import camera_from_info
@@ -22,8 +22,6 @@ from posemo_ros.images import frame_from_compressed, frame_from_raw
 from posemo_ros.types import Frame
 
 from .hostile import NUMBERS, SIZES, raw_images
-
-ROUNDS = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def attempt(make: Callable[[], Frame]) -> Frame | None:
@@ -36,7 +34,6 @@ def attempt(make: Callable[[], Frame]) -> Frame | None:
         return None
 
 
-@ROUNDS
 @given(fields=raw_images())
 def test_raw_images(fields: dict[str, Any]) -> None:
     frame = attempt(lambda: frame_from_raw(**fields))
@@ -58,7 +55,6 @@ WHOLE = {
 }
 
 
-@ROUNDS
 @given(
     whole=st.sampled_from(sorted(WHOLE)),
     cut=st.floats(0, 1),
@@ -78,7 +74,6 @@ def test_compressed_images(whole: str, cut: float, changes: list[tuple[float, in
     complaint(frame)
 
 
-@ROUNDS
 @given(
     k=st.lists(NUMBERS, min_size=9, max_size=9),
     d=st.lists(NUMBERS, max_size=15),

@@ -77,7 +77,7 @@ def test_malformed_images_are_counted_and_the_next_good_one_works(
     people = bench.heard(Person2DArray, "people")
     bench.publisher(CameraInfo, "camera_info").publish(MAKE.camera_info(View(1, "eye", None, 160, 120)))
 
-    @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck))
     @given(fields=raw_images())
     def stream(fields: dict[str, Any]) -> None:
         message = MAKE.image(picture(8, 8), view())
