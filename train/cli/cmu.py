@@ -26,7 +26,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="networks to compare",
     )
     parser.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="one run each")
-    parser.add_argument("--batch", type=integer(1, 100000), default=256, help="windows a step")
+    parser.add_argument("--batch", type=integer(1, 100000), default=256, help="poses taught a step")
     parser.add_argument("--width", type=integer(1, 4096), default=32, help="of a joint in PoseFormer")
     parser.add_argument("--depth", type=integer(1, 64), default=4, help="blocks of each stack")
     parser.add_argument("--rate", type=number(1e-9, 10), default=4e-4, help="highest learning rate")

@@ -33,7 +33,7 @@ class Budget:
     """What every run of the comparison has in common.
 
     Attributes:
-        steps, batch: Training steps and windows per step.
+        steps, batch: Training steps and poses taught in each, see ``windows``.
         width, depth: Of PoseFormer: numbers per joint, blocks of each stack.
         rate: Highest learning rate, see ``SCHEDULE``; the averaged weights are tested.
         looks: Validations, evenly over the steps, on training clips kept apart: the curves.
@@ -93,7 +93,11 @@ def config(
         },
         "data": {
             "class_path": "train.data.modules.Cmu",
-            "init_args": {**data_options(data, budget, max_videos), "seed": seed},
+            "init_args": {
+                **data_options(data, budget, max_videos),
+                "batch": windows(budget, frames, variant),
+                "seed": seed,
+            },
         },
         "trainer": {
             "max_steps": budget.steps,
@@ -107,6 +111,11 @@ def config(
         },
         "checkpoint": {"monitor": None, "save_top_k": 1, "every_n_train_steps": 200},
     }
+
+
+def windows(budget: Budget, frames: int, variant: str) -> int:
+    """Windows a step: MotionAGFormer is taught every pose of its window, the others the one in the middle."""
+    return max(1, round(budget.batch / frames)) if variant == AG_FORMER else budget.batch
 
 
 def network(budget: Budget, frames: int, variant: str) -> dict[str, Any]:

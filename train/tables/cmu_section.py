@@ -7,7 +7,7 @@ from typing import Any
 
 from posemo_ros.text_files import json_of
 
-from .cmu_runs import METRICS, SCHEDULE, TCN
+from .cmu_runs import AG_FORMER, METRICS, SCHEDULE, TCN
 
 MEASURED = Path(__file__).resolve().parent / "measured"  # cmu_<cameras per clip>_<steps>.json, kept
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
@@ -33,7 +33,7 @@ def _comparison(path: Path) -> list[str]:
     conditions = (
         f"Virtual cameras per clip: {b['views']}. PoseFormer with {b['width']} numbers per joint and "
         f"{b['depth']} + {b['depth']} blocks, "
-        f"{b['steps']:,} steps of {b['batch']} windows each, learning rate {b['rate']} "
+        f"{b['steps']:,} steps of {b['batch']} windows each{_sequences(summary)}, learning rate {b['rate']} "
         f"({b['schedule']}); with several seeds mean ± standard deviation; CMU train clips, keypoint "
         f"noise '{b['noise']}', tested on {int(first['frames_tested']):,} frames of the test clips; "
         "unweighted mean of the actions, float32 on a CPU. `none`: PoseFormer, `sam+tam`: paper B's, "
@@ -50,6 +50,13 @@ def _comparison(path: Path) -> list[str]:
         ),
         *curves,
     ]
+
+
+def _sequences(summary: dict[str, Any]) -> str:
+    """What is said of a network that is taught all poses of its window, where it took part."""
+    if all(row["variant"] != AG_FORMER for row in summary["rows"]):
+        return ""
+    return f" ({AG_FORMER}: a f-th of that, since it is taught f poses of each)"
 
 
 def verdict(summary: dict[str, Any]) -> str:

@@ -96,6 +96,16 @@ def test_what_a_network_cannot_look_at_is_left_out() -> None:
     ]
 
 
+def test_every_network_is_taught_as_many_poses_a_step(tmp_path: Path) -> None:
+    budget = Budget(batch=64)
+    for frames in (1, 9, 27, 243):
+        assert cmu_runs.windows(budget, frames, "sam+tam") == 64
+        taught = cmu_runs.windows(budget, frames, "motionagformer-xs") * frames
+        assert abs(taught - 64) <= frames / 2 or taught == frames
+    made = cmu_runs.config(tmp_path, tmp_path, budget, 9, "motionagformer-xs", 0, None)
+    assert made["data"]["init_args"]["batch"] == 7
+
+
 def test_a_folder_has_one_budget(tmp_path: Path) -> None:
     """Nothing of another comparison is replaced, or put into one table with this one."""
     old = tmp_path / "old"
