@@ -52,7 +52,7 @@ class Settings:
             them, skeletons are not made from them. They are reported all the same.
         detect_every: The detector runs on every k-th frame; boxes follow the keypoints in between.
         detector_tiles: The detector also looks at so many rows and columns of pieces of the image: for
-            small people; 1: the whole image alone.
+            small people; 1: the whole image, of panoramas also pieces along their length.
         max_people: So many of the best boxes are kept; who was there stays before somebody a little surer.
         keypoint_smoothing_hz: Lowest cut-off of the 1€ filter over the keypoints; 0: none.
         context_rate_hz: How often the scene is encoded; 0: as often as the emotion network was

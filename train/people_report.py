@@ -37,6 +37,7 @@ BINS = 10
 SMOOTHING_HZ = (0.0, 1.0, 3.0)
 LEGS = [13, 14, 15, 16]
 CROWD_TALL, CROWD_TILES = (40, 60, 100), (1, 2)
+PANORAMA = (480, 3760)  # px, height and width at most: five cameras of a robot side by side
 NAMES = dict(zip(HALVES, ("choose", "report"), strict=True))
 
 
@@ -62,6 +63,7 @@ def measure(finder: PeopleFinder, data: Path, demo: Path) -> dict[str, Any]:
             "missing_legs": {"joints": len(absent), "share_over_0.2": share(absent > 0.2)},
             "found": found(finder, people, read_empty(data, part)),
             "crowd": crowds(finder, people),
+            "panorama": in_panoramas(finder, people, read_empty(data, part)),
         }
         if name == "choose":
             everything = (
@@ -182,6 +184,50 @@ def crowds(finder: PeopleFinder, people: Sequence[Person]) -> dict[str, list[int
             hits = (iou(boxes, finder.find(Frame(image)).boxes) >= FOUND).any(axis=1)
             out[f"{tall} px, tiles {tiles}"] = [int(hits.sum()), len(boxes)]
     finder.detector.tiles = 1
+    return out
+
+
+def in_panoramas(
+    finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]
+) -> dict[str, list[int]]:
+    """Photos side by side: people over 60 px found of all, and panoramas of nobody that show somebody."""
+    hits: list[bool] = []
+    for image, boxes in panoramas(by_photo(people)):
+        finder.reset()
+        tall = boxes[boxes[:, 3] - boxes[:, 1] >= TALL]
+        overlap = iou(tall, finder.find(Frame(image)).boxes)
+        hits.extend(np.any(overlap >= FOUND, axis=1).tolist())
+    nobody = [image for image, _ in panoramas([(photo, np.empty((0, 4), np.float32)) for photo in empty])]
+    wrong = 0
+    for image in nobody:
+        finder.reset()
+        wrong += len(finder.find(Frame(image)).boxes) > 0
+    return {"tall": [sum(hits), len(hits)], "with_somebody_of_nobody": [wrong, len(nobody)]}
+
+
+def panoramas(
+    photos: Sequence[tuple[Photo, NDArray[np.float32]]],
+) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """Photos, in their order, scaled to ``PANORAMA``'s height and put side by side up to its width.
+
+    Args:
+        photos: Each with the boxes (n, 4) of its people.
+
+    Returns:
+        Each image, BGR, and the boxes of its people; the last photos that make no panorama are left out.
+    """
+    out = list[tuple[NDArray[np.uint8], NDArray[np.float32]]]()
+    row, found, width = list[NDArray[np.uint8]](), list[NDArray[np.float32]](), 0
+    for photo, boxes in photos:
+        pixels = photo.pixels()
+        scale = PANORAMA[0] / pixels.shape[0]
+        scaled = np.asarray(cv2.resize(pixels, (round(pixels.shape[1] * scale), PANORAMA[0])), np.uint8)
+        if width + scaled.shape[1] > PANORAMA[1]:
+            out.append((np.hstack(row), np.concatenate(found)))
+            row, found, width = [], [], 0
+        row.append(scaled)
+        found.append(boxes * np.float32(scale) + np.array([width, 0, width, 0], np.float32))
+        width += scaled.shape[1]
     return out
 
 

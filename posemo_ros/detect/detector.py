@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from .codecs import decode, suppress
 
 Tile = tuple[int, int, int, int]
 OVERLAP = 0.25  # of a tile: somebody so tall is whole in one of them
+LONG = 2.5  # more often than this as long as it is wide: a panorama, in which the whole network sees nobody
+PIECE = 16 / 9  # a panorama's pieces are no longer, per width
+PIECES = 16  # and no more: that of a robot has six or seven
 CUT_PX = 2  # a box that ends so near to an inner edge of a tile is of a person cut in two
 
 
@@ -25,7 +30,8 @@ class Detector:
         session: The network.
         spec: Its input and the form of its outputs.
         tiles: The image is also looked at in so many rows and columns of pieces that overlap, which finds
-            small people and costs ``tiles``² runs more; 1: the whole image alone. May change at any time.
+            small people and costs ``tiles``² runs more; 1: the whole image alone. A panorama has
+            ``tiles`` times as many along its long side as ``pieces`` says. May change at any time.
         letterbox: Makes its input of a picture.
     """
 
@@ -66,9 +72,10 @@ class Detector:
 
     def _detect(self, frame: Frame, threshold: float) -> Detections:
         whole = self._look(frame.image, frame.pixel_order, threshold)
-        if self.tiles == 1:
+        tiles = tiles_of(frame, self.tiles)
+        if len(tiles) == 1:
             return whole
-        parts = [whole, *(self._in_tile(frame, tile, threshold) for tile in tiles_of(frame, self.tiles))]
+        parts = [whole, *(self._in_tile(frame, tile, threshold) for tile in tiles)]
         boxes, scores = np.concatenate([p.boxes for p in parts]), np.concatenate([p.scores for p in parts])
         order = np.argsort(-scores, kind="stable")
         kept = order[suppress(boxes[order], scores[order], self.spec.nms_threshold)]
@@ -93,14 +100,28 @@ class Detector:
 
 
 def tiles_of(frame: Frame, count: int) -> list[Tile]:
-    """``count`` x ``count`` pieces x1, y1, x2, y2 px of an image; neighbours share ``OVERLAP`` of a piece."""
+    """Pieces x1, y1, x2, y2 px of an image, row by row; neighbours share ``OVERLAP`` of a piece.
 
-    def spans(size: int) -> list[tuple[int, int]]:
-        length = size / (count - (count - 1) * OVERLAP)
-        starts = [round(i * length * (1 - OVERLAP)) for i in range(count)]
+    Args:
+        frame: The image.
+        count: Rows and columns; of a panorama's long side so many times ``pieces``.
+    """
+
+    def spans(size: int, other: int) -> list[tuple[int, int]]:
+        number = count * pieces(size, other)
+        length = size / (number - (number - 1) * OVERLAP)
+        starts = [round(i * length * (1 - OVERLAP)) for i in range(number)]
         return [(start, min(round(start + length), size)) for start in starts]
 
-    return [(x1, y1, x2, y2) for y1, y2 in spans(frame.height) for x1, x2 in spans(frame.width)]
+    rows, columns = spans(frame.height, frame.width), spans(frame.width, frame.height)
+    return [(x1, y1, x2, y2) for y1, y2 in rows for x1, x2 in columns]
+
+
+def pieces(size: int, other: int) -> int:
+    """In how many pieces of ``PIECE`` at most a side is divided: 1 but for the long side of a panorama."""
+    if size <= LONG * other:
+        return 1
+    return min(math.ceil((size / other / PIECE - OVERLAP) / (1 - OVERLAP)), PIECES)
 
 
 class Letterbox:

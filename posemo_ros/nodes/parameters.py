@@ -136,7 +136,7 @@ class PeopleParameters(SeenParameters, StationParameters):
     detector_tiles: int = declared(
         Settings.detector_tiles,
         "The detector also looks at so many rows and columns of pieces of the image, which finds small "
-        "people and takes longer; 1: the whole image alone.",
+        "people and takes longer; 1: the whole image, of panoramas also pieces along their length.",
         1,
         4,
         live=True,

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from posemo_ros.detect.codecs import decode, suppress
-from posemo_ros.detect.detector import Detector, Letterbox, tiles_of
+from posemo_ros.detect.detector import PIECE, Detector, Letterbox, tiles_of
 from posemo_ros.errors import InputError, ModelError
 from posemo_ros.inference.manifest import DetectSpec, ImageInput
 from posemo_ros.inference.session import TensorSpec
@@ -242,6 +242,35 @@ def test_tiles_cover_the_image_and_overlap() -> None:
         assert len(tiles_of(frame, count)) == count**2
     (_, _, x2, _), (x1, *_), *_ = tiles_of(frame, 2)
     assert x2 - x1 == pytest.approx(0.25 * x2, abs=1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_panorama_is_looked_at_in_pieces_along_it(turned: bool) -> None:
+    """A robot's 3760 x 480: no piece longer than 16:9, each overlaps the next, nothing is left out."""
+    shape = (3760, 480) if turned else (480, 3760)
+    frame = Frame(np.zeros((*shape, 3), np.uint8))
+    for count in (1, 2):
+        seen = np.zeros(shape, int)
+        for x1, y1, x2, y2 in tiles_of(frame, count):
+            seen[y1:y2, x1:x2] += 1
+            assert max(x2 - x1, y2 - y1) <= PIECE * min(x2 - x1, y2 - y1) + 2
+        assert seen.min() == 1
+        assert len(tiles_of(frame, count)) == 6 * count**2
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (720, 1280), (800, 1920), (640, 480), (1, 1), (480, 1200)])
+def test_other_images_are_looked_at_as_a_whole(shape: tuple[int, int]) -> None:
+    height, width = shape
+    assert tiles_of(Frame(np.zeros((*shape, 3), np.uint8)), 1) == [(0, 0, width, height)]
+
+
+@pytest.mark.parametrize("shape", [(1, 20000), (2, 9), (480, 1201), (40000, 2)])
+def test_even_lines_have_pieces_with_something_in_them(shape: tuple[int, int]) -> None:
+    tiles = tiles_of(Frame(np.zeros((*shape, 3), np.uint8)), 1)
+    assert 1 < len(tiles) <= 16
+    for x1, y1, x2, y2 in tiles:
+        assert x2 > x1
+        assert y2 > y1
 
 
 def test_small_people_come_from_tiles_and_cut_ones_do_not() -> None:
