@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,13 +95,22 @@ class Report:
         return [f"{station} {name} ({self.runtime[station]})" for station, name in self.models.items()]
 
     def sample_words(self) -> str:
-        """``12 clips, 340 frames``."""
-        return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in self.samples.items())
+        """``1 clip, 340 frames``."""
+        return ", ".join(f"{value} {named(value, name)}" for name, value in self.samples.items())
 
 
 def runtimes(sessions: Mapping[str, Session]) -> dict[str, str]:
     """``{"lifter": "onnxruntime fp32"}``."""
     return {station: f"{s.runtime} {s.precision}" for station, s in sessions.items()}
+
+
+def named(count: object, name: str) -> str:
+    """What so many are called: ``recordings``, of 1 ``recording``."""
+    words = name.replace("_", " ")
+    if count != 1:
+        return words
+    one = re.compile(r"people\b|(?<=[xs])es\b|s\b")
+    return one.sub(lambda found: "person" if found[0] == "people" else "", words, count=1)
 
 
 def rounded(values: Mapping[str, float], digits: int = 4) -> dict[str, float]:

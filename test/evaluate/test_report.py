@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from posemo_ros.evaluate.report import Report, Table
+import pytest
+
+from posemo_ros.evaluate.report import Report, Table, named
 
 REPORT = Report(
     what="lift",
@@ -33,3 +35,22 @@ def test_text_says_what_was_measured() -> None:
     assert "networks:   lifter posemo-lifter (onnxruntime fp32)" in lines
     assert "frames per second: 30.0" in lines
     assert lines[-5:] == ["poses", "keypoints    mm", "---------------", "perfect    41.5", "noisy         -"]
+
+
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [
+        ("recordings", "recording"),
+        ("people_with_keypoints", "person with keypoints"),
+        ("true boxes", "true box"),
+        ("faces", "face"),
+        ("scenes of each kind", "scene of each kind"),
+        ("seconds each", "second each"),
+    ],
+)
+def test_one_of_something_is_no_plural(name: str, one: str) -> None:
+    assert (named(1, name), named(2, name), named(0, name)) == (
+        one,
+        name.replace("_", " "),
+        name.replace("_", " "),
+    )
