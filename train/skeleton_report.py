@@ -29,7 +29,7 @@ from posemo_ros.replay.truth import read_truth
 from posemo_ros.types import EmotionStatus, Floats, Frame, People2D, Skeletons3D, View
 from train.data.blazepose import JOINTS, BlazePose
 from train.data.demo_people import frames
-from train.data.files import read_written
+from train.data.files import read_written, write_npz
 from train.data.sightings import Sightings, watch_clip
 from train.error_parts import parts_of
 from train.people_report import reliability
@@ -240,8 +240,7 @@ class Watched:
 
     def save(self, path: Path) -> None:
         """Write an NPZ file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **vars(self))
+        write_npz(path, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Watched:

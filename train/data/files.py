@@ -7,6 +7,7 @@ arrays. They are read without running code from them: only NumPy's own arrays ca
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,25 @@ def read_written(path: Path, kind: type[Any], command: str) -> dict[str, NDArray
     if missing:
         raise InputError(f"{path}: has no array {missing[0]!r}; `{command}` writes it anew")
     return {name: arrays[name] for name in names}
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Write a compressed ``.npz`` file whole or not at all, also where several processes write it.
+
+    Raises:
+        OSError: It cannot be written; ``filename`` is ``path``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        part.replace(path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
 
 
 def malformed(path: Path, found: object, expected: str, section: str) -> InputError:

@@ -34,7 +34,7 @@ from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.skeleton import H36M17, h36m_from_coco
 from posemo_ros.types import Floats, Frame
 
-from .files import floats, load_pickled, malformed, need
+from .files import floats, load_pickled, malformed, need, write_npz
 from .h36m import CAMERA_IDS, FPS, H36M_ORDER, SECTION, order_of
 
 WIDENED = 1.2
@@ -121,9 +121,7 @@ def write_detections(folder: Path, videos: Path, name: str, network: Network, *,
             }
             for subject, actions in truth.items()
         }
-        whole = parts / out.name
-        whole.write_bytes(_as_npz(found, identity))
-        whole.replace(out)
+        write_npz(out, **_members(found, identity))
     shutil.rmtree(parts, ignore_errors=True)
     return out
 
@@ -144,14 +142,12 @@ def _written(out: Path, identity: str) -> bool:
     return True
 
 
-def _as_npz(found: dict[str, dict[str, list[Floats]]], identity: str) -> bytes:
+def _members(found: dict[str, dict[str, list[Floats]]], identity: str) -> dict[str, Any]:
     symmetry = [[a for a, _ in H36M17.pairs], [b for _, b in H36M17.pairs]]
     metadata = {"layout_name": "h36m", "num_joints": len(H36M17), "keypoints_symmetry": symmetry}
     objects = {"positions_2d": found, "metadata": metadata}
     arrays: dict[str, Any] = {name: np.array(value, dtype=object) for name, value in objects.items()}
-    file = io.BytesIO()
-    np.savez_compressed(file, **{**arrays, FOUND_BY: np.array(identity)})
-    return file.getvalue()
+    return {**arrays, FOUND_BY: np.array(identity)}
 
 
 def _claim(parts: Path, identity: str) -> None:

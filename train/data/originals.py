@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from posemo_ros.errors import InputError, MissingExtraError
 
 from . import h36m, mpi_inf_3dhp
-from .files import floats, malformed, need
+from .files import floats, malformed, need, write_npz
 from .sequences import Floats
 
 Report = Callable[[str], None]
@@ -267,8 +267,5 @@ def _mpi_test(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _save(path: Path, **members: Any) -> None:
-    """All or nothing: a file that was half written is never found under the name."""
-    part = path.with_name(f"{path.stem}.part.npz")
-    arrays: dict[str, Any] = {k: np.array(v, dtype=object) for k, v in members.items()}
-    np.savez_compressed(part, **arrays)
-    part.replace(path)
+    """Each member an object, as the loaders of the papers' repositories read it."""
+    write_npz(path, **{name: np.array(value, dtype=object) for name, value in members.items()})

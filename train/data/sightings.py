@@ -18,7 +18,7 @@ from posemo_ros.people import PeopleFinder
 from posemo_ros.replay.truth import Truth, match
 from posemo_ros.types import Frame
 
-from .files import read_written
+from .files import read_written, write_npz
 
 Floats = NDArray[np.float32]
 
@@ -55,8 +55,7 @@ class Sightings:
 
     def save(self, path: Path) -> None:
         """Write an NPZ file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **vars(self))
+        write_npz(path, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Sightings:

@@ -24,6 +24,7 @@ from posemo_ros.skeleton import COCO17
 from posemo_ros.types import Frame
 
 from .augment import Matrix, mirror, transform, trunk_angle, upright_crop, warp
+from .files import write_npz
 from .people import Person
 
 Answers = NDArray[np.float32]
@@ -159,8 +160,7 @@ def _agreement(labels: Answers, teacher: Answers, area: float) -> float:
 
 def store(path: Path, people: Sequence[Person], answers: Answers) -> dict[str, int]:
     """Write answers (N, J, 3); how often ``learn_from`` does what with them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, keypoints=answers, person_id=np.array([p.person_id for p in people], np.int64))
+    write_npz(path, keypoints=answers, person_id=np.array([p.person_id for p in people], np.int64))
     verdicts = [learn_from(p, a)[1] for p, a in zip(people, answers, strict=True)]
     return {v: verdicts.count(v) for v in sorted(set(verdicts))}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -37,7 +36,7 @@ from posemo_ros.replay.sources import open_source
 from posemo_ros.types import EMOTIONS, Skeletons3D
 
 from .emotion_clips import EmotionClip, unbroken
-from .files import malformed, need
+from .files import malformed, need, write_npz
 
 SECTION = "Video clips with emotions"
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv")
@@ -273,15 +272,12 @@ def _cached(path: Path, video: Path, extractor: Extractor) -> Extraction:
             arrays = read_npz(path, "what was extracted")
             return Extraction(**{member.name: arrays[member.name] for member in fields(Extraction)})
     found = extractor.extract(video)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.npz")  # several processes may compute the same clip
-    np.savez_compressed(
-        part,
+    write_npz(
+        path,
         times=found.times,
         poses=found.poses,
         context_times=found.context_times,
         context=found.context,
         scores=found.scores,
     )
-    part.replace(path)
     return found

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from posemo_ros.camera import Camera
+from train.data.files import write_npz
 
 from .body import Shape
 from .motion import Clips, Gesture, cut, gesture, hold, loop, turn
@@ -138,8 +139,8 @@ def write_clip(scene: Scene, path: Path, frames: int, ids: Sequence[str]) -> Non
         truths.append(truth)
     video.release()
     renderer.close()
-    np.savez_compressed(
-        f"{path}_truth.npz",
+    write_npz(
+        Path(f"{path}_truth.npz"),
         ids=np.array(ids),
         fps=np.float32(FPS),
         keypoints=np.stack([t.keypoints for t in truths]).astype(np.float32),

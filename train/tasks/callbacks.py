@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posemo_ros.types import EMOTIONS
+from train.data.files import write_npz
 from train.models.counting import count_parameters
 
 SECONDS_BETWEEN_CURVES = 60.0
@@ -237,6 +238,4 @@ class Predictions(BasePredictionWriter):
         rows["index"] = rows["index"].astype(np.int64)
         order = rows["index"].argsort(kind="stable")
         suffix = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        sorted_rows: dict[str, Any] = {k: v[order] for k, v in rows.items()}
-        np.savez_compressed(self.folder / f"predictions{suffix}.npz", **sorted_rows)
+        write_npz(self.folder / f"predictions{suffix}.npz", **{k: v[order] for k, v in rows.items()})
