@@ -19,6 +19,7 @@ from .picture_times import lists_beside, times_of
 from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
 
 MOST_NAMINGS = 50  # more are names of no order
+NUMBER = re.compile(r"((?:cam|camera|view|sensor|channel)[ _-]?[0-9]+(?![0-9]))|[0-9]+", re.IGNORECASE)
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
 
@@ -148,15 +149,20 @@ def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
 def _namings(paths: Sequence[Path]) -> dict[str, list[Path]]:
     namings: dict[str, list[Path]] = {}
     for path in paths:
-        namings.setdefault(re.sub(r"[0-9]+", "0", path.name), []).append(path)
+        namings.setdefault(NUMBER.sub(lambda found: found[1] or "0", path.name), []).append(path)
     return namings
+
+
+def _numbers(path: Path) -> str:
+    """All numbers in a name but that of its camera."""
+    return " ".join(found[0] for found in NUMBER.finditer(path.stem) if not found[1])
 
 
 def _several_films(paths: Sequence[Path]) -> str:
     """The beginnings of several films of the same numbers, as those of two cameras are; "" for one."""
     numbered: dict[tuple[str, ...], list[list[Path]]] = {}
     for files in _namings(paths).values():
-        numbers = tuple(re.sub(r"[^0-9]+", " ", path.stem).strip() for path in files)
+        numbers = tuple(_numbers(path) for path in files)
         numbered.setdefault(numbers, []).append(files)
     found = [files for alike in numbered.values() for files in alike if len(alike) > 1 and len(files) > 1]
     return ", ".join(f"{files[0].name} … ({len(files)})" for files in found[:4])

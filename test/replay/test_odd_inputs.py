@@ -172,12 +172,28 @@ class TestFolders:
         assert stamps_ms(source) == [0, 100, 200]
         assert any("is not used" in note for note in source.notes)
 
-    def test_two_cameras_in_one_folder_are_said(self, tmp_path: Path) -> None:
-        for name in ("left0", "left1", "right0", "right1", "cover"):
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("left{}", "right{}"),
+            ("cam0_{}", "cam1_{}"),
+            ("Camera 1-{:06}", "Camera 2-{:06}"),
+            ("walk_{}_view1", "walk_{}_view2"),
+        ],
+    )
+    def test_two_cameras_in_one_folder_are_said(self, tmp_path: Path, one: str, other: str) -> None:
+        for name in (*(f.format(n) for f in (one, other) for n in (0, 1)), "cover"):
             cv2.imwrite(str(tmp_path / f"{name}.png"), picture(0))
         source = open_source(tmp_path)
         assert len(list(source)) == 5
-        assert any("left0.png … (2), right0.png … (2)" in note for note in source.notes)
+        said = f"{one.format(0)}.png … (2), {other.format(0)}.png … (2)"
+        assert any(said in note for note in source.notes)
+
+    @pytest.mark.parametrize("form", ["cam{}", "camera_{:03}", "12-0{}-30", "view{}"])
+    def test_pictures_of_one_camera_are_one_film(self, tmp_path: Path, form: str) -> None:
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / f"{form.format(number)}.png"), picture(0))
+        assert not any("one film" in note for note in open_source(tmp_path).notes)
 
     def test_videos_beside_pictures_are_said(self, tmp_path: Path) -> None:
         """Videos and their previews in one folder: whoever names it may have meant the videos."""
