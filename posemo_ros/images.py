@@ -357,6 +357,11 @@ def frame_from_compressed(
             f"compressed image (format {format!r}, {size} bytes): {error}; expected a whole JPEG or PNG file"
         ) from error
     pixels = to_8bit(image, (depth or BitDepth())(image))
+    mosaic = re.match(r"bayer_(rggb|bggr|gbrg|grbg)(8|16)\b", format)
+    if pixels.ndim == 2 and mosaic:  # PNG, and JPEG of older releases of compressed_image_transport
+        height, width = pixels.shape
+        name, data = f"bayer_{mosaic[1]}8", np.ascontiguousarray(pixels)
+        return frame_from_raw(name, height, width, width, False, data, stamp_ns, frame_id, camera)
     if pixels.ndim == 2:
         return Frame(pixels, stamp_ns, frame_id, camera, PixelOrder.GRAY)
     if pixels.shape[2] == 4:

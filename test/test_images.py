@@ -392,6 +392,13 @@ class TestCompressed:
         )
         np.testing.assert_array_equal(frame.image, np.full((H, W), G))
 
+    @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+    @pytest.mark.parametrize("bits", [8, 16])
+    def test_a_mosaic_gets_its_colours(self, pattern: str, bits: int) -> None:
+        mosaic = bayer(pattern) if bits == 8 else bayer(pattern, np.uint16, 257)
+        frame = frame_from_compressed(f"bayer_{pattern}{bits}; png compressed ", encoded(".png", mosaic))
+        np.testing.assert_array_equal(frame.bgr(), np.broadcast_to(COLOUR, (H, W, 3)))
+
     def test_depth(self) -> None:
         with pytest.raises(InputError, match="16UC1; compressedDepth png.*that is a depth image"):
             frame_from_compressed("16UC1; compressedDepth png", b"anything")

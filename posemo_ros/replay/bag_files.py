@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
-from ..text_files import yaml_of
+from .bag_folder import BagFolder, files_of
 from .bag_records import McapRecords, SqliteRows
 from .bag_topic import BagFile, Topic, kind_of
-from .source import BAG_SUFFIXES, BAGS
+from .source import BAGS
 from .typestore import typestore
 
 _REPAIR = "mcap recover FILE -o OUT.mcap"
@@ -52,14 +52,15 @@ class Bag:
         topics: By name.
         duration_s: Between the first and the last message.
         stated: Messages by topic as metadata.yaml states them.
+        notes: Which files are missing or left alone, in sentences.
         cut_off: Files that end in the middle; complete once all messages were read.
     """
 
-    def __init__(self, files: Sequence[BagFile], stated: dict[str, int]) -> None:
+    def __init__(self, files: Sequence[BagFile], folder: BagFolder) -> None:
         self._files = _in_time(files)
         self._types = _Types()
         self.topics = _merged(files)
-        self.stated = stated
+        self.stated, self.notes = folder.stated, folder.notes
         spans = [f.span_ns for f in files if f.span_ns != (0, 0)]
         self.duration_s = (max(e for _, e in spans) - min(s for s, _ in spans)) * 1e-9 if spans else 0.0
         self.cut_off: list[str] = []
@@ -109,34 +110,8 @@ def open_bag(path: Path) -> Iterator[Bag]:
 
 
 def _open(path: Path, stack: ExitStack) -> Bag:
-    paths, stated = ([path], dict[str, int]()) if path.is_file() else _files_of(path)
-    return Bag([_open_file(p, stack) for p in paths], stated)
-
-
-def _files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
-    """The files of a bag folder in order, and how many messages metadata.yaml states by topic."""
-    from .picture_source import natural
-
-    bags = (p for p in folder.iterdir() if p.name.lower().endswith(BAG_SUFFIXES))
-    found = sorted(bags, key=lambda p: natural(p.name))
-    metadata = folder / "metadata.yaml"
-    if not metadata.exists():
-        return found, {}
-    try:
-        entry = yaml_of(metadata)["rosbag2_bagfile_information"]
-        names = [Path(str(name)).name for name in entry["relative_file_paths"]]
-        stated = {
-            str(t["topic_metadata"]["name"]): int(t["message_count"])
-            for t in entry["topics_with_message_count"]
-        }
-    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
-        if not found:
-            raise InputError(f"metadata.yaml cannot be read ({_first_line(error)})") from error
-        return found, {}
-    listed = [folder / name for name in names if (folder / name).exists()]
-    if not listed and not found:
-        raise InputError(f"the files that metadata.yaml lists are not there: {', '.join(names[:3])}")
-    return listed or found, stated
+    folder = BagFolder((path,)) if path.is_file() else files_of(path)
+    return Bag([_open_file(p, stack) for p in folder.files], folder)
 
 
 def _open_file(path: Path, stack: ExitStack) -> BagFile:
@@ -160,9 +135,28 @@ def _whole_mcap(path: Path, stack: ExitStack) -> BagFile | None:
     from rosbags.rosbag2 import Reader
 
     try:
-        return _WholeMcap(stack.enter_context(Reader(path)))
+        return _WholeMcap(stack.enter_context(Reader(path))) if _is_indexed(path) else None
     except Exception:  # without index, cut off or with other contents: read record by record
         return None
+
+
+def _is_indexed(path: Path) -> bool:
+    """Whether the index names all topics and messages, which rosbags relies on.
+
+    Recorders may leave parts of it out, as rosbag2 does with ``noMessageIndex`` or ``noRepeatedChannels``.
+    """
+    from mcap.reader import SeekingReader
+
+    with path.open("rb") as file:
+        summary = SeekingReader(file, record_size_limit=None).get_summary()
+    if summary is None:  # rosbags reads from the beginning
+        return True
+    stated = summary.statistics
+    counts = stated.channel_message_counts if stated else dict.fromkeys(summary.channels, 0)
+    counted = not stated or sum(counts.values()) == stated.message_count
+    named = bool(summary.channels) and counts.keys() <= summary.channels.keys()
+    typed = all(c.schema_id in (0, *summary.schemas) for c in summary.channels.values())
+    return counted and named and typed and all(chunk.message_index_length for chunk in summary.chunk_indexes)
 
 
 def _unpacked(path: Path, folder: Path) -> Path:
@@ -295,33 +289,48 @@ class _Types:
             )
         store = self._store(topic)
         try:
-            if topic.encoding == "ros1":
-                return store.deserialize_ros1(raw, topic.kind)
-            return store.deserialize_cdr(raw, topic.kind)
+            return _deserialised(store, topic, raw)
         except Exception as error:  # rosbags raises what its generated code raises
+            with suppress(Exception):  # of another release, or with fields of somebody's own
+                return _deserialised(self._by_definition(topic), topic, raw)
             raise InputError(f"a message does not fit its type {topic.kind}: {_first_line(error)}") from error
 
     def _store(self, topic: Topic) -> Typestore:
-        base = self._ros1 if topic.encoding == "ros1" else self._ros2
+        base = self._base(topic)
         # Our own messages grow with the package: a bag is read by the definition that it was written with.
         own = topic.kind.startswith("posemo_msgs/") and bool(topic.definition)
         if topic.kind in base.fielddefs and not own:
             return base
+        try:
+            return self._by_definition(topic)
+        except InputError:
+            if topic.kind in base.fielddefs:
+                return base
+            raise
+
+    def _base(self, topic: Topic) -> Typestore:
+        return self._ros1 if topic.encoding == "ros1" else self._ros2
+
+    def _by_definition(self, topic: Topic) -> Typestore:
+        """With the types as the bag defines them, or as they are defined here where it does not."""
         if topic.kind not in self._learnt:
             text = topic.definition or _DEFINED_HERE.get(topic.kind, "")
             if not text:
                 raise InputError(f"the bag has no definition of its type {topic.kind}")
-            store = get_typestore(Stores.ROS1_NOETIC if topic.encoding == "ros1" else Stores.ROS2_JAZZY)
+            store = get_typestore(Stores.EMPTY)
             try:
-                found = get_types_from_msg(text, topic.kind)
-                store.register({k: v for k, v in found.items() if k not in store.fielddefs})
+                store.register({**self._base(topic).fielddefs, **get_types_from_msg(text, topic.kind)})
             except Exception as error:  # damaged: rosbags raises what its parser raises
-                if topic.kind not in base.fielddefs:
-                    why = _first_line(error)
-                    raise InputError(f"the bag's definition of {topic.kind} cannot be read: {why}") from error
-                store = base
+                why = _first_line(error)
+                raise InputError(f"the bag's definition of {topic.kind} cannot be read: {why}") from error
             self._learnt[topic.kind] = store
         return self._learnt[topic.kind]
+
+
+def _deserialised(store: Typestore, topic: Topic, raw: bytes) -> Any:
+    if topic.encoding == "ros1":
+        return store.deserialize_ros1(raw, topic.kind)
+    return store.deserialize_cdr(raw, topic.kind)
 
 
 def _first_line(error: Exception) -> str:

@@ -38,6 +38,8 @@ _CODECS = {
     "vpx": "vp9",
 }
 _ALSO_PACKETS = {"mjpeg": "mjpeg", "mpeg4": "mpeg4", "ffv1": "ffv1"}  # of ffmpeg_image_transport
+_JPEG = b"\xff\xd8\xff"
+_START_CODE = re.compile(rb"\x00{2,3}\x01")
 
 
 class ImageReader:
@@ -98,12 +100,15 @@ def _codec(message: Any, kind: str) -> str:
     """FFmpeg's name of the codec of a packet of a film; empty for a picture."""
     if kind not in PACKET_KINDS and kind not in COMPRESSED_KINDS:
         return ""
+    if kind in COMPRESSED_KINDS and bytes(message.data[:3]) == _JPEG:  # whatever its format says
+        return ""
     form = str(getattr(message, "encoding", "") or getattr(message, "format", ""))
-    name = re.split(r"[;_ ,/-]", form.lower().removeprefix("lib").replace("h.26", "h26"))[0]
+    words = re.split(r"[;_ ,/-]+", form.lower().replace("h.26", "h26"))  # also "video/h264", "bgr8; h264"
     known = _CODECS | _ALSO_PACKETS if kind in PACKET_KINDS else _CODECS
-    if name not in known and kind in PACKET_KINDS:
+    codec = next((known[w] for word in words if (w := word.removeprefix("lib")) in known), "")
+    if not codec and kind in PACKET_KINDS:
         raise InputError(f"film packets in {form!r} are not read (known: {', '.join(sorted(known))})")
-    return known.get(name, "")
+    return codec
 
 
 class _Film:
@@ -135,8 +140,17 @@ class _Film:
         except self._error as error:
             self._waiting.pop(self._count - 1, None)
             why = "cannot be decoded" if self._begun else "before the first key frame"
+            if self._is_of_mp4(data):
+                why = (
+                    "cannot be decoded: cut for MP4, expected Annex B (start codes), as ffmpeg's "
+                    "h264_mp4toannexb makes it"
+                )
             raise InputError(f"film packet {why} ({error.strerror})") from error
         yield from self._frames(pictures)
+
+    def _is_of_mp4(self, data: Any) -> bool:
+        """Whether it begins with the length of its first part, where a start code belongs."""
+        return self._context.name in ("h264", "hevc") and not _START_CODE.match(bytes(data[:4]))
 
     def flush(self) -> Iterator[Frame]:
         try:

@@ -25,7 +25,7 @@ from .bag_images import COMPRESSED_KINDS, HELP, IMAGE_KINDS, RAW_KINDS, ImageRea
 from .bag_topic import Topic
 from .choice import Choice
 from .intrinsics import CameraOfSize, Intrinsics, named
-from .order import InOrder
+from .order import InOrder, Pace
 from .source import Source
 
 INFO_KINDS = (
@@ -38,6 +38,7 @@ DEPTH_OPTION = "--depth-topic NAME"
 _REASONS = ("cannot be decoded", "cut off", "empty", "does not fit its type", "before the first key frame")
 _ENDS_EARLY = "the recording ends in the middle"
 _MOST = 0.9
+_FASTEST_HZ = 1000.0
 _LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
 
@@ -45,9 +46,9 @@ class BagSource(Source):
     """The images of one topic of a bag.
 
     Stamps are the header's; where that is zero, the time of recording. ``rate_hz`` is the mean
-    over the bag, and of the images once all were read. Intrinsics are those of the ``camera_info`` topic
-    beside the images: of the last calibrated message recorded before an image, of the first one for images
-    before it, scaled to each image's size.
+    over the bag, and of the images, without pauses, once all were read. Intrinsics are those of the
+    ``camera_info`` topic beside the images: of the last calibrated message recorded before an image, of the
+    first one for images before it, scaled to each image's size.
 
     Args:
         path: Bag folder or file.
@@ -65,6 +66,8 @@ class BagSource(Source):
         self.name = printable(path.name)
         self._path, self._choice = path, choice
         with open_bag(path) as bag:
+            for words in bag.notes:
+                self.note(words)
             candidates = _looked_at(bag)
             self.topic = _chosen(bag, candidates, choice.topic, path)
             self.depth = self._depth_of(candidates)
@@ -112,7 +115,8 @@ class BagSource(Source):
         info = _lower_case(message)
         frame_id = str(getattr(getattr(info, "header", info), "frame_id", ""))
         rectified = topics.is_rectified(self.topic)
-        return Intrinsics(info, frame_id, self._info_topic, rectified) if np.any(info.k) else None
+        calibrated = np.any(info.k) or (rectified and np.any(info.p))
+        return Intrinsics(info, frame_id, self._info_topic, rectified) if calibrated else None
 
     def _depth_of(self, candidates: Sequence[_Candidate]) -> BagDepth | None:
         if self._choice.depth_topic:
@@ -136,20 +140,31 @@ class BagSource(Source):
             self.depth.close()
 
     def _frames(self) -> Iterator[Frame]:
-        order, first_ns, last_ns, count, again = InOrder(), 0, 0, 0, 0
+        order, pace, last_ns, count, again = InOrder(), Pace(), 0, 0, 0
         for frame in order.sorted(self._as_recorded()):
             if frame is None:
                 self.losses.add("older than the images before it", self.topic)
                 continue
             again += bool(count) and frame.stamp_ns == last_ns
-            first_ns, last_ns, count = first_ns if count else frame.stamp_ns, frame.stamp_ns, count + 1
+            if count:
+                pace.add(frame.stamp_ns - last_ns)
+            last_ns, count = frame.stamp_ns, count + 1
             yield frame
-        if not self._choice.rate_hz and last_ns > first_ns:  # other topics may have lasted longer
-            self.rate_hz = (count - 1) * 1e9 / (last_ns - first_ns)
+        if not self._choice.rate_hz:
+            self._tell_rate(pace)
         if again:
             self.note(f"{again} images have the stamp of the image before; --rate HZ gives them times")
         if order.moved:
             self.note(f"{order.moved} images came after newer ones: sorted in by their stamps")
+
+    def _tell_rate(self, pace: Pace) -> None:
+        """The rate of the images: other topics may have lasted longer."""
+        self.rate_hz = pace.rate_hz or self.rate_hz
+        if pace.rate_hz > _FASTEST_HZ:
+            self.note(
+                f"the images come {self.rate_hz:.0f} times a second by their stamps, as no camera does: "
+                "speeds and movements cannot be right; --rate HZ gives them times"
+            )
 
     def _as_recorded(self) -> Iterator[Frame]:
         clock = MessageTime(self._choice.rate_hz, self._ahead_ns)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 _HEAD = 512
 _ENOUGH_FOR_THREE = 64_000_000  # bytes of three JPEG files of any camera
+_HEAD_OF_PHOTO = 256_000
+_EXTRAS = (b"MPF\0", b"GContainer", b"Container:Directory", b"hdrgm")  # CIPA's and Google's lists of them
 _TEXT = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; `git lfs pull` fetches it"),
     (b"<!doctype html", "a web page: what was downloaded was an error or a login page"),
     (b"<html", "a web page: what was downloaded was an error or a login page"),
+    (b"#extm3u", "a playlist; join its parts, `ffmpeg -i LIST.m3u8 -c copy OUT.mp4`, and name that film"),
 )
 _MAGIC = (
     (b"PK\x03\x04", "a ZIP archive; unpack it and name the folder"),
@@ -50,9 +53,30 @@ def is_film(path: Path) -> bool:
 
 
 def _is_row_of_jpegs(path: Path) -> bool:
-    """Whether JPEG files follow each other, as cameras send MJPEG; a second one alone is a phone's extra."""
+    """Whether JPEG files follow each other, as cameras send MJPEG; a second one alone is a phone's extra.
+
+    Photos with more extras (light, depth, the image before a filter) say so in their head, or at their end.
+    """
     with path.open("rb") as file:
-        return file.read(_ENOUGH_FOR_THREE).count(b"\xff\xd9\xff\xd8\xff") > 1
+        data = file.read(_ENOUGH_FOR_THREE)
+    has_extras = any(mark in data[:_HEAD_OF_PHOTO] for mark in _EXTRAS) or data.endswith(b"SEFT")
+    return not has_extras and data.count(b"\xff\xd9\xff\xd8\xff") > 1
+
+
+def films_in_a_row(path: Path) -> int:
+    """How many MP4 files were put one after the other (``cat``); players show the first one."""
+    size, position, films = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while position + 8 <= size:
+            file.seek(position)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            length = int.from_bytes(head[8:], "big") if length == 1 else length
+            if not head[4:8].isalnum() or length < 8:  # no box, or one up to the end
+                break
+            films += head[4:8] == b"moov"
+            position += length
+    return films
 
 
 def is_picture(path: Path) -> bool:

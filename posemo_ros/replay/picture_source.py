@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from ..losses import printable
 from ..pictures import RAW_HELP, RAW_SUFFIXES, SUFFIXES, read_picture, to_8bit
 from ..types import Frame
 from . import intrinsics
+from .bag_folder import is_bag_folder
 from .choice import Choice
-from .foreign import what_it_is
+from .foreign import is_picture, what_it_is
 from .page_source import pages_in
 from .picture_times import lists_beside, times_of
-from .source import ACCEPTED, DEFAULT_RATE_HZ, Source
+from .source import ACCEPTED, DEFAULT_RATE_HZ, Source, natural
 
 MOST_NAMINGS = 50  # more are names of no order
 NUMBER = re.compile(r"((?:cam|camera|view|sensor|channel)[ _-]?[0-9]+(?![0-9]))|[0-9]+", re.IGNORECASE)
@@ -108,7 +110,7 @@ class PictureSource(Source):
             files = list(folder.iterdir())
         except OSError as error:
             raise InputError(f"cannot read the folder {str(folder)!r}: {error.strerror}") from error
-        entries = [p for p in files if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES)]
+        entries = [p for p in files if p.suffix.lower() in (*SUFFIXES, *RAW_SUFFIXES) or _is_nameless(p)]
         no_pictures = [p for p in entries if p.name.startswith(".") or p.is_dir()]
         paths = sorted(set(entries) - set(no_pictures), key=lambda p: natural(p.name))
         if not paths:
@@ -120,6 +122,8 @@ class PictureSource(Source):
         self._leave_alone(no_pictures, "files or folders that are hidden or no pictures")
         self._leave_alone(others, "depth images or masks beside the colour images")
         self._leave_alone(videos, "videos beside the pictures")
+        below = sorted((p for p in files if _has_recordings(p)), key=lambda p: natural(p.name))
+        self._leave_alone(below, "folders with recordings of their own, beside the pictures")
         aside = set(others)
         paths = [p for p in paths if p not in aside]
         if several := _several_films(paths):
@@ -129,6 +133,24 @@ class PictureSource(Source):
     def _leave_alone(self, paths: Sequence[Path], what: str) -> None:
         if paths:
             self.note(f"left alone: {len(paths)} {what} ({paths[0].name}, …)")
+
+
+def _is_nameless(path: Path) -> bool:
+    """Whether it is a picture whose name has no ending, or a number for one: ``frame_1``, ``a.png.1``."""
+    return not path.name.startswith(".") and not path.suffix.strip(".0123456789") and is_picture(path)
+
+
+def _has_recordings(folder: Path) -> bool:
+    """Whether there are pictures, videos or a bag in a folder."""
+    if folder.name.startswith(".") or not folder.is_dir():
+        return False
+    try:
+        return is_bag_folder(folder) or any(
+            not p.name.startswith(".") and p.name.lower().endswith((*SUFFIXES, *VIDEO_SUFFIXES))
+            for p in folder.iterdir()
+        )
+    except OSError:
+        return False
 
 
 def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:
@@ -181,12 +203,6 @@ def _mode(path: Path) -> str:
         return ""
 
 
-def natural(text: str) -> list[tuple[int, str]]:
-    """Sort key that puts frame_2 before frame_10."""
-    parts = re.split(r"([0-9]+)", text)
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
-
-
 def _nothing_in(folder: Path) -> str:
     problem = f"tried the folder {str(folder)!r}: it has neither a metadata.yaml (rosbag2) nor an image"
     try:
@@ -199,6 +215,9 @@ def _nothing_in(folder: Path) -> str:
     if below:
         problem += f"; its folders {', '.join(below[:3])} have some: name one of them"
     videos = [c.name for c in children if c.suffix.lower() in VIDEO_SUFFIXES]
+    kinds = Counter(c.suffix.lower() for c in children if c.is_file() and c.suffix)
+    if kinds:
+        problem += f"; in it are {', '.join(f'{count} {kind}' for kind, count in kinds.most_common(3))}"
     if videos:
         problem += f"; it has videos: name them ({', '.join(videos[:3])})"
     return f"{problem}; accepted are {ACCEPTED}"

@@ -21,6 +21,7 @@ _DATE = re.compile(
     r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})[T_ -]([0-9]{2})[:_.-]?([0-9]{2})[:_.-]?([0-9]{2})[.,_-]([0-9]{1,9})"
     r"(?![0-9])"
 )
+_DECIMAL = re.compile(r"(.*?)([0-9]+)(?:\.([0-9]{1,9}))?")
 
 
 def times_of(folder: Path, paths: Sequence[Path]) -> tuple[list[int], str]:
@@ -28,7 +29,8 @@ def times_of(folder: Path, paths: Sequence[Path]) -> tuple[list[int], str]:
 
     A list (``timestamps.txt``, ``times.txt``, in the folder or above it) has a line per picture: seconds, or
     date and time. Names hold the Unix time in seconds, milliseconds, microseconds or nanoseconds, or date,
-    time and a fraction. Only times that tell all pictures apart and lie close enough for a film are taken.
+    time and a fraction, or seconds as programs print them (``0.95``, ``1.0``, ``1.05``). Only times that tell
+    all pictures apart and lie close enough for a film are taken.
     """
     if len(paths) < 2:
         return [], ""
@@ -37,7 +39,7 @@ def times_of(folder: Path, paths: Sequence[Path]) -> tuple[list[int], str]:
         if len(times) == len(paths) and _is_film(times):
             return times, f"times in {file.name}"
     named = [_of_name(path.stem) for path in paths]
-    times = [time for time in named if time is not None]
+    times = [time for time in named if time is not None] or _decimals(paths)
     return (times, "times in the names of the pictures") if _is_film(sorted(times), len(paths)) else ([], "")
 
 
@@ -78,6 +80,18 @@ def _of_name(stem: str) -> int | None:
             except ValueError:  # the 13th month
                 return None
     return None
+
+
+def _decimals(paths: Sequence[Path]) -> list[int]:
+    """Seconds printed without zeros at their end; ``1.9`` and ``1.10`` are the 9th and 10th of something."""
+    found = [_DECIMAL.fullmatch(path.stem) for path in paths]
+    matches = [match for match in found if match]
+    fractions = [match[3] or "" for match in matches]
+    lengths = set(map(len, fractions))
+    counted = any(len(fraction) > 1 and fraction.endswith("0") for fraction in fractions)
+    if len(matches) < len(paths) or len({m[1] for m in matches}) > 1 or len(lengths - {0}) < 2 or counted:
+        return []
+    return [int(m[2]) * _NS + _fraction(m[3] or "0") for m in matches]
 
 
 def _date(match: re.Match[str]) -> int:

@@ -118,6 +118,12 @@ class Source(ABC):
         self.close()
 
 
+def natural(text: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key that puts frame_2 before frame_10, and IMG_3 between img_2 and img_4."""
+    parts = re.split(r"([0-9]+)", text.casefold())
+    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts], text
+
+
 def with_secrets(address: str) -> str:
     """An address in which ``${NAME}`` is the environment's NAME, so that no file has the password.
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError, reason
-from .picture_source import VIDEO_SUFFIXES, natural
+from .bag_folder import is_bag_file, is_bag_folder, single_bags
+from .picture_source import VIDEO_SUFFIXES
 from .run_folder import plain_name
-from .source import BAG_SUFFIXES, IMAGE_SUFFIXES, without_password
+from .source import IMAGE_SUFFIXES, natural, without_password
 
 LIST_SUFFIXES = (".txt", ".list")
 
@@ -106,13 +107,16 @@ def _recordings_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
 
 
 def _is_recording(path: Path) -> bool:
-    if path.is_dir():
-        return any(e.name == "metadata.yaml" or _is_bag_or_picture(e.name) for e in _entries(path))
-    return path.is_file() and path.name.lower().endswith(VIDEO_SUFFIXES)
+    if not path.is_dir():
+        return path.is_file() and (path.name.lower().endswith(VIDEO_SUFFIXES) or is_bag_file(path.name))
+    try:
+        return not single_bags(path) and (is_bag_folder(path) or any(map(_is_picture, path.iterdir())))
+    except OSError:  # said by who opens it
+        return False
 
 
-def _is_bag_or_picture(name: str) -> bool:
-    return name.lower().endswith((*BAG_SUFFIXES, *IMAGE_SUFFIXES))
+def _is_picture(path: Path) -> bool:
+    return not path.name.startswith(".") and path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from .. import pictures
 from ..errors import InputError
+from .bag_folder import METADATA, is_bag_file, is_bag_folder
 from .bag_source import BagSource
 from .camera_source import CameraSource
 from .choice import Choice
 from .foreign import is_film, is_picture
 from .page_source import PageSource, pages_in
 from .picture_source import PictureSource
-from .source import ACCEPTED, BAG_SUFFIXES, IMAGE_SUFFIXES, Source, with_secrets
+from .source import ACCEPTED, IMAGE_SUFFIXES, Source, with_secrets
 from .stream_source import open_stream
 from .video_source import VideoSource
 
@@ -60,7 +61,7 @@ def _open(text: str, choice: Choice) -> Source:
     except OSError as error:
         raise InputError(f"source {text!r} cannot be read: {error.strerror or error}") from error
     if kind == "bag":
-        return BagSource(path.parent if path.name == "metadata.yaml" else path, choice)
+        return BagSource(path.parent if path.name == METADATA else path, choice)
     if choice.topic or choice.depth_topic:
         raise InputError(f"a topic ({choice.topic or choice.depth_topic}) was named, but {text!r} is no bag")
     if kind == "pages":
@@ -76,11 +77,10 @@ def _kind(path: Path) -> str:
         what = "is a link that points to nothing" if path.is_symlink() else "does not exist"
         raise InputError(f"source {str(path)!r} {what}; accepted are {ACCEPTED}")
     if path.is_dir():
-        names = [p.name for p in path.iterdir() if not p.name.startswith(".")]
-        return "bag" if "metadata.yaml" in names or any(map(_is_bag, names)) else "pictures"
+        return "bag" if is_bag_folder(path) else "pictures"
     if not path.is_file():
         raise InputError(f"source {str(path)!r} is neither file nor folder; accepted are {ACCEPTED}")
-    if _is_bag(path.name) or path.name == "metadata.yaml":
+    if is_bag_file(path.name) or path.name == METADATA:
         return "bag"
     with path.open("rb") as file:
         head = file.read(16)
@@ -92,7 +92,3 @@ def _kind(path: Path) -> str:
     if is_film(path) or not (called_picture or is_picture(path)):
         return "video"
     return "pages" if pages_in(path) > 1 else "pictures"
-
-
-def _is_bag(name: str) -> bool:
-    return name.lower().endswith(BAG_SUFFIXES) or ".bag.active" in name

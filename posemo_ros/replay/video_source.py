@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..types import Frame
 from . import intrinsics
 from .choice import Choice
-from .foreign import head_of, what_it_is
+from .foreign import films_in_a_row, head_of, what_it_is
 from .source import ACCEPTED, Source, without_password
 
 FALLBACK_RATE_HZ = 25.0
@@ -60,6 +60,8 @@ class VideoSource(Source):
             if len(films := films_of(container)) > 1:
                 size = f"{stream.width} x {stream.height}"
                 self.note(f"{len(films)} films in the file: that of {size} is read, as players show it")
+        if Path(self._path).is_file() and (files := films_in_a_row(Path(self._path))) > 1:
+            self.note(f"{files} films one after the other in the file: the first is read, as players show it")
         stated = stated if 0 < stated <= 1000 else 0.0
         self.rate_hz = choice.rate_hz or stated or FALLBACK_RATE_HZ
         self.time = (

@@ -139,6 +139,9 @@ class TestFolders:
             (["IMG_20240501_120000", "IMG_20240501_120007", "IMG_20240501_120011"], [0, 100, 200]),
             (["1700000000.1", "1700000000.2", "cover"], [0, 100, 200]),
             (["1684839482012", "1684839999012", "1684899999012"], [0, 100, 200]),  # photos, hours apart
+            (["0.95", "1.0", "1.05"], [0, 50, 100]),  # seconds as Python prints them; 5 sorts before 05
+            (["t0.9", "t0.95", "t1"], [0, 50, 100]),
+            (["1.1", "1.9", "1.10"], [0, 100, 200]),  # the tenth picture of the first scene
             (["l_1700000000.1", "r_1700000000.1", "r_1700000000.2"], [0, 100, 200]),  # two cameras
         ],
     )
@@ -171,6 +174,26 @@ class TestFolders:
         source = open_source(tmp_path / "data")
         assert stamps_ms(source) == [0, 100, 200]
         assert any("is not used" in note for note in source.notes)
+
+    def test_letters_of_any_case_are_one_order(self, tmp_path: Path) -> None:
+        for number, name in enumerate(("IMG_1.PNG", "img_2.png", "Img_3.png", "IMG_10.png")):
+            (tmp_path / name).write_bytes(cv2.imencode(".png", picture(number))[1].tobytes())
+        for number, frame in enumerate(open_source(tmp_path)):
+            np.testing.assert_array_equal(frame.image, picture(number))
+
+    @pytest.mark.parametrize("form", ["frame{:04}", "frame.{:04}", "a.png.{}"])
+    def test_names_without_ending(self, tmp_path: Path, form: str) -> None:
+        for number in range(3):
+            data = cv2.imencode(".png", picture(number))[1].tobytes()
+            (tmp_path / form.format(number)).write_bytes(data)
+        (tmp_path / "LICENSE").write_text("free")
+        assert len(list(open_source(tmp_path))) == 3
+
+    def test_a_folder_of_other_files_says_which(self, tmp_path: Path) -> None:
+        for number in range(3):
+            (tmp_path / f"{number}.tga").touch()
+        with pytest.raises(InputError, match=r"nor an image; in it are 3 \.tga"):
+            open_source(tmp_path)
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -342,6 +365,21 @@ class TestVideos:
         (tmp_path / "a.jpg").write_bytes(two)
         assert len(list(open_source(tmp_path / "a.jpg"))) == 1
 
+    def test_a_photo_with_more_jpegs_behind_it_is_no_film(self, tmp_path: Path) -> None:
+        """Light, depth and the image before a filter, listed as CIPA's multi-picture format has them."""
+        first, *others = (cv2.imencode(".jpg", p)[1].tobytes() for p in PICTURES[:4])
+        listed = b"\xff\xe2\x00\x10MPF\0MM\0*\0\0\0\x08\0\0"
+        (tmp_path / "a.jpg").write_bytes(first[:2] + listed + first[2:] + b"".join(others))
+        assert len(list(open_source(tmp_path / "a.jpg"))) == 1
+
+    def test_films_one_after_the_other_in_a_file_are_said(self, tmp_path: Path) -> None:
+        path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4")
+        assert not open_source(path).notes
+        path.write_bytes(2 * path.read_bytes())
+        source = open_source(path)
+        assert len(list(source)) == COUNT
+        assert any("2 films one after the other" in note for note in source.notes)
+
     def test_a_video_that_is_called_a_picture(self, tmp_path: Path) -> None:
         path = by_ffmpeg(tmp_path / "a.mp4", "mpeg4").rename(tmp_path / "a.jpg")
         assert len(list(open_source(path))) == COUNT
@@ -364,6 +402,7 @@ def packed(path: Path) -> None:
         ("a.tar.gz", packed, "packed by gzip"),
         ("a.mp4", lambda p: p.write_text(LFS), "git lfs pull"),
         ("a.mp4", lambda p: p.write_text("<!DOCTYPE html><p>404"), "a web page"),
+        ("a.m3u8", lambda p: p.write_text("#EXTM3U\n1.ts\n"), "a playlist; join its parts"),
         ("a.pdf", lambda p: p.write_bytes(b"%PDF-1.4\n%%EOF"), "pdftoppm"),
         ("a.npy", lambda p: np.save(p, np.zeros((2, 4, 4, 3), np.uint8)), "NumPy array"),
         ("a.exr", lambda p: p.write_bytes(b"v/1\x01" + bytes(40)), "OpenEXR"),

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from posemo_ros.errors import InputError
@@ -59,6 +60,18 @@ class TestOrder:
         source = open_source(write_bag(tmp_path / "bag", images_at([*long, *long])))
         assert [f.stamp_ns for f in source] == [*long, *long]
         assert not source.losses
+
+    def test_a_pause_of_hours_does_not_count_for_the_rate(self, tmp_path: Path) -> None:
+        later = [stamp + 5 * 3600 * 10**9 for stamp in STAMPS[12:]]
+        source = open_source(write_bag(tmp_path / "bag", images_at([*STAMPS[:12], *later])))
+        assert [f.stamp_ns for f in source] == [*STAMPS[:12], *later]
+        assert source.rate_hz == pytest.approx(25)
+
+    def test_stamps_of_another_unit_are_said(self, tmp_path: Path) -> None:
+        """Microseconds where nanoseconds belong: a second of images in a millisecond."""
+        source = open_source(write_bag(tmp_path / "bag", images_at([START + n * 40_000 for n in range(24)])))
+        assert len(list(source)) == 24
+        assert any("25000 times a second" in note and "--rate" in note for note in source.notes)
 
     @pytest.mark.parametrize("without", [[0], [3, 7], [0, 23]])
     def test_one_without_stamp_among_others_stays_among_them(
@@ -406,10 +419,93 @@ def as_mcap(path: Path) -> Path:
     return target
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"index_types": IndexType.CHUNK},
+        {"index_types": IndexType.NONE},
+        {"repeat_channels": False},
+        {"repeat_schemas": False},
+        {"use_statistics": False},
+        {"repeat_channels": False, "repeat_schemas": False, "use_statistics": False},
+    ],
+)
+def test_mcap_with_parts_of_its_index_left_out(
+    tmp_path: Path, left_out: dict[str, Any], chunked: bool
+) -> None:
+    """As ``noMessageIndex``, ``noRepeatedChannels`` and so on of rosbag2's storage options leave it."""
+    kind = "sensor_msgs/msg/Image"
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file, use_chunking=chunked, **left_out)
+        writer.start("ros2")
+        definition = TYPES.generate_msgdef(kind, ros_version=2)[0].encode()
+        channel = writer.register_channel("/cam", "cdr", writer.register_schema(kind, "ros2msg", definition))
+        for _, time_ns, message in images_at(STAMPS):
+            writer.add_message(channel, time_ns, bytes(TYPES.serialize_cdr(message, kind)), time_ns)
+        writer.finish()
+    source = open_source(tmp_path / "a.mcap")
+    assert [f.stamp_ns for f in source] == STAMPS
+    assert not source.losses
+
+
+def test_messages_with_fields_of_another_release(tmp_path: Path) -> None:
+    """Read by the definition in the bag where ours does not fit."""
+    kind = "sensor_msgs/msg/CompressedImage"
+    own, others = TYPES.generate_msgdef(kind, ros_version=2)[0].split("=" * 80, 1)
+    definition = f"{own}uint32 quality\nstring remark\n{'=' * 80}{others}"
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        channel = writer.register_channel(
+            "/cam", "cdr", writer.register_schema(kind, "ros2msg", definition.encode())
+        )
+        for number, stamp in enumerate(STAMPS):
+            raw = bytes(TYPES.serialize_cdr(jpeg_image(stamp, picture(number)), kind))
+            raw += bytes(-len(raw) % 4) + bytes.fromhex("07000000 03000000 686900")
+            writer.add_message(channel, stamp, raw, stamp)
+        writer.finish()
+    source = open_source(tmp_path / "a.mcap")
+    assert [f.stamp_ns for f in source] == STAMPS
+    assert not source.losses
+
+
+@pytest.mark.parametrize("form", ["video/h264", "bgr8; h264", "H.264", "libx264"])
+def test_films_in_compressed_images_are_told_by_any_word_of_their_format(tmp_path: Path, form: str) -> None:
+    pictures = [picture(n) for n in range(5)]
+    film(tmp_path / "a.h264", pictures, [40 * n for n in range(5)], "libx264", tune="zerolatency")
+    messages = []
+    for n, data in enumerate(packets_of(tmp_path / "a.h264")):
+        messages.append(("/cam/compressed", STAMPS[n], jpeg_image(STAMPS[n], data.tobytes())))
+        messages[-1][2].format = form
+    source = open_source(write_bag(tmp_path / "bag", messages))
+    assert len(list(source)) == 5
+
+
+def test_what_a_format_of_a_compressed_image_does_not_say(tmp_path: Path) -> None:
+    """A JPEG that is called H.264; packets as MP4 has them, without start codes."""
+    messages = images_at(STAMPS, make=jpeg_image)
+    for _, _, message in messages:
+        message.format = "h264"
+    assert len(list(open_source(write_bag(tmp_path / "bag", messages)))) == 24
+    film(tmp_path / "a.mp4", [picture(n) for n in range(5)], [40 * n for n in range(5)], "libx264")
+    packets = [(n, ffmpeg_packet(STAMPS[n], p, "h264")) for n, p in enumerate(packets_of(tmp_path / "a.mp4"))]
+    source = open_source(write_bag(tmp_path / "mp4", [("/cam/ffmpeg", STAMPS[n], p) for n, p in packets]))
+    assert not list(source)
+    assert all("Annex B" in loss.detail for loss in source.losses)
+
+
+def test_camera_info_of_rectified_images_may_have_p_alone(tmp_path: Path) -> None:
+    info = camera_info(START, np.zeros(9))
+    info.p = np.array([400.0, 0, 31, 0, 0, 410, 23, 0, 0, 0, 1, 0])
+    messages = [*images_at(STAMPS[:3], "/cam/image_rect"), ("/cam/camera_info", START, info)]
+    source = open_source(write_bag(tmp_path / "bag", messages))
+    assert source.camera is not None
+    assert source.camera.matrix[0, 0] == 400
+
+
 def test_what_lies_behind_a_damaged_chunk_is_read(tmp_path: Path) -> None:
     """The first of three, which also holds the only channel before the end of the file."""
-    from mcap.writer import CompressionType, Writer
-
     messages = images_at(STAMPS[:9], make=lambda stamp, _: raw_image(stamp, noise(stamp)))
     kind = "sensor_msgs/msg/Image"
     path = tmp_path / "a.mcap"
