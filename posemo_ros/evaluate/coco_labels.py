@@ -22,6 +22,8 @@ from .film import BODY_SHARE
 PERSON_NAMES = ("person", "human", "people", "pedestrian", "persons", "humans")
 _FARTHEST_PX = 1e6
 _BEYOND = 0.1  # of the image's size by which a box may reach over its edge
+_PERCENT = 100
+_ENOUGH = 3  # people who cannot all be an exception
 _MARGIN = 0.1  # of their extent around keypoints that a box is made from
 
 
@@ -70,10 +72,11 @@ def read_labels(path: Path, category: str = "") -> Labels:
                 f"{type(data).__name__}: results, or annotations without their images?"
             )
         found = _Found()
-        person = _person(data, category)
-        order = _order_of_joints(person, found)
+        person, people = people_of(data, category)
+        order, assumed = order_of_joints(person)
+        if assumed:
+            found.add(assumed)
         images, numbers = _images(data["images"])
-        people = [a for a in data["annotations"] if a.get("category_id", person["id"]) == person["id"]]
         sizes = {i["id"]: (i["width"], i["height"]) for i in images}
         made = [_annotation(a, numbers, sizes, order, found) for a in people]
     except InputError as error:
@@ -100,6 +103,21 @@ def _once(people: Iterable[dict[str, Any]], found: _Found) -> Iterator[dict[str,
         yield person
 
 
+def people_of(data: Mapping[str, Any], category: str = "") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The category of people, and the annotations of it.
+
+    Args:
+        data: The whole file.
+        category: Its name; told by the usual names or being alone when empty.
+
+    Raises:
+        InputError: It cannot be told.
+    """
+    person = _person(data, category)
+    number = _key(person["id"])
+    return person, [a for a in data["annotations"] if _key(a.get("category_id", number)) == number]
+
+
 def _person(data: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     categories = [c for c in data.get("categories") or [] if isinstance(c, dict)]
     if not categories and not wanted:
@@ -121,17 +139,21 @@ def _person(data: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     return dict(named[0])
 
 
-def _order_of_joints(person: Mapping[str, Any], found: _Found) -> list[int]:
-    """Indices of COCO's 17 keypoints in the file's own list."""
+def order_of_joints(person: Mapping[str, Any]) -> tuple[list[int], str]:
+    """Indices of COCO's 17 keypoints in the list of a category, and what was assumed, or "".
+
+    Raises:
+        InputError: Some of them are not in it.
+    """
     names = [_plain(n) for n in person.get("keypoints") or []]
     wanted = [_plain(n) for n in COCO17.joints]
     if not names:
-        return list(range(len(wanted)))
+        return list(range(len(wanted))), ""
     if set(wanted) <= set(names):
-        return [names.index(n) for n in wanted]
+        return [names.index(n) for n in wanted], ""
     if len(names) == len(wanted):  # other words for the same joints, in COCO's order as the format says
-        found.add("category has its own words for the 17 keypoints: taken in COCO's order")
-        return list(range(len(wanted)))
+        assumed = "category has its own words for the 17 keypoints: taken in COCO's order"
+        return list(range(len(wanted))), assumed
     missing = [n for n in COCO17.joints if _plain(n) not in names]
     raise InputError(
         f"the category has {len(names)} keypoints without COCO's {', '.join(missing[:4])}; "
@@ -148,6 +170,8 @@ def _images(entries: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]],
     images: list[dict[str, Any]] = []
     numbers: dict[str, int] = {}
     for entry in entries:
+        if not entry.get("file_name"):
+            raise InputError(f"image {entry.get('id')} has no 'file_name'")
         key, name = _key(entry["id"]), str(entry["file_name"])
         if key in numbers:
             if images[numbers[key] - 1]["file_name"] == name:
@@ -193,28 +217,52 @@ def _annotation(
         "category_id": 1,
         "bbox": box,
         "area": _area(entry, box, found),
-        "iscrowd": int(entry.get("iscrowd") or 0),
+        "iscrowd": int(is_crowd(entry)),
         "keypoints": points.ravel().tolist(),
         "num_keypoints": len(seen),
     }
 
 
+def is_crowd(entry: Mapping[str, Any]) -> bool:
+    """Whether an annotation is of several people, also where it says so in words."""
+    return str(entry.get("iscrowd") or 0).strip().lower() not in ("0", "0.0", "false", "no", "")
+
+
+def _numbers(entry: Mapping[str, Any], key: str, expected: str) -> NDArray[np.float64]:
+    """A list of an annotation; None in it is NaN."""
+    try:
+        return np.array(entry[key], np.float64).ravel()
+    except (TypeError, ValueError):
+        raise InputError(
+            f"annotation {entry.get('id')} has {str(entry[key])[:60]!r} as {key!r}; expected {expected}"
+        ) from None
+
+
 def _keypoints(entry: Mapping[str, Any], order: list[int], found: _Found) -> NDArray[np.float64]:
     raw = entry.get("keypoints")
     if raw is None or (isinstance(raw, Sequence) and not len(raw)):
-        if not entry.get("iscrowd"):
+        if not is_crowd(entry):
             found.add("people have no 'keypoints': count as having none labelled")
         return np.zeros((len(order), 3))
-    flat = np.array(raw, np.float64).ravel()
+    flat = _numbers(entry, "keypoints", "x, y and visibility of each, in one list")
     if len(flat) % 3 or len(flat) // 3 <= max(order):
         raise InputError(
             f"annotation {entry.get('id')} has {len(flat)} numbers as keypoints, not {3 * len(order)}"
         )
     points = flat.reshape(-1, 3)[order]
     points[~np.isfinite(points).all(1)] = 0
+    if (nowhere := placeholders(points)).any():
+        found.add("people have keypoints at 0, 0 or -1, -1 called visible: taken as not labelled")
+        points[nowhere] = 0
     if (farthest := np.abs(points[points[:, 2] > 0, :2]).max(initial=0)) > _FARTHEST_PX:
         raise InputError(f"annotation {entry.get('id')} has a keypoint at {farthest:g} pixels")
     return points
+
+
+def placeholders(points: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Which of (n, 3) keypoints stand for none: some tools write 0, 0 or -1, -1 and call it visible."""
+    at = points[:, :2]
+    return np.asarray((points[:, 2] > 0) & ((at == 0).all(1) | (at == -1).all(1)), np.bool_)
 
 
 def _box(
@@ -224,11 +272,10 @@ def _box(
     found: _Found,
 ) -> list[float] | None:
     """x, y, width, height; made from the keypoints where the file's own cannot be right."""
-    raw = entry.get("bbox")
-    if raw:
-        if len(raw) != 4:
-            raise InputError(f"annotation {entry.get('id')} has the box {raw}, not x, y, width, height")
-        box = [float(v) for v in raw]
+    if entry.get("bbox"):
+        box: list[float] = _numbers(entry, "bbox", "x, y, width, height in pixels").tolist()
+        if len(box) != 4:
+            raise InputError(f"annotation {entry.get('id')} has the box {box}, not x, y, width, height")
         problem = _problem_of(box, size)
         if not problem:
             if not _holds(box, seen):  # wrong, or somebody whose body goes on beyond the image
@@ -276,7 +323,7 @@ def _area(entry: Mapping[str, Any], box: list[float], found: _Found) -> float:
         if drawn > 0.01 * whole:
             found.add("people have no usable 'area': taken from their outline")
             return drawn
-    if not entry.get("iscrowd"):
+    if not is_crowd(entry):
         found.add(f"people have no usable 'area': taken as {BODY_SHARE:g} of their box")
     return BODY_SHARE * whole
 
@@ -295,12 +342,34 @@ def _refuse_nonsense(
     points = np.concatenate([np.reshape(a["keypoints"], (-1, 3)) for a in labelled])
     if np.abs(points[:, :2]).max() <= 2:
         raise InputError(f"{path}: keypoints lie between 0 and 2; expected pixels, not shares of the image")
+    if _looks_like_percent(points, [sizes[a["image_id"]] for a in labelled]):
+        raise InputError(
+            f"{path}: keypoints lie between 0 and 100 in images far larger; expected pixels, not percent"
+        )
+    elsewhere = [not _holds(a["bbox"], _seen(a)) for a in labelled]
     beyond = [_looks_like_corners(a["bbox"], sizes[a["image_id"]]) for a in labelled]
     if np.mean(beyond) > 0.5:
         raise InputError(
             f"{path}: most boxes reach beyond their image; they look like two corners (x1, y1, x2, y2); "
             "expected x, y, width, height"
         )
+    if sum(elsewhere) >= _ENOUGH and np.mean(elsewhere) > 0.5:
+        raise InputError(
+            f"{path}: {sum(elsewhere)} of {len(elsewhere)} boxes do not hold most keypoints of their people; "
+            "expected both in pixels, boxes as x, y (left, upper), width, height, keypoints as x, y"
+        )
+
+
+def _seen(annotation: Mapping[str, Any]) -> NDArray[np.float64]:
+    """(n, 2) labelled keypoints, pixels."""
+    points = np.reshape(annotation["keypoints"], (-1, 3))
+    return np.asarray(points[points[:, 2] > 0, :2], np.float64)
+
+
+def _looks_like_percent(points: NDArray[np.float64], sizes: Sequence[tuple[int | None, int | None]]) -> bool:
+    if len(sizes) < _ENOUGH or np.mean(np.abs(points[:, :2]) <= _PERCENT) < 0.95:
+        return False
+    return all(min(width or 0, height or 0) > 2 * _PERCENT for width, height in sizes)
 
 
 def _looks_like_corners(box: list[float], size: tuple[int | None, int | None]) -> bool:

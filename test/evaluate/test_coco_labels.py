@@ -48,6 +48,13 @@ def two(**changes: Any) -> list[dict[str, Any]]:
     return [coco_person(1, 10, **changes), coco_person(2, 100, **changes)]
 
 
+def with_joints(person: dict[str, Any], value: tuple[float, float, int]) -> dict[str, Any]:
+    """Three joints in the middle of the row have this value in the place of theirs."""
+    points = np.reshape(person["keypoints"], (17, 3))
+    points[7:10] = value
+    return {**person, "keypoints": points.ravel().tolist()}
+
+
 SIZED = [{"id": i, "file_name": f"{i}.png", "width": 200, "height": 120} for i in (1, 2)]
 SHARE = 2000 / (50 * 85)
 
@@ -76,6 +83,10 @@ def right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
         ({"images": [{**i, "id": str(i["id"])} for i in SIZED]}, ""),
         ({"images": [*SIZED, SIZED[0]]}, ""),
         ({"people": [*two(), *two()]}, "2 people are labelled a second time"),
+        ({"people": two(category_id="1")}, ""),
+        ({"people": two(iscrowd="false")}, ""),
+        ({"people": [with_joints(p, (0, 0, 2)) for p in two()]}, "at 0, 0 or -1, -1 called visible"),
+        ({"people": [with_joints(p, (-1, -1, 1)) for p in two()]}, "at 0, 0 or -1, -1 called visible"),
     ],
 )
 def test_the_same_ap(
@@ -201,6 +212,37 @@ def test_corners_for_boxes_are_refused(tmp_path: Path) -> None:
         person["keypoints"] = [v for j in range(17) for v in (125 + 3 * j, 20 + 5 * j, 2)]
     with pytest.raises(InputError, match="look like two corners"):
         read_labels(coco_file(tmp_path, people, images=SIZED))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda x, y, w, h: [x + w, y + h, w, h], "3 of 3 boxes do not hold most keypoints"),
+        (lambda x, y, w, h: [x / 200, y / 120, w / 200, h / 120], "3 of 3 boxes do not hold most keypoints"),
+        (lambda x, y, w, h: {"x": x, "y": y, "w": w, "h": h}, "annotation 1 has .* as 'bbox'; expected x, y"),
+    ],
+)
+def test_boxes_of_another_form_are_refused(tmp_path: Path, wrong: Any, says: str) -> None:
+    people = [
+        coco_person(n, left, image_id=1, bbox=wrong(left, 20, 50, 85))
+        for n, left in ((1, 10), (2, 80), (3, 140))
+    ]
+    with pytest.raises(InputError, match=says):
+        read_labels(coco_file(tmp_path, people, images=SIZED))
+
+
+def test_percent_are_refused(tmp_path: Path) -> None:
+    """As Label Studio has them."""
+    images = [{**image, "width": 1920, "height": 1080} for image in SIZED]
+    people = [coco_person(n, 10 + n, image_id=1, bbox=[10, 20, 50, 60]) for n in (1, 2, 3)]
+    with pytest.raises(InputError, match="between 0 and 100 in images far larger; expected pixels, not perc"):
+        read_labels(coco_file(tmp_path, people, images=images))
+
+
+def test_images_without_a_name_are_named(tmp_path: Path) -> None:
+    images = [SIZED[0], {**SIZED[1], "file_name": None}]
+    with pytest.raises(InputError, match="image 2 has no 'file_name'"):
+        read_labels(coco_file(tmp_path, two(), images=images))
 
 
 def test_never_a_silent_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

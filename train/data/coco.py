@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posemo_ros.errors import InputError, reason
+from posemo_ros.evaluate.coco_labels import is_crowd, order_of_joints, people_of, placeholders
+from posemo_ros.skeleton import COCO17
 from posemo_ros.text_files import json_of
 
 from .people import Person, Photo
@@ -25,9 +27,15 @@ def read_json(path: Path) -> tuple[dict[int, dict], list[dict]]:  # type: ignore
     Raises:
         InputError: The file cannot be read or has no images and annotations.
     """
+    images, data = _read(path)
+    return images, data["annotations"]
+
+
+def _read(path: Path) -> tuple[dict[int, dict], dict[str, Any]]:  # type: ignore[type-arg]
+    """Images by id, and the whole file."""
     try:
         data = json_of(path)
-        return {int(i["id"]): i for i in data["images"]}, list(data["annotations"])
+        return {int(i["id"]): i for i in data["images"]}, {**data, "annotations": list(data["annotations"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: expected a COCO annotation file ({reason(error)})") from error
 
@@ -44,15 +52,18 @@ def read_people(annotations: Path, images: Path, source: str = "coco") -> list[P
     Raises:
         InputError: The file cannot be read, or an annotation has another form.
     """
-    photos, entries = read_json(annotations)
+    photos, data = _read(annotations)
+    entries, order = _labelled_people(annotations, data)
     loaded: dict[int, Photo] = {}  # people of one image share it
     people, empty = list[Person](), list[object]()
     for entry in entries:
         try:
-            if not entry.get("iscrowd", 0) and np.any(np.array(entry["keypoints"][2::3]) > 0):
+            if not is_crowd(entry) and np.any(np.array(entry["keypoints"][2::3]) > 0):
                 image = int(entry["image_id"])
                 photo = loaded.setdefault(image, photo_of(photos[image], images))
-                person = _person(entry, photo, source)
+                person = _person(entry, order, photo, source)
+                if not (person.keypoints[:, 2] > 0).any():
+                    continue
                 if (person.box[2:] > person.box[:2]).all():
                     people.append(person)
                 else:
@@ -69,6 +80,20 @@ def read_people(annotations: Path, images: Path, source: str = "coco") -> list[P
     return people
 
 
+def _labelled_people(path: Path, data: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[int]]:
+    """The annotations of people, and the places of COCO's 17 keypoints in theirs."""
+    if "categories" not in data:
+        return data["annotations"], list(range(len(COCO17)))
+    try:
+        person, entries = people_of(data)
+        order, assumed = order_of_joints(person)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    if assumed:
+        _log.warning("%s: the %s", path, assumed)
+    return entries, order
+
+
 def photo_of(entry: Mapping[str, Any], images: Path) -> Photo:
     """An image of an annotation file, with its size where the file says it."""
     width, height = (entry.get(side) for side in ("width", "height"))
@@ -76,8 +101,12 @@ def photo_of(entry: Mapping[str, Any], images: Path) -> Photo:
     return Photo(entry["file_name"], images / entry["file_name"], size=size)
 
 
-def _person(entry: Mapping[str, Any], photo: Photo, source: str) -> Person:
-    box, keypoints = xyxy(entry["bbox"]), np.array(entry["keypoints"], np.float32).reshape(17, 3)
+def _person(entry: Mapping[str, Any], order: list[int], photo: Photo, source: str) -> Person:
+    box, keypoints = xyxy(entry["bbox"]), np.array(entry["keypoints"], np.float32).reshape(-1, 3)
+    if len(keypoints) <= max(order):
+        raise ValueError(f"it has {len(keypoints)} keypoints")
+    keypoints = keypoints[order]
+    keypoints[placeholders(keypoints)] = 0
     if not (np.isfinite(box).all() and np.isfinite(keypoints).all()):
         raise ValueError("numbers like NaN")
     return Person(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from posemo_ros.errors import InputError
+from posemo_ros.skeleton import COCO17
 from train.data import coco, lspet
 from train.data.people import by_photo
 
@@ -52,6 +53,36 @@ def test_coco(tmp_path: Path) -> None:
     [(photo, boxes)] = by_photo(people)
     assert photo is people[0].photo
     assert boxes.tolist() == [[1, 2, 11, 22], [0, 0, 5, 5]]
+
+
+def test_coco_of_other_tools(tmp_path: Path) -> None:
+    """Another order of the joints, another category, joints that are nowhere: as ``posemo evaluate coco``."""
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    names = [*COCO17.joints[::-1], "neck"]
+    points = [[float(j), float(j) + 1, 2] for j in range(17)]  # of COCO's joint j
+    turned = [*points[::-1], [3, 3, 2]]
+    nowhere = [*turned[:16], [0, 0, 2], turned[17]]  # the nose
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg"}],
+        "annotations": [
+            {**annotation(1, 7), "category_id": "4", "keypoints": np.ravel(turned).tolist()},
+            {**annotation(2, 7), "category_id": "4", "keypoints": np.ravel(nowhere).tolist()},
+            {**annotation(3, 7), "category_id": 5, "keypoints": np.ravel(turned).tolist()},
+            {**annotation(4, 7), "category_id": 4, "keypoints": [0, 0, 2] * 18},
+        ],
+        "categories": [{"id": 4, "name": "Person", "keypoints": names}, {"id": 5, "name": "dog"}],
+    }
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    people = coco.read_people(tmp_path / "people.json", tmp_path)
+    assert [p.person_id for p in people] == [1, 2]
+    assert people[0].keypoints.tolist() == points
+    assert people[1].keypoints.tolist() == [[0, 0, 0], *points[1:]]
+    content["categories"][0]["keypoints"] = names[5:]  # type: ignore[index]
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=r"people\.json: the category has 13 keypoints without COCO's right_hip"
+    ):
+        coco.read_people(tmp_path / "people.json", tmp_path)
 
 
 def test_lspet(tmp_path: Path) -> None:
