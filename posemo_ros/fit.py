@@ -23,7 +23,7 @@ from .inference.manifest import (
     input_shapes,
 )
 from .inference.session import Outputs, Session
-from .keypoints.codecs import codec_for
+from .keypoints.codecs import codec_for, in_order
 
 _FREE = (1, 1, 50, 768)  # sizes of the free axes of a context
 
@@ -80,7 +80,7 @@ def _problem(spec: TaskSpec, outputs: Outputs) -> str:
         decode(outputs, spec, spec.score_threshold)
         return ""
     if isinstance(spec, KeypointSpec):
-        return _keypoint_problem(spec, list(outputs.values()))
+        return _keypoint_problem(spec, [outputs[name] for name in in_order(list(outputs))])
     first = next(iter(outputs.values())).shape
     return _shape_problem(spec, first)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _Loader.add_constructor(
     "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, deep=True)
 )
 
+_MERGE = "tag:yaml.org,2002:merge"
 _GZIP = b"\x1f\x8b"
 TOO_DEEP = "it is nested too deeply"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what PowerShell's > writes
@@ -55,9 +57,27 @@ def _safe_load(text: str) -> Any:
         text = text.partition("\n")[2]
     loader = _Loader(text.rstrip().removesuffix("\n---"))
     try:
-        return loader.get_single_data()
+        node = loader.get_single_node()
+        _refuse_repeated_keys(node, set())
+        return None if node is None else loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _refuse_repeated_keys(node: Any, seen: set[int]) -> None:
+    """YAML forbids them, and PyYAML takes the last of each without a word."""
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(id(node))
+    known = set[tuple[str, str]]()
+    for item in node.value:
+        key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
+        _refuse_repeated_keys(value, seen)
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
+        if (key.tag, key.value) in known:
+            raise ValueError(f"the key {key.value!r} is there twice, again in line {key.start_mark.line + 1}")
+        known.add((key.tag, key.value))
 
 
 def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
@@ -70,4 +90,7 @@ def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
         raise ValueError(TOO_DEEP) from None
     except (ValueError, yaml.YAMLError) as error:
         why = reason(error)
+        about_a_tab = "cannot start any token" in why or "tab character" in why
+        if tab := re.search(rb"^ *\t", data, re.MULTILINE) if about_a_tab else None:
+            why = f"a tab is at the beginning of line {data[: tab.start()].count(10) + 1}; YAML wants blanks"
         raise ValueError(TOO_DEEP if "maximum nesting depth" in why else why) from error

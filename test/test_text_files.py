@@ -35,6 +35,32 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, read: Callable[[Path], 
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\nb:\n  c: 2\n  c: 3\n", "the key 'c' is there twice, again in line 4"),
+        ('{"a": 1, "a": 2}', "the key 'a' is there twice, again in line 1"),
+        ("- {a: 1}\n- {b: 1, b: 1}\n", "the key 'b' is there twice, again in line 2"),
+        ("a:\n  b: 1\n\tc: 2\n", "a tab is at the beginning of line 3; YAML wants blanks"),
+    ],
+)
+def test_slips_in_yaml_are_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ValueError, match=says):
+        yaml_of(tmp_path / "a.yaml")
+
+
+def test_anchors_and_merged_keys_of_yaml(tmp_path: Path) -> None:
+    """A key in the place of a merged one is no repetition, wherever the mapping is used again."""
+    text = "a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: {<<: *b, y: 4}\nd: [*a, *b]\n1: one\n'1': word\n"
+    (tmp_path / "a.yaml").write_text(text)
+    found = yaml_of(tmp_path / "a.yaml")
+    assert found["b"] == {"x": 3, "y": 2}
+    assert found["c"]["y"] == 4
+    assert found["d"] == [found["a"], found["b"]]
+    assert (found[1], found["1"]) == ("one", "word")
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("evaluate", "coco", "--images", ".", "--boxes", "gt", "--annotations", "deep.json"),

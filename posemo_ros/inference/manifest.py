@@ -13,10 +13,12 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
+
+import numpy as np
 
 from ..errors import ModelError, reason
 from ..text_files import yaml_of
@@ -353,7 +355,47 @@ def _build(cls: type[Any], data: object, where: str) -> Any:
     missing = [n for n, f in fields.items() if _is_required(f) and n not in data]
     if missing:
         raise ModelError(f"{where}: missing key {missing[0]!r}")
-    return cls(**{k: _convert(v, hints[k], f"{where}.{k}") for k, v in data.items()})
+    spec = cls(**{k: _convert(v, hints[k], f"{where}.{k}") for k, v in data.items()})
+    _check_ranges(spec, where)
+    return spec
+
+
+_FINITE = (math.isfinite, "a finite number")
+_COUNT = (lambda v: v >= 1, "1 or more")
+_POSITIVE = (lambda v: 0 < v < math.inf, "more than 0")
+_SHARE = (lambda v: 0 <= v <= 1, "0 to 1")
+_RANGES: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    ImageInput: {
+        "width": _COUNT,
+        "height": _COUNT,
+        "mean": _FINITE,
+        "std": _POSITIVE,
+        "pad_value": (lambda v: 0 <= v <= 255, "0 to 255"),
+    },
+    DetectSpec: {
+        "strides": _COUNT,
+        "person_class": (lambda v: v >= 0, "0 or more"),
+        **dict.fromkeys(("score_threshold", "weak_threshold", "nms_threshold"), _SHARE),
+    },
+    KeypointSpec: {
+        "box_scale": _POSITIVE,
+        "simcc_split": _POSITIVE,
+        "calibration": _FINITE,
+        "blur_kernel": (lambda v: v >= 1 and v % 2 == 1, "an odd number"),
+    },
+    ContextSpec: {"tokens": _COUNT, "width": _COUNT},
+    EmotionSpec: {"min_confidence": _SHARE, "thresholds": _SHARE, "neutral": _FINITE},
+}
+
+
+def _check_ranges(spec: Any, where: str) -> None:
+    """Numbers that the type allows and the network's arithmetic does not, such as a scale of 0."""
+    for name, (holds, expected) in _RANGES.get(type(spec), {}).items():
+        value = getattr(spec, name)
+        numbers = value.values() if isinstance(value, Mapping) else np.ravel(value).tolist()
+        if not all(map(holds, numbers)):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ModelError(f"{where}.{name}: expected {expected}, got {shown!r}")
 
 
 def _is_required(item: dataclasses.Field[Any]) -> bool:

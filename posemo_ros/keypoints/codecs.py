@@ -6,6 +6,7 @@ Encoding and decoding stand side by side: ``HeatmapCodec`` for ``quarter``, ``da
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Union
 
 from ..inference.manifest import KeypointSpec
@@ -15,6 +16,16 @@ from .simcc import SimccCodec
 
 Codec = Union[HeatmapCodec, SimccCodec, PointsCodec]
 HEATMAP_STRIDE = 4
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Names of outputs, that for x before that for y where they say so; exporters may turn them round.
+
+    Of a square input both have one shape, so that nothing else tells them apart.
+    """
+    if len(names) == 2 and [name.lower()[-1:] for name in names] == ["y", "x"]:
+        return [names[1], names[0]]
+    return list(names)
 
 
 def codec_for(spec: KeypointSpec, cells: tuple[int, int] | None = None) -> Codec:

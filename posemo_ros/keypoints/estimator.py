@@ -12,7 +12,7 @@ from ..inference.session import Session, one_by_one
 from ..skeleton import COCO17
 from ..tensors import Writer, write_tensor
 from ..types import Floats, Frame
-from .codecs import codec_for
+from .codecs import codec_for, in_order
 from .crop import Placement, crop_into, place
 
 NEAR_EDGE = 0.5  # trunk lengths from the hips to the lower edge of the image
@@ -114,11 +114,12 @@ class KeypointEstimator:
         return [np.asarray((a[:count] + b) / 2, np.float32) for a, b in zip(both, mirrored, strict=True)]
 
     def _run(self, crops: Floats) -> list[Floats]:
-        """COCO's 17 of the outputs in the order of the model; one by one where its batch is fixed to 1."""
+        """COCO's 17 of the outputs in the codec's order; one by one where its batch is fixed to 1."""
         feeds = {self.session.inputs[0].name: crops}
         single = self.session.inputs[0].shape[0] == 1
         found = one_by_one(self.session, feeds) if single else self.session.run(feeds)
-        return [np.asarray(found[o.name], np.float32)[:, : len(COCO17)] for o in self.session.outputs]
+        names = in_order([output.name for output in self.session.outputs])
+        return [np.asarray(found[name], np.float32)[:, : len(COCO17)] for name in names]
 
 
 def _in_image(frame: Frame, placement: Placement, found: Floats) -> Floats:

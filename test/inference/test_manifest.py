@@ -46,6 +46,7 @@ def test_defaults_and_conversions(tmp_path: Path) -> None:
 
 
 KEYPOINTS = {"input": INPUT, "codec": "simcc"}
+DETECTOR = {"input": INPUT, "codec": "yolox"}
 EMOTION = {"frames": 16, "rate_hz": 10}
 
 
@@ -96,6 +97,28 @@ EMOTION = {"frames": 16, "rate_hz": 10}
             {**COMMON, "lifter": {"frames": 9}, "precision_loss": {"bf61": 0.1}},
             r"'bf61' \(known: bf16, int8\)",
         ),
+        *(
+            ({**COMMON, "keypoints": {**KEYPOINTS, "input": {**INPUT, **wrong}}}, says)
+            for wrong, says in (
+                ({"width": -192}, r"keypoints\.input\.width: expected 1 or more, got -192"),
+                ({"std": [1, 0, 1]}, r"input\.std: expected more than 0, got \[1\.0, 0\.0, 1\.0\]"),
+                ({"mean": [0, float("nan"), 0]}, r"input\.mean: expected a finite number"),
+                ({"pad_value": 256}, r"input\.pad_value: expected 0 to 255, got 256"),
+            )
+        ),
+        *(
+            ({**COMMON, "keypoints": {**KEYPOINTS, **wrong}}, says)
+            for wrong, says in (
+                ({"box_scale": 0}, r"net\.keypoints\.box_scale: expected more than 0, got 0\.0"),
+                ({"box_scale": float("nan")}, r"box_scale: expected more than 0, got nan"),
+                ({"simcc_split": 0}, r"simcc_split: expected more than 0"),
+                ({"blur_kernel": 4}, r"blur_kernel: expected an odd number, got 4"),
+            )
+        ),
+        ({**COMMON, "detector": {**DETECTOR, "strides": [8, 0]}}, r"strides: expected 1 or more"),
+        ({**COMMON, "detector": {**DETECTOR, "score_threshold": 50}}, r"score_threshold: expected 0 to 1"),
+        ({**COMMON, "emotion": {**EMOTION, "min_confidence": -1}}, r"min_confidence: expected 0 to 1"),
+        ({**COMMON, "emotion": {**EMOTION, "thresholds": {"fear": 7}}}, r"thresholds: expected 0 to 1"),
         *(
             ({**COMMON, "lifter": {"frames": 9}, "precision_loss": {"bf16": loss}}, "expected a share, 0.004")
             for loss in (float("nan"), float("inf"), float("-inf"), -5)

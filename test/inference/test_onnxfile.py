@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from posemo_ros.errors import ModelError
 from posemo_ros.inference.onnxfile import precision_of
 from posemo_ros.inference.sessions import open_session
 
@@ -35,6 +36,21 @@ def test_most_weights_decide(tmp_path: Path, half: int, single: int, expected: s
     path = tmp_path / "mixed.onnx"
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], [output], weights)), path)
     assert precision_of(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 1\n", "is a Git LFS pointer"),
+        (b"<!DOCTYPE html><p>404", "is a web page"),
+        (b"PK\3\4" + bytes(200), "is a ZIP archive, as PyTorch's checkpoints are"),
+        (b"anything else", "is not an ONNX model, or it is damaged"),
+    ],
+)
+def test_what_is_no_model_is_named(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "a.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=says):
+        precision_of(tmp_path / "a.onnx")
 
 
 def test_weights_that_are_only_stored_in_half_precision_are_single(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from posemo_ros.errors import ModelError
 from posemo_ros.inference.manifest import ImageInput, KeypointSpec
-from posemo_ros.keypoints.codecs import codec_for
+from posemo_ros.keypoints.codecs import codec_for, in_order
 from posemo_ros.keypoints.heatmap import HeatmapCodec
 from posemo_ros.keypoints.simcc import SimccCodec
 from posemo_ros.skeleton import COCO17
@@ -240,6 +240,14 @@ def test_flipped_heatmaps_come_back(kind: str) -> None:
     maps, _ = HeatmapCodec("udp" if kind == "udp" else "dark", 192, 256, (48, 64)).encode(mirrored, visible())
     found = heatmap_codec("udp" if kind == "udp" else "dark").decode(codec.flip([maps], COCO17.flip_index))
     assert np.abs(found[..., :2] - points()).max() < (0.1 if kind == "udp" else 1.1)
+
+
+def test_outputs_of_simcc_are_told_by_their_names() -> None:
+    """Of a square crop nothing else tells x from y, and exporters may turn them round."""
+    assert in_order(["simcc_y", "simcc_x"]) == in_order(["simcc_x", "simcc_y"]) == ["simcc_x", "simcc_y"]
+    assert in_order(["Y", "X"]) == ["X", "Y"]
+    assert in_order(["1204", "1203"]) == ["1204", "1203"]
+    assert in_order(["heatmaps_y"]) == ["heatmaps_y"]
 
 
 def test_flipped_simcc_comes_back() -> None:
