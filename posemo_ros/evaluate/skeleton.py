@@ -94,6 +94,7 @@ def evaluate_skeleton(paths: Sequence[Path], truths: Sequence[Path] = ()) -> Rep
         tables=_tables(results),
         notes=[
             *(f"{name}: truth: {a.alignment.words()}" for name, a in aligned.items()),
+            *(f"{name}: its truth has no joints in 3D" for name, a in aligned.items() if not a.has_joints),
             *(f"{name}: no truth found for it" for name in without),
         ],
         plots=_plots(results),
@@ -207,11 +208,18 @@ class _Aligned:
         found = align(truth, sorted(recording.people), recording.people, origin_ns)
         self.alignment = replace(found, aligned_by="the order of the frames") if is_file else found
 
+    @property
+    def has_joints(self) -> bool:
+        """Whether the truth knows where anybody is in 3D."""
+        return bool(np.isfinite(self._truth.joints).any())
+
     def figures(self) -> dict[str, Any]:
         """See ``with_truth``."""
         rows, seen = list[Pair](), 0
         for index, stamp in self.alignment.shown.items():
-            there = np.flatnonzero(np.isfinite(self._truth.boxes[index, :, 0]))
+            known = np.isfinite(self._truth.boxes[index, :, 0])
+            known &= np.isfinite(self._truth.joints[index]).any(axis=(1, 2))
+            there = np.flatnonzero(known)
             seen += len(there)
             rows += self._pairs(index, stamp, there)
         coverage = {"coverage": round(self.alignment.coverage, 4)}

@@ -286,7 +286,7 @@ def _words(summary: dict[str, Any], out: Path) -> str:
     truth = summary["truth"]
     if truth:
         aligned = (truth[name] for name in ("frames", "coverage", "offset_s", "aligned_by"))
-        lines.append(f"truth     {words_of_alignment(*aligned)}")
+        lines.append(f"truth     {words_of_alignment(*aligned, met=truth['recall'])}")
         recall, near = _percent(truth["recall"]), _percent(truth["pck"])
         lines.append(
             f"          {recall} of the people found, {truth['id_switches']} id switches, keypoints "

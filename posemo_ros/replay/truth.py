@@ -19,6 +19,7 @@ from .run_folder import plain_name
 
 MATCH_IOU = 0.3
 LONGEST_BONE_M = 3.0
+LARGEST_SHARE = 2.0
 ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
 TRIED = 50  # images that are looked at to find where a recording begins
 
@@ -100,6 +101,8 @@ def _check_content(path: Path, truth: Truth) -> None:
             f"{path}: nobody is in its {len(truth.boxes)} frames ('boxes' has no finite numbers)"
         )
     boxes = truth.boxes[there]
+    if np.abs(boxes).max() <= LARGEST_SHARE:
+        raise InputError(f"{path}: 'boxes' lie between 0 and 1; expected pixels, not shares of the image")
     if not (boxes[:, 2:] > boxes[:, :2]).all():
         raise InputError(
             f"{path}: 'boxes' has right or lower ends before left or upper ones; expected xyxy in pixels"
@@ -163,25 +166,33 @@ class Alignment:
         offset_s: Stamp of the truth's first frame minus that of the first image, seconds: negative
             when the recording begins later than the truth.
         aligned_by: How that is known.
+        met: Share of the true people who lie near a reported one; NaN where nobody can tell.
     """
 
     shown: Mapping[int, int]
     coverage: float
     offset_s: float
     aligned_by: str
+    met: float = float("nan")
 
     def words(self) -> str:
         """For people: ``125 of its frames compared (50.0 %), …``."""
-        return words_of_alignment(len(self.shown), self.coverage, self.offset_s, self.aligned_by)
+        return words_of_alignment(
+            len(self.shown), self.coverage, self.offset_s, self.aligned_by, met=self.met
+        )
 
 
-def words_of_alignment(frames: int, coverage: float, offset_s: float, aligned_by: str) -> str:
+def words_of_alignment(
+    frames: int, coverage: float, offset_s: float, aligned_by: str, *, met: float | None
+) -> str:
     """What a reader has to know about a comparison with the truth; see ``Alignment``."""
     first = "is the first image"
     if abs(offset_s) >= 0.0005:
         first = f"{abs(offset_s):.3f} s {'before' if offset_s < 0 else 'after'} the first image"
+    nobody = "; none of its people lies near a result: do both belong together (pixels, x1 y1 x2 y2)?"
     return (
         f"{frames} of its frames compared ({100 * coverage:.1f} %), its first {first}, known by {aligned_by}"
+        f"{nobody if met == 0 else ''}"
     )
 
 
@@ -202,6 +213,12 @@ def align(
     Raises:
         InputError: Less than half of the truth's frames have a result.
     """
+    count, persons = truth.boxes.shape[:2]
+    if count < ENOUGH * len(stamps) <= persons:
+        raise InputError(
+            f"not compared with the truth: it has {count} frames of {persons} people, the recording "
+            f"{len(stamps)} images; expected (frames, people, …): are these two the other way round?"
+        )
     period_ns = 1e9 / truth.fps if truth.fps > 0 else _usual_gap(stamps)
     origin, aligned_by = _origin(truth, period_ns, stamps, people, origin_ns)
     shown = sorted(_shown(len(truth.boxes), period_ns, stamps, origin).items())
@@ -213,7 +230,18 @@ def align(
             f"result in the recording ({coverage:.0%}; at least {ENOUGH:.0%} are needed). Record the whole "
             "clip, at its own rate"
         )
-    return Alignment(answered, coverage, (origin - min(stamps)) * 1e-9, aligned_by)
+    met = _met(truth, answered, people)
+    return Alignment(answered, coverage, (origin - min(stamps)) * 1e-9, aligned_by, met)
+
+
+def _met(truth: Truth, shown: Mapping[int, int], people: Mapping[int, People2D]) -> float:
+    seen = met = 0
+    for index, stamp in shown.items():
+        true, found = truth.boxes[index], people[stamp].boxes
+        true, found = (boxes[np.isfinite(boxes).all(axis=1)] for boxes in (true, found))
+        seen += len(true) if len(found) else 0
+        met += len(match(true, found)) if len(true) and len(found) else 0
+    return met / seen if seen else float("nan")
 
 
 def _usual_gap(stamps: Sequence[int]) -> float:

@@ -80,6 +80,22 @@ def test_known_errors(tmp_path: Path) -> None:
     assert got["root_m"] == pytest.approx(0.5, abs=1e-3)
 
 
+def test_joints_that_the_truth_does_not_know(tmp_path: Path) -> None:
+    bag, file = write(tmp_path, 0.0)
+    arrays = dict(np.load(file))
+    arrays["joints3d"][4, 0, 7] = np.nan
+    np.savez(file, **arrays)
+    got = figures(bag, file)
+    assert got["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    assert got["answered"] == 1.0
+    arrays["joints3d"][4] = np.nan
+    np.savez(file, **arrays)
+    assert figures(bag, file)["answered"] == 1.0  # of those who are known
+    arrays["joints3d"][:] = np.nan
+    np.savez(file, **arrays)
+    assert any("its truth has no joints in 3D" in note for note in evaluate_skeleton([bag], [file]).notes)
+
+
 def test_errors_of_each_joint(tmp_path: Path) -> None:
     shift = np.zeros((17, 3))
     shift[16] = [0, 0.04, 0]  # the right wrist

@@ -23,7 +23,7 @@ from posemo_ros.replay.progress import Progress
 from posemo_ros.replay.report import make_report, write_report
 from posemo_ros.replay.run import run_chain
 from posemo_ros.replay.source import Source
-from posemo_ros.replay.truth import Truth, read_truth
+from posemo_ros.replay.truth import Truth, align, read_truth
 from posemo_ros.replay.typestore import MAKE, typestore
 from posemo_ros.types import Emotions, EmotionStatus, Frame, FrameResult, People2D, Skeletons3D
 
@@ -385,6 +385,27 @@ def test_comparison_by_hand() -> None:
     assert found.distance_error_share == pytest.approx(0.08, rel=1e-4)
 
 
+def test_a_truth_that_lies_elsewhere_is_said() -> None:
+    truth = truth_of_clip()
+    stamps = [image(i).stamp_ns for i in range(FRAMES)]
+    people = {s: result(i).people for i, s in enumerate(stamps)}
+    assert "near" not in align(truth, stamps, people).words()
+    far = align(replace(truth, boxes=truth.boxes + 5000), stamps, people)
+    assert far.met == 0
+    assert "none of its people lies near a result" in far.words()
+
+
+def test_a_truth_of_people_by_frames_is_not_compared() -> None:
+    truth = truth_of_clip()
+    turned = replace(
+        truth, **{name: getattr(truth, name).swapaxes(0, 1) for name in ("keypoints", "boxes", "joints")}
+    )
+    stamps = [image(i).stamp_ns for i in range(FRAMES)]
+    people = {s: result(i).people for i, s in enumerate(stamps)}
+    with pytest.raises(InputError, match=f"1 frames of {FRAMES} people, the recording {FRAMES} images"):
+        align(turned, stamps, people)
+
+
 def test_truth_of_the_wrong_shape_is_explained(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "t.npz", keypoints=np.zeros((3, 17, 3)), boxes=np.zeros((3, 1, 4)), joints3d=np.zeros(1)
@@ -449,6 +470,7 @@ def test_a_report_that_is_not_compared_is_written_all_the_same(tmp_path: Path) -
         ({"boxes": np.full((FRAMES, 1, 4), "a")}, "expected numbers"),
         ({"boxes": np.full((FRAMES, 1, 4), np.nan)}, "nobody is in its 12 frames"),
         ({"boxes": np.tile([50.0, 50, 20, 20], (FRAMES, 1, 1))}, "expected xyxy"),
+        ({"boxes": np.tile([0.1, 0.1, 0.4, 0.9], (FRAMES, 1, 1))}, "expected pixels, not shares"),
         ({"joints3d": np.random.default_rng(0).normal(size=(FRAMES, 1, 17, 3)) * 1000}, "expected metres"),
     ],
 )
