@@ -51,17 +51,36 @@ def yaml_of(path: Path) -> Any:
     return _parsed(_safe_load, path)
 
 
-def _safe_load(text: str) -> Any:
+def first_yaml_of(path: Path) -> Any:
+    """As ``yaml_of``, of the first document of several: `ros2 topic echo` prints one for each message."""
+    return _parsed(lambda text: _safe_load(text, first=True), path)
+
+
+def text_of(path: Path) -> str:
+    """What a text file says, with or without byte order mark.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no text; says why in one line.
+    """
+    return str(_parsed(str, path))
+
+
+def _safe_load(text: str, *, first: bool = False) -> Any:
     """``yaml.safe_load``, which has no libyaml; takes what OpenCV and `ros2 topic echo` write."""
     if text.startswith("%YAML:"):
         text = text.partition("\n")[2]
     loader = _Loader(text.rstrip().removesuffix("\n---"))
     try:
-        node = loader.get_single_node()
+        node = _first_node(loader) if first else loader.get_single_node()
         _refuse_repeated_keys(node, set())
         return None if node is None else loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _first_node(loader: Any) -> Any:
+    return loader.get_node() if loader.check_node() else None
 
 
 def _refuse_repeated_keys(node: Any, seen: set[int]) -> None:

@@ -12,11 +12,15 @@ import numpy as np
 from ..camera import Camera
 from ..camera_info import camera_from_info
 from ..errors import InputError, reason
-from ..text_files import json_of, yaml_of
+from ..text_files import first_yaml_of, json_of
 
 DEFAULT_FRAME_ID = "camera_optical_frame"
 _LARGEST = 1_000_000  # bytes; intrinsics are small, label files are not
 _FORM = '{"camera": {"width": …, "height": …, "matrix": [[…], […], […]], "frame_id": …}}'
+_KNOWN = (
+    "the YAML of camera_calibration or OpenCV (image_width, camera_matrix, …), of `ros2 topic echo --once`, "
+    f"of Kalibr or EuRoC (intrinsics, resolution, …), or {_FORM}"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +89,10 @@ def named(path: Path) -> Intrinsics:
         InputError: The file cannot be read or is of another form.
     """
     try:
-        data = yaml_of(path)  # JSON is YAML
+        data = first_yaml_of(path)  # JSON is YAML
     except (OSError, ValueError) as error:
-        raise InputError(f"camera info {path}: cannot be read ({reason(error)})") from error
+        expected = "" if isinstance(error, OSError) else f"; expected {_KNOWN}"
+        raise InputError(f"camera info {path}: cannot be read ({reason(error)}){expected}") from error
     if isinstance(data, dict) and isinstance(data.get("camera"), dict):
         return _from_json(path, data["camera"])
     try:
@@ -96,10 +101,7 @@ def named(path: Path) -> Intrinsics:
         raise InputError(f"camera info {path}: cannot read the intrinsics ({error})") from error
     if found:
         return _from_calibration(path, found)
-    raise InputError(
-        f"camera info {path}: expected the YAML of camera_calibration or OpenCV (image_width, camera_matrix, "
-        f"…), of `ros2 topic echo --once`, of Kalibr or EuRoC (intrinsics, resolution, …), or {_FORM}"
-    )
+    raise InputError(f"camera info {path}: expected {_KNOWN}")
 
 
 def _as_calibration(path: Path, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -163,19 +165,25 @@ def _from_json(file: Path, entry: dict[str, Any]) -> Intrinsics:
 def _from_calibration(file: Path, data: dict[str, Any]) -> Intrinsics:
     try:
         width, height = int(data["image_width"]), int(data["image_height"])
-        distortion = (data.get("distortion_coefficients") or {}).get("data", [])
+        distortion = _listed(data.get("distortion_coefficients"))
         opencv = "equidistant" if data.get("fisheye_model") else "plumb_bob"
         model = str(data.get("distortion_model", data.get("camera_model", opencv)))
-        camera = Camera(width, height, np.reshape(data["camera_matrix"]["data"], (3, 3)))
+        camera = Camera(width, height, np.reshape(_listed(data["camera_matrix"]), (3, 3)))
         info = _info(camera)
         info.d, info.distortion_model = [float(v) for v in distortion], model
-        info.p = [float(v) for v in (data.get("projection_matrix") or {}).get("data", [])]
+        info.p = [float(v) for v in _listed(data.get("projection_matrix"))]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"camera info {file}: cannot read the intrinsics ({type(error).__name__}: {error}); expected "
             "image_width, image_height, camera_matrix.data, distortion_model, distortion_coefficients.data"
         ) from error
     return Intrinsics(info, DEFAULT_FRAME_ID, file.name)
+
+
+def _listed(matrix: Any) -> list[Any]:
+    """The numbers of a matrix, with its size (``rows``, ``cols``, ``data``) or as rows; none for nothing."""
+    numbers = matrix.get("data") if isinstance(matrix, dict) else matrix
+    return list(np.ravel(numbers).tolist()) if numbers is not None else []
 
 
 def _info(camera: Camera) -> SimpleNamespace:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError, reason
+from ..text_files import text_of
 from .bag_folder import is_bag_file, is_bag_folder, single_bags
 from .picture_source import VIDEO_SUFFIXES
 from .run_folder import plain_name
@@ -75,14 +77,21 @@ def _is_list(text: str) -> bool:
 
 def _lines_of(path: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeError) as error:
+        lines = [line.strip() for line in text_of(path).splitlines()]
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the list {path}: {reason(error)}") from error
     named = [line for line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError(f"the list {path} names no source; expected one in a line")
-    texts = [n if "://" in n or n.isdecimal() else str(path.parent / n) for n in named]
+    texts = [_placed(path.parent, name) for name in named]
     return [source for text in texts for source in ([text] if _is_list(text) else _sources_of(text))]
+
+
+def _placed(folder: Path, name: str) -> str:
+    """A source of a list, from the list's folder on, without the remark behind it."""
+    if not _exists(folder / name):
+        name = re.split(r"\s+#", name)[0]
+    return name if "://" in name or name.isdecimal() else str(folder / name)
 
 
 def _is_collection(text: str) -> bool:

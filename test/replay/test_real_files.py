@@ -316,6 +316,11 @@ CALIBRATIONS = {
     "opencv": OPENCV,
     "windows": OPENCV.replace("\n", "\r\n"),
     "echo": ECHO,
+    "echo without --once": ECHO + ECHO.replace("500", "700"),
+    "rows": (
+        "image_width: 64\nimage_height: 48\ndistortion_model: plumb_bob\n"
+        f"camera_matrix: {K}\ndistortion_coefficients: [0.1, 0, 0, 0, 0]\n"
+    ),
     "kalibr": f"cam0:\n{KALIBR}",
     "euroc": "%YAML:1.0\n" + KALIBR.replace("  ", "").replace("coeffs", "coefficients"),
 }
@@ -337,6 +342,8 @@ def test_calibrations_of_other_tools(tmp_path: Path, form: str) -> None:
         (f"cam0:\n{KALIBR}".replace("pinhole", "omni"), "camera model 'omni'"),
         ("intrinsics: 5\nresolution: 3\n", "cannot read the intrinsics"),
         ("width: 64\nk: [1]\n", "cannot read the intrinsics"),
+        ("[image]\n\nwidth\n640\n", "expected the YAML of camera_calibration or OpenCV"),  # ost.txt
+        ("a: [", "cannot be read .*; expected the YAML of camera_calibration"),
         ("Camera.fx: 500\n", "expected the YAML of camera_calibration or OpenCV"),
     ],
 )

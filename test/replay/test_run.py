@@ -429,6 +429,9 @@ def test_folders_of_recordings_and_lists(tmp_path: Path) -> None:
     assert expand([str(listed)]) == [str(tmp_path / "all" / "frames"), "rtsp://x/1", "/abs/x.mp4"]
     listed.write_text("all/*/*.mp4\nall/frames\n")
     assert expand([str(listed)]) == [str(tmp_path / "all" / name) for name in ("day 2/b.mp4", "frames")]
+    listed.write_bytes("all/frames  # of monday\r\nday 3 #1\r\n".encode("utf-16"))  # PowerShell's
+    (tmp_path / "day 3 #1").mkdir()
+    assert expand([str(listed)]) == [str(tmp_path / "all" / "frames"), str(tmp_path / "day 3 #1")]
     listed.write_text("# nothing\n")
     with pytest.raises(InputError, match="names no source"):
         expand([str(listed)])
