@@ -7,6 +7,7 @@ the joints of H36M-17, then nose, left eye, right eye, left ear, right ear.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_clips(path: Path, *, labelled: bool = False) -> list[Clip]:
     arrays = read_arrays(path, labelled=labelled)
     chosen = _test_split(path, arrays)
     clips = [_clip(arrays, i, labelled) for i in chosen]
-    _warn_about_axes(path, clips)
+    _check_units_and_axes(path, clips)
     return clips
 
 
@@ -106,6 +107,12 @@ def _check(path: Path, arrays: Mapping[str, NDArray[Any]], labelled: bool) -> No
         raise InputError(
             f"{path}: 'clip_start' must rise from 0 to {frames}, the number of frames: clip i is "
             "positions[clip_start[i]:clip_start[i + 1]]"
+        )
+    called = Counter(_text(name) for name in names)
+    if again := [name for name, count in called.items() if count > 1]:
+        raise InputError(
+            f"{path}: several clips are called {again[0]!r}; expected a name of its own for each, by which "
+            "they are reported and compared"
         )
     if arrays["fps"].size != 1 or not 0 < float(arrays["fps"].reshape(-1)[0]) < 10000:
         raise InputError(f"{path}: 'fps' is {arrays['fps'].tolist()}; expected frames per second, one number")
@@ -214,13 +221,13 @@ def _filmed(
     return at_times(np.arange(len(body), dtype=np.float64), body, at), ok[low] & ok[high], rate_hz
 
 
-def _warn_about_axes(path: Path, clips: list[Clip]) -> None:
+def _check_units_and_axes(path: Path, clips: list[Clip]) -> None:
     trunks = np.concatenate([c.body[c.ok, 8] - c.body[c.ok, 0] for c in clips])
     if not len(trunks):
         raise InputError(f"{path}: no frame can be used ('frame_ok' is False or joints are not finite)")
     length, mean = float(np.median(np.linalg.norm(trunks, axis=1))), trunks.mean(0)
     if not 0.1 < length < 2:
-        _log.warning("%s: pelvis and thorax are %.3g apart; expected metres", path, length)
+        raise InputError(f"{path}: pelvis and thorax are {length:.3g} apart; expected metres")
     if mean[2] < 0.5 * np.linalg.norm(mean):
         _log.warning("%s: bodies point along %s; expected z up", path, np.round(mean, 2).tolist())
 

@@ -285,6 +285,8 @@ def _by_image(
             alike = metrics.oks(answers_here, label, np.full(len(answers_here), a["area"]))
             rows.setdefault(a["image_id"], []).append(float(np.nanmax(alike, initial=0.0)))
     names = {photo.number: photo.path.name for photo in photos}
+    if len(set(names.values())) < len(names):  # in several folders
+        names = {image["id"]: image["file_name"] for image in truth["images"]}
     return {names[number]: rounded({"oks": float(np.mean(values))}) for number, values in rows.items()}
 
 

@@ -130,9 +130,16 @@ def test_warnings_about_axes_and_units(clip_file: Write, caplog: pytest.LogCaptu
         read_clips(clip_file())
         assert not caplog.records
         read_clips(clip_file(positions=positions[..., [0, 2, 1]]))
-        read_clips(clip_file(positions=positions * 1000))
     assert "expected z up" in caplog.text
-    assert "expected metres" in caplog.text
+    for scale in (1000, 0):
+        with pytest.raises(InputError, match="pelvis and thorax are .* apart; expected metres"):
+            read_clips(clip_file(positions=positions * scale))
+
+
+def test_clips_of_one_name_are_refused(clip_file: Write) -> None:
+    """Reports and comparisons are by name: the second would replace the first."""
+    with pytest.raises(InputError, match="several clips are called 'a'"):
+        read_clips(clip_file(clip_names=np.array(["a", "a"])))
 
 
 @pytest.mark.shared

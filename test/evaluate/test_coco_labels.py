@@ -231,6 +231,20 @@ def test_boxes_of_another_form_are_refused(tmp_path: Path, wrong: Any, says: str
         read_labels(coco_file(tmp_path, people, images=SIZED))
 
 
+def test_images_of_one_name_in_two_folders_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = coco_file(tmp_path)
+    data = json.loads(path.read_text())
+    for number, image in enumerate(data["images"]):
+        folder = tmp_path / f"cam{number}"
+        folder.mkdir()
+        (tmp_path / image["file_name"]).rename(folder / "1.png")
+        image["file_name"] = f"cam{number}/1.png"
+    path.write_text(json.dumps(data))
+    assert sorted(measured(tmp_path, path, monkeypatch).by_clip) == ["cam0/1.png", "cam1/1.png"]
+
+
 def test_percent_are_refused(tmp_path: Path) -> None:
     """As Label Studio has them."""
     images = [{**image, "width": 1920, "height": 1080} for image in SIZED]
