@@ -168,6 +168,8 @@ def _unpacked(path: Path, folder: Path) -> Path:
             zstandard.ZstdDecompressor().copy_stream(packed, out)
         except zstandard.ZstdError as error:
             raise InputError(f"{path.name} cannot be unpacked ({error}); try `zstd -d` on it") from error
+    if not target.stat().st_size:
+        raise InputError(f"{path.name} is cut off: nothing of it can be unpacked")
     return target
 
 

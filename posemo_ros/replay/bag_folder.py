@@ -135,7 +135,7 @@ def _unlisted(found: Sequence[Path]) -> BagFolder:
 
 def _stem(name: str) -> str:
     """``rec_2`` of ``rec_2.db3.zstd``."""
-    return re.sub(r"(\.(mcap|db3|bag))(\.zstd|\.active.*)?$", "", name, flags=re.IGNORECASE)
+    return re.sub(r"(\.(mcap|db3|bag))(\.zstd?|\.active.*)?$", "", name, flags=re.IGNORECASE)
 
 
 def _recording(name: str) -> str:

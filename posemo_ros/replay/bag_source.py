@@ -38,6 +38,7 @@ DEPTH_OPTION = "--depth-topic NAME"
 _REASONS = ("cannot be decoded", "cut off", "empty", "does not fit its type", "before the first key frame")
 _ENDS_EARLY = "the recording ends in the middle"
 _MOST = 0.9
+_SHOWN = 6  # topics in an error
 _FASTEST_HZ = 1000.0
 _LOOKED_AT = 100  # messages at the beginning in which a stamp is looked for
 
@@ -276,7 +277,10 @@ def _chosen(bag: Bag, candidates: list[_Candidate], wanted: str, path: Path) -> 
     try:
         return choose_topic(candidates, wanted, path)
     except InputError as error:
-        raise InputError(f"{error}; {bag.damage}" if bag.damage else str(error)) from error
+        others = [f"{t.name} ({t.kind or 'without type'})" for t in bag.topics.values()]
+        in_it = f"; topics in it: {', '.join(sorted(others)[:_SHOWN])}" if others and not candidates else ""
+        more = ", …" if in_it and len(others) > _SHOWN else ""
+        raise InputError(f"{error}{in_it}{more}{f'; {bag.damage}' if bag.damage else ''}") from error
 
 
 class _Candidate:

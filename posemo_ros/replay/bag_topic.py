@@ -27,7 +27,14 @@ class Topic:
 
 
 def kind_of(name: str) -> str:
-    """``package/msg/Name`` of a type's name; ROS 1 bags that were converted to MCAP have ``package/Name``."""
+    """``package/msg/Name`` of a type's name.
+
+    ROS 1 bags that were converted to MCAP have ``package/Name``, recorders of DDS ``package::msg::Name`` or
+    ``package::msg::dds_::Name_``.
+    """
+    if "::dds_::" in name:
+        name = name.replace("::dds_::", "::").removesuffix("_")
+    name = name.replace("::", "/")
     package, _, rest = name.partition("/")
     return f"{package}/msg/{rest}" if rest and "/" not in rest else name
 

@@ -19,6 +19,8 @@ _MAGIC = (
     (b"\x1f\x8b", "packed by gzip; unpack it first (`tar xf` or `gunzip`)"),
     (b"BZh", "packed by bzip2; unpack it first (`tar xf` or `bunzip2`)"),
     (b"\xfd7zXZ", "packed by xz; unpack it first (`tar xf` or `unxz`)"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first (`unzstd`)"),
+    (b"\x04\x22\x4d\x18", "packed by lz4; unpack it first (`unlz4`)"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it and name the folder"),
     (b"Rar!", "a RAR archive; unpack it and name the folder"),
     (b"%PDF", "a PDF; `pdftoppm -r 150 IN.pdf page` makes pictures of it"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..lift.lifter import DepthSource
 
 IMAGE_SUFFIXES = pictures.SUFFIXES
-BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd")
+BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".mcap.zstd", ".db3.zstd", ".mcap.zst", ".db3.zst", ".bag.zst")
 BAGS = f"a rosbag2 folder, a bag file ({' '.join(BAG_SUFFIXES)})"
 ACCEPTED = (
     "a video file, a picture or a folder of pictures "

@@ -402,6 +402,8 @@ def packed(path: Path) -> None:
         ("a.tar.gz", packed, "packed by gzip"),
         ("a.mp4", lambda p: p.write_text(LFS), "git lfs pull"),
         ("a.mp4", lambda p: p.write_text("<!DOCTYPE html><p>404"), "a web page"),
+        ("a.mp4.zst", lambda p: p.write_bytes(bytes.fromhex("28b52ffd") + bytes(40)), "packed by zstd"),
+        ("a.mcap.lz4", lambda p: p.write_bytes(bytes.fromhex("04224d18") + bytes(40)), "packed by lz4"),
         ("a.m3u8", lambda p: p.write_text("#EXTM3U\n1.ts\n"), "a playlist; join its parts"),
         ("a.pdf", lambda p: p.write_bytes(b"%PDF-1.4\n%%EOF"), "pdftoppm"),
         ("a.npy", lambda p: np.save(p, np.zeros((2, 4, 4, 3), np.uint8)), "NumPy array"),

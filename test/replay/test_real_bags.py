@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import zstandard
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
@@ -447,6 +448,40 @@ def test_mcap_with_parts_of_its_index_left_out(
     source = open_source(tmp_path / "a.mcap")
     assert [f.stamp_ns for f in source] == STAMPS
     assert not source.losses
+
+
+@pytest.mark.parametrize(
+    "name", ["sensor_msgs::msg::dds_::Image_", "sensor_msgs::msg::Image", "sensor_msgs/Image"]
+)
+def test_types_as_other_recorders_call_them(tmp_path: Path, name: str) -> None:
+    kind = "sensor_msgs/msg/Image"
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        channel = writer.register_channel("rt/cam", "cdr", writer.register_schema(name, "omgidl", b"module"))
+        for _, time_ns, message in images_at(STAMPS):
+            writer.add_message(channel, time_ns, bytes(TYPES.serialize_cdr(message, kind)), time_ns)
+        writer.finish()
+    assert [f.stamp_ns for f in open_source(tmp_path / "a.mcap")] == STAMPS
+
+
+@pytest.mark.parametrize("name", ["a.mcap.zst", "folder/a_0.mcap.zst"])
+def test_a_bag_packed_by_hand(tmp_path: Path, name: str) -> None:
+    """``zstd`` calls it ``.zst``, rosbag2 ``.zstd``."""
+    (whole,) = write_bag(tmp_path / "bag", images_at(STAMPS)).glob("*.mcap")
+    packed = tmp_path / name
+    packed.parent.mkdir(exist_ok=True)
+    packed.write_bytes(zstandard.compress(whole.read_bytes()))
+    assert [f.stamp_ns for f in open_source(tmp_path / name.split("/")[0])] == STAMPS
+    packed.write_bytes(packed.read_bytes()[:20])
+    with pytest.raises(InputError, match=r"\.mcap\.zst is cut off: nothing of it can be unpacked"):
+        open_source(packed)
+
+
+def test_a_bag_without_images_says_what_is_in_it(tmp_path: Path) -> None:
+    message = TYPES.types["std_msgs/msg/String"]("hello")
+    with pytest.raises(InputError, match=r"none; topics in it: /chatter \(std_msgs/msg/String\)$"):
+        open_source(write_bag(tmp_path / "bag", [("/chatter", START, message)]))
 
 
 def test_messages_with_fields_of_another_release(tmp_path: Path) -> None:
