@@ -23,7 +23,11 @@ from .source import ACCEPTED, DEFAULT_RATE_HZ, Source, natural
 MOST_NAMINGS = 50  # more are names of no order
 NUMBER = re.compile(r"((?:cam|camera|view|sensor|channel)[ _-]?[0-9]+(?![0-9]))|[0-9]+", re.IGNORECASE)
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv"),
+    *(".mts", ".m2ts", ".vob", ".mxf", ".dv", ".3gp", ".3g2", ".ogv", ".asf", ".y4m", ".m2v"),
+    *(".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg"),
+)
 
 
 class PictureSource(Source):
@@ -115,16 +119,18 @@ class PictureSource(Source):
         paths = sorted(set(entries) - set(no_pictures), key=lambda p: natural(p.name))
         if not paths:
             raise InputError(_nothing_in(folder))
+        raws = _with_twin(paths)
         others = _depth_or_mask(paths)
         videos = sorted(
             (p for p in files if p.suffix.lower() in VIDEO_SUFFIXES), key=lambda p: natural(p.name)
         )
         self._leave_alone(no_pictures, "files or folders that are hidden or no pictures")
+        self._leave_alone(raws, "camera raw files with a picture of the same name beside them")
         self._leave_alone(others, "depth images or masks beside the colour images")
         self._leave_alone(videos, "videos beside the pictures")
         below = sorted((p for p in files if _has_recordings(p)), key=lambda p: natural(p.name))
         self._leave_alone(below, "folders with recordings of their own, beside the pictures")
-        aside = set(others)
+        aside = {*others, *raws}
         paths = [p for p in paths if p not in aside]
         if several := _several_films(paths):
             self.note(f"pictures of several namings are read as one film: {several}")
@@ -151,6 +157,13 @@ def _has_recordings(folder: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def _with_twin(paths: Sequence[Path]) -> list[Path]:
+    """Camera raw files of which the camera wrote a picture, too."""
+    raws = [p for p in paths if p.suffix.lower() in RAW_SUFFIXES]
+    others = {p.stem.casefold() for p in paths if p.suffix.lower() not in RAW_SUFFIXES}
+    return [p for p in raws if p.stem.casefold() in others]
 
 
 def _depth_or_mask(paths: Sequence[Path]) -> list[Path]:

@@ -175,6 +175,16 @@ class TestFolders:
         assert stamps_ms(source) == [0, 100, 200]
         assert any("is not used" in note for note in source.notes)
 
+    def test_raw_files_beside_their_pictures_are_left_alone(self, tmp_path: Path) -> None:
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / f"IMG_{number}.JPG"), picture(number))
+        for name in ("IMG_0.CR2", "IMG_1.CR2", "IMG_9.CR2"):
+            (tmp_path / name).write_bytes(b"II*\0raw")
+        source = open_source(tmp_path)
+        assert stamps_ms(source) == [0, 100, 200]
+        assert source.losses.as_dict()["images"] == 1  # of IMG_9 there is no picture
+        assert any("2 camera raw files with a picture" in note for note in source.notes)
+
     def test_letters_of_any_case_are_one_order(self, tmp_path: Path) -> None:
         for number, name in enumerate(("IMG_1.PNG", "img_2.png", "Img_3.png", "IMG_10.png")):
             (tmp_path / name).write_bytes(cv2.imencode(".png", picture(number))[1].tobytes())

@@ -410,13 +410,14 @@ def test_folders_of_recordings_and_lists(tmp_path: Path) -> None:
         "day 2/bag/metadata.yaml",
         "day 2/bag/0.mcap",
         "day 2/notes.md",
+        "tape/00001.MTS",
     ):
         (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "all" / name).touch()
     (tmp_path / "all" / "frames").mkdir()
     cv2.imwrite(str(tmp_path / "all" / "frames" / "1.png"), np.zeros((4, 4, 3), np.uint8))
     (tmp_path / "all" / "loop").symlink_to(tmp_path / "all")
-    names = ("day 2/b.mp4", "day 2/bag", "day 10/a.mkv", "frames")
+    names = ("day 2/b.mp4", "day 2/bag", "day 10/a.mkv", "frames", "tape/00001.MTS")
     expected = [str(tmp_path / "all" / name) for name in names]
     assert names_many(str(tmp_path / "all"))
     assert expand([str(tmp_path / "all")]) == expected
