@@ -11,6 +11,7 @@ from .camera import DEFAULT_HFOV_DEG, Camera
 
 # Focal length over image width: a pinhole sees from 151 degrees down to 3.8 with these.
 _FOCAL = (0.13, 15.0)
+_ALIKE = 0.01  # of proportions
 # Numbers of coefficients; plumb_bob and rational_polynomial are one series of OpenCV, cut in two places.
 _SERIES, _FISHEYE = (4, 5, 8, 12, 14), (4,)
 _NAMES = {
@@ -35,6 +36,7 @@ def camera_from_info(
     *,
     hfov_deg: float = DEFAULT_HFOV_DEG,
     rectified: bool = False,
+    judged: bool = False,
 ) -> tuple[Camera, str]:
     """Camera of the image that belongs to a CameraInfo message.
 
@@ -46,6 +48,8 @@ def camera_from_info(
         width, height: Of the image, pixels.
         hfov_deg: Horizontal field of view to assume for a camera that nobody calibrated, degrees.
         rectified: The image is image_proc's: P holds for it, and no distortion is left.
+        judged: K comes from a station of this package, which has judged it: that of a part of an image, or of
+            an assumed camera, need not look like one of a whole camera.
 
     Returns:
         The camera, and what was assumed in one sentence ("" when nothing was).
@@ -59,12 +63,22 @@ def camera_from_info(
     if not _is_calibrated(matrix):
         what = "all zeros" if not matrix.any() else "no camera matrix"
         return _assumed(width, height, hfov_deg, f"K in CameraInfo is {what} (not calibrated)")
-    if wrong := _implausible(matrix, info.width or width, info.height or height):
+    if not judged and (wrong := _implausible(matrix, info.width or width, info.height or height)):
         return _assumed(width, height, hfov_deg, f"K in CameraInfo cannot be right ({wrong})")
     matrix, expected = _windowed(info, matrix)
     matrix, note = _scaled(matrix, expected, (width, height))
     distortion, model, problem = (np.zeros(0), "", "") if rectified else _distortion(info)
     return Camera(width, height, matrix, distortion, model), "; ".join(filter(None, (note, problem)))
+
+
+def other_frame(info: str, image: str) -> str:
+    """What to say when a CameraInfo names another frame than its image; nothing when either names none."""
+    if not (info and image) or info.strip("/") == image.strip("/"):
+        return ""
+    return (
+        f"the CameraInfo is of the frame {info!r}, the images of {image!r}: is it that of another camera? "
+        "Places and sizes are then wrong"
+    )
 
 
 def _assumed(width: int, height: int, hfov_deg: float, why: str) -> tuple[Camera, str]:
@@ -113,8 +127,10 @@ def _scaled(
         return matrix, ""
     if 0 in expected:
         return matrix, "CameraInfo has no size: assuming that of the image"
-    if expected == actual[::-1]:
-        return _turned(matrix, expected)
+    if _is_turned(expected, actual):
+        turned, how = _turned(matrix, expected)
+        scaled, more = _scaled(turned, expected[::-1], actual)
+        return scaled, f"{how}; then {more}" if more else how
     scale = np.divide(actual, expected)
     scaled = matrix.copy()
     scaled[:2, :2] *= scale[:, None]
@@ -123,9 +139,15 @@ def _scaled(
         f"CameraInfo is for {expected[0]} x {expected[1]} pixels, the image has {actual[0]} x {actual[1]}: "
         "assuming the image was scaled"
     )
-    if abs(scale[0] / scale[1] - 1) > 0.01:
+    if abs(scale[0] / scale[1] - 1) > _ALIKE:
         note += " (but the proportions differ; if it was cropped instead, positions are wrong)"
     return scaled, note
+
+
+def _is_turned(expected: tuple[int, int], actual: tuple[int, int]) -> bool:
+    """Whether an image has the calibrated proportions upright, not lying."""
+    lying, upright = (np.divide(actual, size) for size in (expected, expected[::-1]))
+    return bool(abs(upright[0] / upright[1] - 1) <= _ALIKE < abs(lying[0] / lying[1] - 1))
 
 
 def _turned(matrix: NDArray[np.float64], size: tuple[int, int]) -> tuple[NDArray[np.float64], str]:

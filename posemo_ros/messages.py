@@ -67,7 +67,7 @@ def people_from_message(message: Any) -> People2D:
     width, height = message.image_width, message.image_height
     if not width or not height:
         raise InputError("Person2DArray: image_width and image_height must not be 0")
-    camera, _ = camera_from_info(message.camera_info, width, height)
+    camera, _ = camera_from_info(message.camera_info, width, height, judged=True)
     camera = replace(camera, assumed=message.camera_assumed)
     rows = message.people
     return People2D(

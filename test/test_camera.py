@@ -28,6 +28,16 @@ def test_rays_meet_the_points_they_came_from(model, distortion) -> None:
     np.testing.assert_allclose(rays * POINTS[..., 2:], POINTS, atol=1e-6)
 
 
+@pytest.mark.parametrize("model", ["plumb_bob", "equidistant"])
+def test_rays_of_a_part_of_an_array(model) -> None:
+    """Keypoints are x, y, score; of x, y alone cv2.fisheye took scores for coordinates."""
+    camera = Camera(640, 480, K, np.array([0.01, 0.002, -0.001, 0.0005]), model)
+    keypoints = np.ones((2, 17, 3))
+    keypoints[..., :2] = np.random.default_rng(0).uniform(100, 400, (2, 17, 2))
+    rays = camera.rays(keypoints[..., :2])
+    np.testing.assert_allclose(camera.project(rays), keypoints[..., :2], atol=1e-6)
+
+
 def test_plumb_bob_distortion_by_hand() -> None:
     k1, k2, p1, p2, k3 = 0.1, -0.05, 0.001, 0.002, 0.01
     camera = Camera(640, 480, K, np.array([k1, k2, p1, p2, k3]), "plumb_bob")
@@ -37,6 +47,38 @@ def test_plumb_bob_distortion_by_hand() -> None:
     xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
     yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
     np.testing.assert_allclose(camera.project([x, y, 1.0]), [500 * xd + 310, 520 * yd + 250])
+
+
+@pytest.mark.parametrize("distortion", [[0.3, 0.1, 0, 0, 0], [0.5, 0.3, 0, 0, 0, 0.2, 0.1, 0.05]])
+def test_rays_of_the_edges_of_a_wide_lens(distortion) -> None:
+    """Five steps, OpenCV's default, were up to 8 px off."""
+    wide = Camera(
+        1280, 720, [[700, 0, 640], [0, 700, 360], [0, 0, 1]], np.array(distortion), "rational_polynomial"
+    )
+    corners = np.array([[0, 0], [1279, 0], [0, 719], [1279, 719], [0, 360.0]])
+    np.testing.assert_allclose(wide.project(wide.rays(corners)), corners, atol=1e-3)
+
+
+def test_a_fisheye_sees_nothing_in_front_of_it_beyond_90_degrees() -> None:
+    """By hand: r = f theta. OpenCV gives 88 degrees for all that lies beyond."""
+    fisheye = Camera(
+        640, 480, [[160, 0, 320], [0, 160, 240], [0, 0, 1]], np.array([1e-9, 0, 0, 0]), "equidistant"
+    )
+    theta = np.radians([0, 45, 80, 88, 100, 110])
+    rays = fisheye.rays(np.stack([320 + 160 * theta, np.full(6, 240.0)], 1))
+    np.testing.assert_allclose(rays[:4, 0], np.tan(theta[:4]), rtol=1e-3)
+    assert np.isnan(rays[4:, 0]).all()
+
+
+def test_no_ray_where_a_distortion_folds_over() -> None:
+    """r (1 - 0.4 r^2) is never more than 0.61, so no ray meets a pixel 0.9 f from the centre."""
+    folded = Camera(
+        1280, 720, [[700, 0, 640], [0, 700, 360], [0, 0, 1]], np.array([-0.4, 0, 0, 0, 0]), "plumb_bob"
+    )
+    rays = folded.rays([[640 + 0.5 * 700, 360], [640 + 0.9 * 700, 360]])
+    x = rays[0, 0]
+    assert x * (1 - 0.4 * x * x) == pytest.approx(0.5, abs=1e-6)
+    assert np.isnan(rays[1, 0])
 
 
 def test_nan_and_empty_stay_what_they_are() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posemo_ros.camera_info import camera_from_info
+from posemo_ros.camera_info import camera_from_info, other_frame
 from posemo_ros.topics import is_rectified
 
 K = [600.0, 0, 319.5, 0, 610.0, 239.5, 0, 0, 1]
@@ -194,3 +194,19 @@ def test_camera_turned_by_90_degrees() -> None:
     camera, note = camera_from_info(info(), 480, 640)
     np.testing.assert_array_equal(camera.matrix, [[610, 0, 239.5], [0, 600, 319.5], [0, 0, 1]])
     assert "turned by 90 degrees" in note
+
+
+def test_camera_turned_by_90_degrees_whose_image_was_scaled() -> None:
+    """By hand: turned as above, then half the size; not squeezed to an eighth of the pixels one way."""
+    camera, note = camera_from_info(info(), 240, 320)
+    np.testing.assert_allclose(camera.matrix, [[305, 0, 119.5], [0, 300, 159.5], [0, 0, 1]])
+    assert "turned by 90 degrees; then CameraInfo is for 480 x 640" in note
+    assert "proportions differ" not in note
+
+
+@pytest.mark.parametrize(
+    ("of_info", "of_image", "said"),
+    [("left_eye", "right_eye", True), ("eye", "/eye", False), ("", "eye", False), ("eye", "", False)],
+)
+def test_the_frame_of_another_camera_is_said(of_info: str, of_image: str, said: bool) -> None:
+    assert bool(other_frame(of_info, of_image)) is said

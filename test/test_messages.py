@@ -61,7 +61,7 @@ def test_people_carry_the_images_header_size_and_camera() -> None:
     assert not view.camera_assumed
 
 
-@pytest.mark.parametrize("hfov_deg", [40.0, 95.0])
+@pytest.mark.parametrize("hfov_deg", [1.0, 40.0, 95.0, 179.0])
 def test_an_assumed_camera_is_marked_and_exact(hfov_deg: float) -> None:
     """Whoever lifts from the message uses the field of view that was assumed when it was made."""
     view = View.through(Camera.from_fov(64, 48, hfov_deg))
@@ -71,6 +71,15 @@ def test_an_assumed_camera_is_marked_and_exact(hfov_deg: float) -> None:
     assert back.camera_assumed
     assert back.camera.assumed
     np.testing.assert_array_equal(back.camera.matrix, Camera.from_fov(64, 48, hfov_deg).matrix)
+
+
+def test_the_camera_of_a_part_of_the_image_is_exact() -> None:
+    """Its axis may lie outside; the station that reads it took a lens of 60 degrees, and said calibrated."""
+    camera = Camera(64, 48, [[1500, 0, -240], [0, 1500, 24], [0, 0, 1]])
+    message = over_the_wire(MAKE.people(People2D(view=View.through(camera)), Models()))
+    back = people_from_message(message).view
+    assert not back.camera_assumed
+    np.testing.assert_array_equal(back.camera.matrix, camera.matrix)
 
 
 def test_an_uncalibrated_camera_is_all_zeros() -> None:

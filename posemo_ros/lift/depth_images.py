@@ -54,7 +54,7 @@ class DepthImages:
 
         Raises:
             NoDepth: None is less than ``SLOP_NS`` away.
-            InputError: It cannot be decoded, or is not of the same view.
+            InputError: It cannot be decoded, or is not of the same view: it has another shape or frame.
         """
         images = self._images
         stamp = min(images, key=lambda s: abs(s - view.stamp_ns), default=None)
@@ -62,9 +62,24 @@ class DepthImages:
             apart = None if stamp is None else abs(stamp - view.stamp_ns) / 1e9
             nearest = "nothing has come" if apart is None else f"the nearest is {apart:.2f} s away"
             raise NoDepth(f"no depth within {SLOP_NS / 1e6:.0f} ms of the image ({nearest})")
+        _check_frame(images[stamp], view)
         depth = DepthImage(_metres(images[stamp]), stamp)
         depth.check(view)
         return depth
+
+
+def _check_frame(message: Any, view: View) -> None:
+    """A depth camera beside the colour camera has often the same shape, and other pixels.
+
+    Raises:
+        InputError: Both name their frame, and these differ.
+    """
+    frame = str(getattr(getattr(message, "header", message), "frame_id", ""))
+    if frame and view.frame_id and frame.strip("/") != view.frame_id.strip("/"):
+        raise InputError(
+            f"the depth image is of the frame {frame!r}, the picture of {view.frame_id!r}: not the same "
+            "view; take the depth that is aligned with the picture (aligned_depth_to_color)"
+        )
 
 
 def _metres(message: Any) -> Floats:

@@ -56,8 +56,10 @@ def place(
     """
     joints = np.asarray(relative, np.float64)[:, LIMBS[:, 0]]
     points = np.asarray(keypoints, np.float64)[:, LIMBS[:, 1]]
-    used = np.isfinite(points).all(-1) & (points[..., 2] >= min_score) & np.isfinite(joints).all(-1)
-    rays = np.where(used[..., None], camera.rays(points[..., :2]), 1.0)
+    rays = camera.rays(points[..., :2])
+    known = np.isfinite(rays).all(-1) & np.isfinite(points).all(-1) & np.isfinite(joints).all(-1)
+    used = known & (points[..., 2] >= min_score)
+    rays = np.where(used[..., None], rays, 1.0)
     joints = np.where(used[..., None], joints, 0.0)
     weights = np.where(used, points[..., 2], 0.0)
     across = weights[..., None, None] * _across(rays)

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from .. import diagnostics as keys
 from .. import image_check
 from ..camera import Camera
-from ..camera_info import camera_from_info
+from ..camera_info import camera_from_info, other_frame
 from ..images import BitDepth
 from ..messages import frame_from_message
 from ..topics import COMPRESSED, is_rectified
@@ -64,7 +64,7 @@ class ImageInput:
         self._camera_of: tuple[object, Camera | None] = (None, None)
         self._checked_s = 0.0
         self._loss = _LossCheck()
-        self._senders = _SenderCheck()
+        self._senders, self._info_senders = _SenderCheck(), _SenderCheck()
         self._depth = BitDepth()
         station.on_stop(self._forget)
         self._worker = station.worker(self._convert)
@@ -81,7 +81,7 @@ class ImageInput:
         return params
 
     def _forget(self) -> None:
-        for key in ("camera_info", "stamp", "picture", "loss", "senders", "shared memory"):
+        for key in ("camera_info", "stamp", "picture", "loss", "senders", "info senders", "shared memory"):
             self._station.monitor.clear(key)
 
     def tick(self) -> None:
@@ -94,14 +94,20 @@ class ImageInput:
             )
         several = self._senders.check()
         if several is not None:
-            self._station.warn("senders", self._name_senders() if several else "")
+            self._warn_of_senders("senders", several, self.topic, "images", "people are mixed up")
+        several = self._info_senders.check()
+        if several is not None:
+            topic = self._station.resolve_topic_name(CAMERA_INFO_TOPIC)
+            mixed = "images get the intrinsics of whoever sent last"
+            self._warn_of_senders("info senders", several, topic, "CameraInfos", mixed)
 
-    def _name_senders(self) -> str:
-        publishers = qos.describe_publishers(self._station, self.topic)
-        return (
-            f"{self.topic}: images of several senders in turn ({publishers}): people are mixed up; give "
+    def _warn_of_senders(self, key: str, several: bool, topic: str, what: str, mixed: str) -> None:
+        publishers = qos.describe_publishers(self._station, topic) if several else ""
+        text = (
+            f"{topic}: {what} of several senders in turn ({publishers}): {mixed}; give "
             "every camera a topic, and a chain in a namespace of its own"
         )
+        self._station.warn(key, text if several else "")
 
     def _size_hint(self) -> str:
         info = self._info
@@ -109,7 +115,8 @@ class ImageInput:
             return ""
         return transport.size_hint(info.width, info.height)
 
-    def _on_info(self, message: CameraInfo) -> None:
+    def _on_info(self, message: CameraInfo, about: Mapping[str, Any]) -> None:
+        self._info_senders.came(int(about.get("publication_sequence_number") or 0))
         self._info = message
         self._loss.infos += 1
         self._info_came.set()
@@ -143,7 +150,7 @@ class ImageInput:
     def _with_camera(self, frame: Frame) -> Frame:
         info, params = self._info, self._params
         hfov_deg = params.hfov_deg if isinstance(params, PeopleParameters) else None
-        key = (id(info), frame.width, frame.height, hfov_deg)
+        key = (id(info), frame.width, frame.height, frame.frame_id, hfov_deg)
         if self._camera_of[0] != key:
             self._camera_of = (key, self._choose_camera(frame, info, hfov_deg))
             self._info_in_use = info  # kept, so that its id stays taken
@@ -156,7 +163,9 @@ class ImageInput:
             info, frame.width, frame.height, hfov_deg=hfov_deg, rectified=is_rectified(self.topic)
         )
         topic = self._station.resolve_topic_name(CAMERA_INFO_TOPIC)
-        self._station.warn("camera_info", assumption and f"{topic}: {assumption}")
+        another = other_frame(info.header.frame_id, frame.frame_id) if info and not camera.assumed else ""
+        words = "; ".join(filter(None, (assumption, another)))
+        self._station.warn("camera_info", words and f"{topic}: {words}")
         return camera
 
     def _with_stamp(self, frame: Frame) -> Frame:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import topics
+from ..camera_info import other_frame
 from ..errors import InputError
 from ..images import DEPTH_ENCODINGS, BitDepth
 from ..losses import printable
@@ -219,6 +220,8 @@ class BagSource(Source):
 
     def _placed(self, frame: Frame, clock: MessageTime, time_ns: int) -> Frame:
         camera, stamp = self._camera_of(frame.width, frame.height), clock.stamp(frame.stamp_ns, time_ns)
+        if self._info_topic and camera and (another := other_frame(self._camera_of.frame_id, frame.frame_id)):
+            self.note(f"{self._info_topic}: {another}")
         return Frame(frame.image, stamp, frame.frame_id, camera, frame.pixel_order)
 
 

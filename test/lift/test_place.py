@@ -47,6 +47,18 @@ def test_a_distorting_lens_is_undone() -> None:
     np.testing.assert_allclose(place(relative, keypoints, camera), root, atol=1e-3)
 
 
+def test_joints_beyond_what_a_fisheye_sees_in_front_are_left_out() -> None:
+    camera = Camera(
+        640, 480, np.array([[160.0, 0, 320], [0, 160, 240], [0, 0, 1]]), np.full(4, 1e-9), "equidistant"
+    )
+    relative = np.random.default_rng(3).normal(scale=0.3, size=(1, 17, 3))
+    root = np.array([[0.8, -0.2, 2.0]])
+    keypoints = np.ones((1, 17, 3))
+    keypoints[0, LIMBS[:, 1], :2] = camera.project(relative[0, LIMBS[:, 0]] + root)
+    keypoints[0, LIMBS[0, 1], :2] = 320 + 160 * np.radians(110), 240
+    np.testing.assert_allclose(place(relative, keypoints, camera), root, atol=1e-3)
+
+
 def test_noise_of_two_pixels_moves_people_by_little(people) -> None:
     relative, keypoints, roots = people
     noisy = keypoints.copy()

@@ -43,11 +43,18 @@ def people(stamp_ns: int) -> Person2DArray:
     return MAKE.people(People2D(("p1",), box, np.ones(1, np.float32), points, view=view), Models())
 
 
-def depth(stamp_ns: int, metres: float, size: tuple[int, int] = (480, 640), encoding: str = "16UC1") -> Image:
+def depth(
+    stamp_ns: int,
+    metres: float,
+    size: tuple[int, int] = (480, 640),
+    encoding: str = "16UC1",
+    frame_id: str = "",
+) -> Image:
     kind = np.uint16 if encoding == "16UC1" else np.float32
     values = np.full(size, metres * (1000 if encoding == "16UC1" else 1), kind)
     message = Image(height=size[0], width=size[1], encoding=encoding, step=size[1] * values.itemsize)
     message.header.stamp = MAKE.header(replace(VIEW, stamp_ns=stamp_ns)).stamp
+    message.header.frame_id = frame_id
     message.data = values.tobytes()
     return message
 
@@ -151,6 +158,7 @@ def test_a_topic_that_comes_in_another_form_is_named(bench: Bench, tiny_manifest
         (None, "no depth within 20 ms of the image (nothing has come)"),
         (depth(7 * SECOND, 2.0), "no depth within 20 ms of the image (the nearest is"),
         (depth(SECOND // 10, 2.0, (360, 640)), "not the same view"),
+        (depth(SECOND // 10, 2.0, frame_id="depth_eye"), "of the frame 'depth_eye', the picture of 'eye'"),
         (depth(SECOND // 10, 2.0, (240, 320), "64FC1"), "'64FC1' are not used"),
         (depth(SECOND // 10, 40.0), "times as large as people are"),
         (depth(SECOND // 10, 0.0), "too little depth is known"),
@@ -197,4 +205,4 @@ def test_a_bag_gives_what_the_node_gave(bench: Bench, tiny_manifest: Path, tmp_p
 
 def as_recorded(image: Image) -> object:
     values = np.frombuffer(image.data, np.uint16).reshape(image.height, image.width)
-    return raw_image(stamp_of(image), values, image.encoding)
+    return raw_image(stamp_of(image), values, image.encoding, "eye")

@@ -298,6 +298,20 @@ def test_camera_info_of_zeros_says_what_is_assumed_until_a_good_one_comes(bench:
     assert people[-1].camera_info.k[0] == pytest.approx(80)
 
 
+def test_camera_info_of_another_frame_is_said(bench: Bench, pipeline: PosemoNode):
+    """The intrinsics of the depth camera, beside images of the colour camera: nothing else gives it away."""
+    from posemo_ros.camera import Camera
+
+    people = bench.heard(Person2DArray, "people")
+    info, send = bench.publisher(CameraInfo, "camera_info"), bench.publisher(Image, "image_raw")
+    info.publish(MAKE.camera_info(View.through(Camera.from_fov(160, 120, 90), SECOND, "depth_eye")))
+    bench.until(lambda: pipeline._input._info is not None, "the CameraInfo")
+    send.publish(image(0))
+    bench.until(lambda: people, "results")
+    assert problems(pipeline)[0] == WARN
+    assert "of the frame 'depth_eye', the images of 'eye'" in problems(pipeline)[1]
+
+
 def test_no_such_topic_names_it_and_the_topics_there_are(bench: Bench, tiny_manifest: Path):
     other = bench.world.create_publisher(Image, "/eye/picture", 1)
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"), stall_s=0.5)

@@ -477,3 +477,25 @@ def test_two_cameras_on_one_topic_are_named_until_one_leaves(
     end = time.monotonic() + 3
     bench.until(lambda: said() or time.monotonic() > end, "time")
     assert "several senders" not in says(node)[1]
+
+
+def test_two_camera_infos_on_one_topic_are_named(
+    bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each image would get the intrinsics of whoever sent last."""
+    from posemo_ros.nodes import image_input
+
+    monkeypatch.setattr(image_input, "CHECK_SENDERS_S", 1.0)
+    node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
+    senders = [bench.publisher(CameraInfo, "camera_info") for _ in range(2)]
+    number = 0
+
+    def said() -> bool:
+        nonlocal number
+        number += 1
+        senders[number % len(senders)].publish(CameraInfo())
+        return "CameraInfos of several senders in turn" in says(node)[1]
+
+    bench.until(said, "the complaint")
+    bench.world.destroy_publisher(senders.pop())
+    bench.until(lambda: not said(), "the end of it")

@@ -82,11 +82,13 @@ def header(stamp_ns: int, frame_id: str = "front_optical") -> Any:
     return TYPES.types["std_msgs/msg/Header"](stamp, frame_id)
 
 
-def raw_image(stamp_ns: int, image: np.ndarray, encoding: str = "bgr8") -> Any:
+def raw_image(
+    stamp_ns: int, image: np.ndarray, encoding: str = "bgr8", frame_id: str = "front_optical"
+) -> Any:
     data = np.ascontiguousarray(image).view(np.uint8).reshape(-1)
     height, width = image.shape[:2]
     return TYPES.types["sensor_msgs/msg/Image"](
-        header(stamp_ns), height, width, encoding, 0, data.size // height, data
+        header(stamp_ns, frame_id), height, width, encoding, 0, data.size // height, data
     )
 
 

@@ -39,7 +39,7 @@ def by_time(messages: list[tuple[str, int, object]]) -> list[tuple[str, int, obj
 
 
 def metres(source: BagDepth, stamp_ns: int) -> float | None:
-    found = source.at(View(stamp_ns, "eye", None, 64, 48))
+    found = source.at(View(stamp_ns, "front_optical", None, 64, 48))
     return None if found is None else float(found.metres[0, 0])
 
 
@@ -48,6 +48,15 @@ def bag(tmp_path: Path) -> Path:
     """Pictures with depth beside them."""
     depths = [depth_at(stamp, 1000 + n) for n, stamp in enumerate(STAMPS)]
     return write_bag(tmp_path / "bag", by_time(images_at(STAMPS) + depths))
+
+
+def test_depth_of_another_frame_is_not_that_of_the_picture(bag: Path) -> None:
+    """The depth camera itself, not aligned: the same shape, other pixels."""
+    source = BagDepth(bag, DEPTH)
+    assert source.at(View(STAMPS[3], "colour", None, 64, 48)) is None
+    assert any("of the frame 'front_optical', the picture of 'colour'" in note for note in source.notes())
+    assert source.at(View(STAMPS[4], "/front_optical", None, 64, 48)) is not None
+    source.close()
 
 
 class TestWhichTopic:
