@@ -22,10 +22,10 @@ _ATTRIBUTE_TENSOR = 5  # AttributeProto
 _DIMS, _DATA_TYPE, _NAME = 1, 2, 8  # TensorProto
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
 _OTHERS = (
-    (b"version https://git-lfs", "is a Git LFS pointer, not the model itself; `git lfs pull` fetches it"),
-    (b"<!doctype html", "is a web page: what was downloaded was an error or a login page"),
-    (b"<html", "is a web page: what was downloaded was an error or a login page"),
-    (b"pk\3\4", "is a ZIP archive, as PyTorch's checkpoints are; unpack it, or export the network to ONNX"),
+    (b"version https://git-lfs", "a Git LFS pointer; `git lfs pull` fetches the model"),
+    (b"<!doctype html", "a web page: what was downloaded was an error or a login page"),
+    (b"<html", "a web page: what was downloaded was an error or a login page"),
+    (b"pk\3\4", "a ZIP archive, as PyTorch's checkpoints are; unpack it, or export the network to ONNX"),
 )
 _QUANTISED_OPS = {b"QuantizeLinear", b"DequantizeLinear", b"QLinearConv", b"QLinearMatMul", b"ConvInteger"}
 
@@ -46,8 +46,9 @@ def precision_of(path: Path) -> str:
     except OSError as error:
         raise ModelError(f"the model file {path} cannot be read ({error.strerror or error})") from error
     except (ValueError, IndexError) as error:
-        why = _other(path) or f"is not an ONNX model, or it is damaged ({error})"
-        raise ModelError(f"{path} {why}") from error
+        other = _other(path)
+        why = f" but {other}" if other else f", or it is damaged ({error})"
+        raise ModelError(f"{path} is not an ONNX model{why}") from error
 
 
 def _other(path: Path) -> str:

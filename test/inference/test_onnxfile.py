@@ -41,9 +41,9 @@ def test_most_weights_decide(tmp_path: Path, half: int, single: int, expected: s
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 1\n", "is a Git LFS pointer"),
-        (b"<!DOCTYPE html><p>404", "is a web page"),
-        (b"PK\3\4" + bytes(200), "is a ZIP archive, as PyTorch's checkpoints are"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is not an ONNX model but a Git LFS pointer"),
+        (b"<!DOCTYPE html><p>404", "not an ONNX model but a web page"),
+        (b"PK\3\4" + bytes(200), "not an ONNX model but a ZIP archive, as PyTorch's checkpoints are"),
         (b"anything else", "is not an ONNX model, or it is damaged"),
     ],
 )
