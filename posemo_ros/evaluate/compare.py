@@ -64,6 +64,11 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
         whole = np.array([p for p in pairs if None not in p], np.float64).reshape(-1, 2)
         if len(whole):
             results[name] = _compared(name, whole, seed)
+        if one_sided := sum((a is None) != (b is None) for a, b in pairs):
+            notes.append(
+                f"{name}: {one_sided} clips are left out, in which only one run has it: what was not found "
+                "or not answered is not compared here"
+            )
     if not results:
         raise InputError(f"{one} and {other} have no figure in common; were they run with --truth?")
     if missing := sorted(set(first) ^ set(second)):

@@ -156,24 +156,27 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
     """All figures of an evaluation.
 
     The answer is the most probable of the labels that the file has; ``accuracy_six`` takes that of
-    all six emotions.
+    all six emotions. So does the rest where there is one label alone, which is always right among itself.
 
     Args:
         answers: (C, 6) probabilities in the order of ``EMOTIONS``; NaN for no answer.
         labels: C names.
     """
     present = [name for name in EMOTIONS if name in labels]
-    truth = np.array([present.index(label) for label in labels])
+    choices = present if len(present) > 1 else list(EMOTIONS)
+    truth = np.array([choices.index(label) for label in labels])
     answered = np.asarray(np.isfinite(answers).all(1))
-    among = answers[:, [EMOTIONS.index(name) for name in present]]
+    among = answers[:, [EMOTIONS.index(name) for name in choices]]
     with np.errstate(invalid="ignore"):
         among = among / among.sum(1, keepdims=True)
     guess, rows = np.argmax(among[answered], 1), metrics.confusion
-    matrix = rows(guess, truth[answered], len(present))
-    unanswered = np.bincount(truth[~answered], minlength=len(present))
+    matrix = rows(guess, truth[answered], len(choices))
+    unanswered = np.bincount(truth[~answered], minlength=len(choices))
+    count, recall = Counter(labels), metrics.recall(matrix)
+    rows_of = {name: choices.index(name) for name in present}
     return {
         "labels": present,
-        "clips": dict(zip(present, np.bincount(truth, minlength=len(present)).tolist(), strict=True)),
+        "clips": {name: count[name] for name in present},
         "without_answer": round(float((~answered).mean()), 4),
         **rounded(_quality(matrix, among[answered], truth[answered])),
         **rounded(
@@ -185,10 +188,12 @@ def figures(answers: Doubles, labels: Sequence[str]) -> dict[str, Any]:
         ),
         "calibration": calibration(among[answered], truth[answered]),
         "selective": selective(np.max(among, 1), np.argmax(np.nan_to_num(among), 1) == truth),
-        "recall": rounded(dict(zip(present, metrics.recall(matrix).tolist(), strict=True))),
+        "recall": rounded({name: float(recall[row]) for name, row in rows_of.items()}),
         "confusion": {
-            name: dict(zip([*present, UNANSWERED], [*map(int, row), int(none)], strict=True))
-            for name, row, none in zip(present, matrix, unanswered, strict=True)
+            name: dict(
+                zip([*choices, UNANSWERED], [*map(int, matrix[row]), int(unanswered[row])], strict=True)
+            )
+            for name, row in rows_of.items()
         },
     }
 
@@ -337,7 +342,7 @@ def _protocol(path: Path, rate_hz: float, seed: int, tilt_deg: float | None) -> 
         "input": "true skeletons, pelvis at the origin, in the axes of one camera per clip (any bearing, "
         f"looking {tilt} down); movement alone",
         "answer": "mean probabilities of the frames with a valid answer; the most probable of the labels "
-        "present, probabilities scaled to sum to 1 over these",
+        "present (of all six where there is one alone), probabilities scaled to sum to 1 over these",
         "scores": "accuracy, macro-F1, recall and calibration error (15 bins) over the clips with an answer",
     }
 
@@ -360,6 +365,6 @@ def _tables(results: dict[str, Any]) -> list[Table]:
     if "labels" not in results:
         return tables
     overall = Table("acted clips", ["figure", "value"], [[n.replace("_", " "), results[n]] for n in names])
-    columns = ["true label", *results["labels"], UNANSWERED, "recall"]
+    columns = ["true label", *results["confusion"][results["labels"][0]], "recall"]
     rows = [[name, *row.values(), results["recall"][name]] for name, row in results["confusion"].items()]
     return [overall, Table("acted clips by answer", columns, rows), *tables]

@@ -33,12 +33,13 @@ def recordings(paths: Sequence[Path]) -> dict[str, Path]:
     """
     files = [file for path in paths for file in _files(path)]
     found: dict[str, Path] = {}
+    names = {name_of(file) for file in files}
     for file in files:
         if file in found.values():
             raise InputError(f"{file} is named twice")
-        name, number = _name(file), 2
-        while name in found:
-            name, number = f"{_name(file)}-{number}", number + 1
+        name, number = name_of(file), 2
+        while name in found or (number > 2 and name in names):
+            name, number = f"{name_of(file)}-{number}", number + 1
         found[name] = file
     return found
 
@@ -50,8 +51,11 @@ def _files(path: Path) -> list[Path]:
     return [folder / RESULT_BAG for folder in folders] if folders else [path]
 
 
-def _name(file: Path) -> str:
-    """That of the folder where the file is called as in every run."""
+def name_of(file: Path) -> str:
+    """What a recording is called; of several that are called the same each has the truth of this name.
+
+    That of the folder where the file is called as in every run.
+    """
     return file.resolve().parent.name if file.name == RESULT_BAG else file.stem
 
 
@@ -67,7 +71,7 @@ def truths_of(found: dict[str, Path], given: Sequence[Path]) -> dict[str, Path]:
     """
     if len(given) == 1 and (len(found) != 1 or Truths(given[0]).by_name):
         truths = Truths(given[0])
-        files = {name: truths.of(name, several=len(found) > 1) for name in found}
+        files = {name: truths.of(name_of(f), several=len(found) > 1) for name, f in found.items()}
         there = {name: file for name, file in files.items() if file is not None}
         if not there:
             raise InputError(
@@ -119,7 +123,10 @@ def _from_arrays(path: Path) -> Recording:
             f"'ids'; expected "
             f"({frames}, {people}, 4) and {people}"
         )
-    recording = Recording(path)
+    if len(set(ids)) < people:
+        again = next(name for name in ids if ids.count(name) > 1)
+        raise InputError(f"{path}: several people have the id {again!r}; expected an id for each")
+    recording = Recording(path, columns=tuple(ids))
     for index in range(frames):
         stamp = round(index * 1e9 / fps)
         recording.people[stamp], recording.skeletons[stamp] = _frame(

@@ -160,16 +160,22 @@ def tracks_of(recording: Recording) -> list[Track]:
 def without_truth(tracks: Sequence[Track]) -> dict[str, float]:
     """``bone_cv``, ``jitter_m_s2``, ``foot_skating``."""
     return {
-        "bone_cv": _mean([_bone_variation(t) for t in tracks if len(t.seconds) > 1]),
+        "bone_cv": _bone_variation(tracks),
         "jitter_m_s2": _mean([a for t in tracks for a in _accelerations(t)]),
         "foot_skating": _mean([s for t in tracks for s in _slides(t)]),
     }
 
 
-def _bone_variation(track: Track) -> float:
+def _bone_variation(tracks: Sequence[Track]) -> float:
+    """Every skeleton weighs the same: bones of tracks that soon break off hardly change."""
     a, b = np.array(H36M17.bones).T
-    lengths = np.linalg.norm(track.joints[:, a] - track.joints[:, b], axis=-1)  # (T, bones)
-    return float((lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), 1e-9)).mean())
+    found = [(0.0, 0)]
+    for track in tracks:
+        lengths = np.linalg.norm(track.joints[:, a] - track.joints[:, b], axis=-1)  # (T, bones)
+        variation = lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), 1e-9)
+        found += [(float(variation.mean()), len(lengths))] * (len(lengths) > 1)
+    values, weights = np.array(found).T
+    return float(np.average(values, weights=weights)) if weights.any() else NAN
 
 
 def _accelerations(track: Track) -> list[float]:
@@ -253,7 +259,7 @@ class _Aligned:
     @cached_property
     def _order(self) -> dict[str, int]:
         """Numbers of true persons by id, of a recording without boxes."""
-        names = sorted({name for people in self._recording.people.values() for name in people.ids})
+        names = self._recording.columns
         if len(names) != self._truth.boxes.shape[1]:
             raise InputError(
                 f"{self._recording.path}: {len(names)} people without 'boxes', the truth has "
@@ -297,13 +303,17 @@ def with_truth(pairs: Sequence[Pair], seen: int) -> dict[str, Any]:
         "mpjve_mm": 1e3 * metrics.mpjve(predicted, expected, follows),
         "pck": metrics.pck(predicted[:, 1:], expected[:, 1:]),  # without the pelvis, which is never off
         "auc": metrics.auc(predicted[:, 1:], expected[:, 1:]),
-        "root_m": float(np.linalg.norm(found[:, 0] - true[:, 0], axis=-1).mean()),
+        "root_m": metrics.mpjpe(found[:, 0], true[:, 0]),
         "answered": len(rows) / seen,
     }
-    joints = 1e3 * metrics.joint_errors(predicted, expected).mean(axis=0)
-    by_joint = {H36M17.joints[i]: float(mm) for i, mm in zip(limbs, joints, strict=True)}
+    errors = 1e3 * metrics.joint_errors(predicted, expected)
+    by_joint = {H36M17.joints[i]: _known_mean(errors[:, n]) for n, i in enumerate(limbs)}
     return {**rounded(figures), JOINTS: rounded(by_joint, 2)}
 
 
-def _mean(values: Sequence[float]) -> float:
+def _known_mean(values: Doubles) -> float:
+    return _mean(values[np.isfinite(values)])
+
+
+def _mean(values: Sequence[float] | Doubles) -> float:
     return float(np.mean(values)) if len(values) else NAN

@@ -137,6 +137,7 @@ class Recording:
         has_images: Whether there are images that the people were found in.
         topic: Of these images; empty where there is no choice.
         privacy: What the recorded images show of people, as the names of their topics tell.
+        columns: Ids of the people of an ``.npz`` file, in its order, whether they are ever seen or not.
     """
 
     path: Path
@@ -152,6 +153,7 @@ class Recording:
     has_images: bool = True
     topic: str = ""
     privacy: Privacy = Privacy.NONE
+    columns: tuple[str, ...] = ()
 
     @property
     def in_lockstep(self) -> bool:

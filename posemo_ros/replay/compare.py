@@ -32,8 +32,9 @@ class Comparison:
         recall: Share of them that was found (box IoU of at least 0.3).
         false_persons: Reported persons that match nobody, all frames added up.
         id_switches: How often a true person's id changed.
-        keypoint_px: Median distance of the visible keypoints, pixels.
-        pck: Share of the visible keypoints nearer than 5 % of the box height.
+        keypoint_px: Median distance, pixels, of the visible keypoints of people who were found; one that was
+            not given is farther than any other.
+        pck: Share of these keypoints nearer than 5 % of the box height.
         mpjpe_mm: Mean distance of the 13 joints of pelvis and limbs, about the pelvis.
         p_mpjpe_mm: The same after scaling and turning every pose onto the truth.
         distance_error_m: Mean error of the pelvis' distance from the camera.
@@ -127,7 +128,7 @@ class _Tally:
                 (relative[limbs].astype(np.float64), (true - true[0])[limbs].astype(np.float64))
             )
         root = skeletons.roots[row]
-        if np.isfinite(root).all():
+        if np.isfinite(root).all() and np.isfinite(true[0]).all():
             self._distances.append((float(np.linalg.norm(root)), float(np.linalg.norm(true[0]))))
 
     def result(self, aligned: Alignment) -> Comparison:
@@ -146,11 +147,17 @@ class _Tally:
             recall=self._found / self._persons if self._persons else nan,
             false_persons=self._false,
             id_switches=self._switches,
-            keypoint_px=float(np.nanmedian(pixels)) if np.isfinite(pixels).any() else nan,
             # A keypoint that was not given is a miss.
+            keypoint_px=_median(np.nan_to_num(pixels, nan=np.inf)),
             pck=float((np.nan_to_num(shares, nan=np.inf) < PCK_SHARE).mean()) if len(shares) else nan,
             mpjpe_mm=1e3 * mpjpe(poses[:, 0], poses[:, 1]) if self._poses else nan,
             p_mpjpe_mm=1e3 * p_mpjpe(poses[:, 0], poses[:, 1]) if self._poses else nan,
             distance_error_m=float(gap.mean()) if len(gap) else nan,
             distance_error_share=float((gap / far[:, 1]).mean()) if len(gap) else nan,
         )
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """NaN where there is none, or it is infinite."""
+    middle = float(np.median(values)) if len(values) else float("nan")
+    return middle if np.isfinite(middle) else float("nan")

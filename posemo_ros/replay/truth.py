@@ -22,6 +22,7 @@ LONGEST_BONE_M = 3.0
 LARGEST_SHARE = 2.0
 ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
 TRIED = 50  # images that are looked at to find where a recording begins
+CLEARLY = 1.2  # times as much overlap somewhere else says that a recording begins there
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,17 +261,38 @@ def _origin(
     if origin_ns is not None:
         return origin_ns, "the camera node"
     if min(stamps) >= 0 and max(stamps) < (len(truth.boxes) + 1) * period_ns:
-        return 0, "stamps that count from the beginning of the clip"
-    return _best_origin(truth, period_ns, sorted(stamps), people), "the boxes that fit best"
+        return 0, "stamps that count from the beginning of the clip" + _doubt(
+            truth, period_ns, stamps, people
+        )
+    return _best_origin(truth, period_ns, sorted(stamps), people)[0], "the boxes that fit best"
+
+
+def _doubt(truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D]) -> str:
+    """What to say of a film that seems to lack its beginning, so that its stamps count from elsewhere."""
+    if len(_shown(len(truth.boxes), period_ns, stamps, 0)) == len(truth.boxes):
+        return ""
+    best, fit = _best_origin(truth, period_ns, sorted(stamps), people)
+    if fit <= CLEARLY * _overlap(truth, period_ns, _some(sorted(stamps)), people, 0):
+        return ""
+    lacks = (min(stamps) - best) * 1e-9
+    when = f"{abs(lacks):.2f} s {'after' if lacks > 0 else 'before'} the truth"
+    return f" (but the boxes fit better with the film beginning {when}: was it cut?)"
 
 
 def _best_origin(
     truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D]
-) -> int:
-    """Try every frame of the truth as the first image; the one whose boxes overlap most is it."""
-    chosen = stamps[:: max(1, len(stamps) // TRIED)]
-    origins = [round(stamps[0] - first * period_ns) for first in range(len(truth.boxes))]
-    return max(origins, key=lambda origin: _overlap(truth, period_ns, chosen, people, origin))
+) -> tuple[int, float]:
+    """Where boxes overlap most, and how much: of every frame of the truth as the first image, and every image
+    as the first frame."""
+    chosen = _some(stamps)
+    origins = [round(stamps[0] - first * period_ns) for first in range(len(truth.boxes))] + list(stamps[1:])
+    fits = [_overlap(truth, period_ns, chosen, people, origin) for origin in origins]
+    best = int(np.argmax(fits))
+    return origins[best], fits[best]
+
+
+def _some(stamps: Sequence[int]) -> Sequence[int]:
+    return stamps[:: max(1, len(stamps) // TRIED)]
 
 
 def _overlap(

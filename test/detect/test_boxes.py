@@ -33,6 +33,13 @@ def test_pairs_are_one_to_one_and_the_best_in_all() -> None:
     assert pairs(one, other, 0.85) == [(0, 1)]
 
 
+def test_two_that_are_no_pairs_do_not_outweigh_one_that_is() -> None:
+    """Overlaps 0.5 of the first two, 0.29 of each with the other's second: 0.58 in all, and no pair."""
+    one = np.array([[0, 0, 10, 10], [8.83, 0, 18.83, 10]], np.float32)
+    other = np.array([[3.33, 0, 13.33, 10], [-5.5, 0, 4.5, 10]], np.float32)
+    assert pairs(one, other, 0.3) == [(0, 0)]
+
+
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
 def test_nobody_belongs_to_nobody(n: int, m: int) -> None:
     assert pairs(np.zeros((n, 4), np.float32), np.zeros((m, 4), np.float32), 0.3) == []

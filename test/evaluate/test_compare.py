@@ -108,3 +108,14 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         evaluate_compare(a, tmp_path / "d")
     with pytest.raises(InputError, match="neither batch.json nor results.mcap"):
         evaluate_compare(a, tmp_path)
+
+
+def test_what_only_one_run_found_is_said(tmp_path: Path) -> None:
+    """A run that finds nobody in the hard clips has no error there."""
+    before = clips(6, mpjpe_mm=[50, 50, 50, 50, 200, 200], recall=[1] * 6)
+    after = clips(6, mpjpe_mm=[50] * 6, recall=[1, 1, 1, 1, 0, 0])
+    for hard in ("clip 4", "clip 5"):
+        del after[hard]["mpjpe_mm"]
+    got = evaluate_compare(report(tmp_path / "a", before), report(tmp_path / "b", after))
+    assert got.results["mpjpe_mm"]["clips"] == 4
+    assert any("mpjpe_mm: 2 clips are left out, in which only one run has it" in note for note in got.notes)

@@ -133,6 +133,17 @@ def test_figures_by_hand() -> None:
     assert got["expected_calibration_error"] == pytest.approx(expected, abs=1e-4)
 
 
+def test_one_label_alone_is_no_choice() -> None:
+    """Among itself it would be right always: of all six one of these three is."""
+    answers = np.stack([_row(joy=0.6), _row(fear=0.6), _row(anger=0.6)])
+    got = figures(answers, ["joy"] * 3)
+    assert got["accuracy"] == got["accuracy_six"] == pytest.approx(1 / 3, abs=1e-4)
+    assert got["recall"] == {"joy": pytest.approx(1 / 3, abs=1e-4)}
+    assert got["confusion"]["joy"]["fear"] == got["confusion"]["joy"]["anger"] == 1
+    assert got["expected_calibration_error"] == pytest.approx(abs(1 / 3 - 0.6), abs=1e-4)
+    assert got["selective"][-1] == [1.0, pytest.approx(1 / 3, abs=1e-4)]
+
+
 def test_nobody_answered() -> None:
     got = figures(np.full((2, 6), np.nan), ["joy", "fear"])
     assert got["without_answer"] == 1

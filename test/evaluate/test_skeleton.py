@@ -148,6 +148,69 @@ def test_skeletons_of_another_program(tmp_path: Path) -> None:
             figures(tmp_path / "wrong.npz")
 
 
+@pytest.mark.parametrize("ids", [None, [f"{chr(120 - n)}" for n in range(12)]])
+def test_people_without_boxes_are_in_the_order_of_the_file(tmp_path: Path, ids: list[str] | None) -> None:
+    """Twelve people, each in another pose; by their names 10 would stand before 2, and z before a."""
+    poses = np.random.default_rng(1).uniform(-0.5, 0.5, (12, 17, 3)) + [0, 0, 3]
+    joints = np.tile(poses.astype(np.float32), (FRAMES, 1, 1, 1))
+    joints[:, 3] = np.nan  # one is never found
+    more = {} if ids is None else {"ids": ids}
+    np.savez(tmp_path / "mine.npz", joints3d=joints, fps=10.0, **more)
+    np.savez(
+        tmp_path / "truth.npz",
+        joints3d=np.tile(poses.astype(np.float32), (FRAMES, 1, 1, 1)),
+        fps=10.0,
+        boxes=np.tile(BOX, (FRAMES, 12, 1)),
+        keypoints=np.zeros((FRAMES, 12, 17, 3), np.float32),
+    )
+    got = figures(tmp_path / "mine.npz", tmp_path / "truth.npz")
+    assert got["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert got["answered"] == pytest.approx(11 / 12, abs=1e-4)
+
+
+def test_joints_that_the_truth_does_not_know_are_left_out(tmp_path: Path) -> None:
+    """One unknown pelvis made root_m and each joint's error nothing."""
+    bag, file = write(tmp_path, 0.0, root=np.array([0, 0, 0.5]))
+    arrays = dict(np.load(file))
+    arrays["joints3d"][2, 0, 0] = np.nan
+    arrays["joints3d"][4, 0, 16] = np.nan
+    np.savez(file, **arrays)
+    got = figures(bag, file)
+    assert got["root_m"] == pytest.approx(0.5, abs=1e-3)
+    assert max(got["joints_mm"].values()) == pytest.approx(0, abs=1e-2)
+
+
+def test_many_short_tracks_do_not_make_bones_steady() -> None:
+    """A long track of bones that change by a tenth, and ten pieces of two images of bones that do not."""
+    times = np.arange(100) * 0.1
+    breathing = POSE * (1 + 0.1 * np.where(np.arange(100) % 2, 1, -1))[:, None, None]
+    pieces = [Track(times[:2], np.stack([POSE] * 2)) for _ in range(10)]
+    got = without_truth([Track(times, breathing), *pieces])
+    assert got["bone_cv"] == pytest.approx(0.1 * 100 / 120, rel=1e-6)
+
+
+def test_the_truth_of_recordings_of_one_name(tmp_path: Path) -> None:
+    """The same clip in two runs: both have the truth of this name."""
+    (tmp_path / "truth").mkdir()
+    bags = []
+    for run, shift in (("monday", 0.0), ("tuesday", 0.01)):
+        folder = tmp_path / run / "walk"
+        folder.mkdir(parents=True)
+        bag, file = write(folder, shift)
+        bags.append(bag)
+        file.replace(tmp_path / "truth" / "walk_truth.npz")
+    found = evaluate_skeleton(bags, [tmp_path / "truth"]).results["recordings"]
+    assert list(found) == ["walk", "walk-2"]
+    assert all(f["answered"] == 1.0 for f in found.values())
+
+
+def test_people_of_one_id_are_refused(tmp_path: Path) -> None:
+    joints = np.tile(POSE.astype(np.float32), (FRAMES, 2, 1, 1))
+    np.savez(tmp_path / "mine.npz", joints3d=joints, fps=10.0, ids=["a", "a"])
+    with pytest.raises(InputError, match="several people have the id 'a'"):
+        figures(tmp_path / "mine.npz")
+
+
 def test_a_folder_of_runs(tmp_path: Path) -> None:
     items = []
     for name, shift in (("a", 0.0), ("b", 0.01)):

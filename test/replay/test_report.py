@@ -441,6 +441,39 @@ def test_a_recording_that_lacks_the_beginning_scores_the_same(known: bool) -> No
     assert part.aligned_by == ("the camera node" if known else "the boxes that fit best")
 
 
+def test_a_recording_that_begins_before_the_truth_is_aligned() -> None:
+    """The truth's first frame is the third image; the clock is another."""
+    whole, start_ns = moving(truth_of_clip()), 1_700_000_000_000_000_000
+    later = replace(whole, keypoints=whole.keypoints[2:], boxes=whole.boxes[2:], joints=whole.joints[2:])
+    part = compare(later, *shifted(0, start_ns), {})
+    assert part.recall == part.coverage == 1.0
+    assert part.offset_s == pytest.approx(2 / RATE, abs=1e-6)
+    assert part.keypoint_px == pytest.approx(0, abs=1e-3)
+
+
+def test_a_film_that_lacks_its_beginning_and_counts_from_zero_is_said() -> None:
+    truth = moving(truth_of_clip())
+    truth = replace(truth, boxes=truth.boxes + 300 * np.arange(FRAMES, dtype=np.float32)[:, None, None])
+    stamps = [image(i).stamp_ns - image(0).stamp_ns for i in range(FRAMES)]
+    people = {s: replace(result(i).people, boxes=truth.boxes[i]) for i, s in enumerate(stamps)}
+    assert "fit better" not in align(truth, stamps, people).words()
+    cut = {s: people[t] for s, t in zip(stamps, stamps[3:], strict=False)}
+    words = align(truth, sorted(cut), cut).words()
+    assert f"fit better with the film beginning {3 / RATE:.2f} s after the truth" in words
+
+
+def test_keypoints_that_were_not_given_are_off() -> None:
+    """Four of ten visible keypoints are given, each exactly: half of them are not near."""
+    truth, frame = truth_of_clip(), result(0).people
+    found = frame.keypoints.copy()
+    visible = np.flatnonzero(truth.keypoints[0, 0, :, 2] == 2)
+    found[0, visible[: 2 * len(visible) // 3]] = np.nan
+    stamps = [image(i).stamp_ns for i in range(FRAMES)]
+    got = compare(truth, stamps, dict.fromkeys(stamps, replace(frame, keypoints=found)), {})
+    assert np.isnan(got.keypoint_px)
+    assert got.pck < 0.5
+
+
 def test_half_a_recording_is_not_compared() -> None:
     truth = moving(truth_of_clip())
     stamps, people = shifted(FRAMES // 2 + 1, 0)
