@@ -21,6 +21,7 @@ from ..types import Frame
 from . import qos, transport
 from .base import L, P
 from .parameters import ImageParameters, PeopleParameters
+from .senders import Senders
 from .station import Station
 from .watch import TopicWatch
 
@@ -30,8 +31,6 @@ FIRST_INFO_S = 0.5
 CHECK_PICTURE_S = 1.0
 CHECK_LOSS_S = 5.0
 LOSS_SHARE = 0.4
-CHECK_SENDERS_S = 2.0
-NOT_NUMBERED = 2**64 - 1  # rmw's word for it
 ENOUGH = 10
 
 
@@ -64,7 +63,12 @@ class ImageInput:
         self._camera_of: tuple[object, Camera | None] = (None, None)
         self._checked_s = 0.0
         self._loss = _LossCheck()
-        self._senders, self._info_senders = _SenderCheck(), _SenderCheck()
+        self._senders = Senders(station, self.topic, "images", "people are mixed up")
+        infos, mixed = (
+            station.resolve_topic_name(CAMERA_INFO_TOPIC),
+            "images get the intrinsics of the last one",
+        )
+        self._info_senders = Senders(station, infos, "CameraInfos", mixed)
         self._depth = BitDepth()
         station.on_stop(self._forget)
         self._worker = station.worker(self._convert)
@@ -81,7 +85,7 @@ class ImageInput:
         return params
 
     def _forget(self) -> None:
-        for key in ("camera_info", "stamp", "picture", "loss", "senders", "info senders", "shared memory"):
+        for key in ("camera_info", "stamp", "picture", "loss", "shared memory"):
             self._station.monitor.clear(key)
 
     def tick(self) -> None:
@@ -92,22 +96,8 @@ class ImageInput:
             self._station.warn(
                 "loss", f"{self.topic}: {loss}; {self._size_hint()}".rstrip("; ") if loss else ""
             )
-        several = self._senders.check()
-        if several is not None:
-            self._warn_of_senders("senders", several, self.topic, "images", "people are mixed up")
-        several = self._info_senders.check()
-        if several is not None:
-            topic = self._station.resolve_topic_name(CAMERA_INFO_TOPIC)
-            mixed = "images get the intrinsics of whoever sent last"
-            self._warn_of_senders("info senders", several, topic, "CameraInfos", mixed)
-
-    def _warn_of_senders(self, key: str, several: bool, topic: str, what: str, mixed: str) -> None:
-        publishers = qos.describe_publishers(self._station, topic) if several else ""
-        text = (
-            f"{topic}: {what} of several senders in turn ({publishers}): {mixed}; give "
-            "every camera a topic, and a chain in a namespace of its own"
-        )
-        self._station.warn(key, text if several else "")
+        for senders in (self._senders, self._info_senders):
+            senders.check()
 
     def _size_hint(self) -> str:
         info = self._info
@@ -116,14 +106,14 @@ class ImageInput:
         return transport.size_hint(info.width, info.height)
 
     def _on_info(self, message: CameraInfo, about: Mapping[str, Any]) -> None:
-        self._info_senders.came(int(about.get("publication_sequence_number") or 0))
+        self._info_senders.came(about)
         self._info = message
         self._loss.infos += 1
         self._info_came.set()
 
     def _on_image(self, message: Image | CompressedImage, about: Mapping[str, Any]) -> None:
         self._watch.came()
-        self._senders.came(int(about.get("publication_sequence_number") or 0))
+        self._senders.came(about)
         self._loss.images += 1
         self._station.monitor.count(keys.RECEIVED)
         self._worker.put(message)
@@ -194,29 +184,6 @@ class _LossCheck:
         if infos < ENOUGH or not images or images >= (1 - LOSS_SHARE) * infos:
             return ""
         return f"{images} images for {infos} CameraInfos in {seconds:.0f} s: images get lost on the way"
-
-
-class _SenderCheck:
-    """Notices that two send on one topic: the numbers that each of them counts do not grow any more."""
-
-    def __init__(self) -> None:
-        self._last = self._steps_back = 0
-        self._since = time.monotonic()
-
-    def came(self, number: int) -> None:
-        """An image with its sender's number; 0 or ``NOT_NUMBERED`` where the middleware has none."""
-        if number in (0, NOT_NUMBERED):
-            return
-        self._steps_back += number <= self._last
-        self._last = number
-
-    def check(self) -> bool | None:
-        """Whether there are several; one that was started again is not. None before a new verdict."""
-        if time.monotonic() - self._since < CHECK_SENDERS_S:
-            return None
-        several = self._steps_back > 1
-        self._steps_back, self._since = 0, time.monotonic()
-        return several
 
 
 class ImageStation(Station[P, L]):

@@ -11,6 +11,7 @@ from rclpy.qos import QoSProfile
 from .. import diagnostics as keys
 from . import qos
 from .base import L, P
+from .senders import Senders
 from .station import Station
 from .watch import TopicWatch
 
@@ -55,6 +56,11 @@ class ResultInput:
             for topic, (kind, _) in topics.items()
             if topic not in self._optional
         }
+        self._senders = {
+            topic: Senders(station, station.resolve_topic_name(topic), "results", "people are mixed up")
+            for topic, (kind, _) in topics.items()
+            if kind.__module__.startswith("posemo_msgs.")
+        }
         for topic in topics:
             self.want(topic, topic not in self._optional)
 
@@ -62,6 +68,8 @@ class ResultInput:
         """Complain when nothing comes."""
         for watch in self._watches.values():
             watch.check(self._station.watched.stall_s)
+        for senders in self._senders.values():
+            senders.check()
 
     def want(self, topic: str, wanted: bool) -> None:
         """Subscribe or leave a topic."""
@@ -72,11 +80,13 @@ class ResultInput:
 
     def _subscribe(self, topic: str) -> Callable[[], None]:
         kind, work = self._topics[topic]
-        watch = self._watches.get(topic)
+        watch, senders = self._watches.get(topic), self._senders.get(topic)
 
-        def take(message: Any) -> None:
+        def take(message: Any, about: Mapping[str, Any]) -> None:
             if watch is not None:
                 watch.came()
+            if senders is not None:
+                senders.came(about)
             self._station.monitor.count(keys.RECEIVED)
             self._worker.put(_Job(message, work))
 

@@ -454,9 +454,9 @@ def test_another_type_under_the_name_of_the_image_is_named(
 def test_two_cameras_on_one_topic_are_named_until_one_leaves(
     bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from posemo_ros.nodes import image_input
+    from posemo_ros.nodes import senders as module
 
-    monkeypatch.setattr(image_input, "CHECK_SENDERS_S", 1.0)
+    monkeypatch.setattr(module, "CHECK_S", 1.0)
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
     senders = [bench.publisher(Image, "image_raw") for _ in range(2)]
     number = 0
@@ -483,9 +483,9 @@ def test_two_camera_infos_on_one_topic_are_named(
     bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Each image would get the intrinsics of whoever sent last."""
-    from posemo_ros.nodes import image_input
+    from posemo_ros.nodes import senders as module
 
-    monkeypatch.setattr(image_input, "CHECK_SENDERS_S", 1.0)
+    monkeypatch.setattr(module, "CHECK_S", 1.0)
     node = bench.up(PipelineNode, **parameters(tiny_manifest, "pipeline"))
     senders = [bench.publisher(CameraInfo, "camera_info") for _ in range(2)]
     number = 0
@@ -498,4 +498,30 @@ def test_two_camera_infos_on_one_topic_are_named(
 
     bench.until(said, "the complaint")
     bench.world.destroy_publisher(senders.pop())
+    bench.until(lambda: not said(), "the end of it")
+
+
+def test_two_chains_on_one_topic_are_named(
+    bench: Bench, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both have a p1, and the lifter would make one person of the two."""
+    from posemo_ros.nodes import senders as module
+    from posemo_ros.settings import Models
+    from posemo_ros.types import People2D
+
+    monkeypatch.setattr(module, "CHECK_S", 1.0)
+    node = bench.up(LifterNode, **parameters(tiny_manifest, "lifter"))
+    chains = [bench.publisher(Person2DArray, "people") for _ in range(2)]
+    number = 0
+
+    def said() -> bool:
+        nonlocal number
+        number += 1
+        view = View.through(Camera.from_fov(160, 120), time.time_ns(), "eye")
+        chains[number % len(chains)].publish(MAKE.people(People2D(view=view), Models()))
+        return "/people: results of several senders in turn" in says(node)[1]
+
+    bench.until(said, "the complaint")
+    assert says(node)[0] == WARN
+    bench.world.destroy_publisher(chains.pop())
     bench.until(lambda: not said(), "the end of it")
