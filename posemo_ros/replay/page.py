@@ -187,11 +187,14 @@ def _timeline(rows: Sequence[Person], end_s: float, images: int) -> dict[str, An
 
 
 def _curve(person: Person) -> dict[str, Any]:
+    """Probabilities over time, and none where the person comes back, so that no line leads over it."""
     every = max(1, len(person.seconds) // MOST_POINTS)
-    return {
-        "t": _rounded(person.seconds[::every], 3),
-        "p": [_rounded(column, 3) for column in person.probabilities[::every].T],
-    }
+    back = np.flatnonzero(person.returns)
+    rows = np.union1d(np.arange(0, len(person.seconds), every), back)
+    before = np.searchsorted(rows, back)
+    seconds = np.insert(person.seconds[rows], before, person.seconds[back])
+    probabilities = np.insert(person.probabilities[rows], before, np.nan, axis=0)
+    return {"t": _rounded(seconds, 3), "p": [_rounded(column, 3) for column in probabilities.T]}
 
 
 def _rounded(values: NDArray[Any], digits: int) -> list[float | None]:
@@ -217,6 +220,8 @@ def _lead(summary: Mapping[str, Any], people: Sequence[Person]) -> str:
             "for the others the timeline says why not."
         )
         if emotions["estimates"]
+        else "Nobody's movement was there to look at."
+        if summary["models"].get("emotion")
         else "No emotions were asked for.",
     ]
     if source.get("time"):

@@ -16,6 +16,7 @@ from .bag import Recording
 
 BINS = 500
 WORST, APART_S = 6, 1.0
+AWAY_S = 1.0
 STATES: tuple[str, ...] = (*EMOTIONS, *(s.value for s in EmotionStatus if s is not EmotionStatus.VALID))
 """What a person's row can say at a time: an emotion, or why there is none."""
 _GREYS = ("#8b98a5", "#a9b3bd", "#6c7884", "#c3cad1")
@@ -49,6 +50,13 @@ class Person:
     images: NDArray[np.int64]
     windows_s: NDArray[np.float64]
     evidence: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def returns(self) -> NDArray[np.bool_]:
+        """(n,) whether it had been away before: for a second, or three images of its own rate."""
+        gaps = np.diff(self.seconds)
+        usual = float(np.median(gaps)) if len(gaps) else 0.0
+        return np.concatenate([[False], gaps > max(AWAY_S, 3 * usual)])
 
     @cached_property
     def mostly(self) -> str:

@@ -34,7 +34,7 @@ NO_SKELETON = "there was no skeleton to judge"
 
 @dataclass(frozen=True)
 class Answer:
-    """Images in a row that say the same emotion of a person.
+    """Images in a row, without an absence between, that say the same emotion of a person.
 
     Attributes:
         emotion: Name.
@@ -53,7 +53,8 @@ def answers_of(person: Person) -> list[Answer]:
     """The answers about a person, in the order of time."""
     found, start = [], 0
     for row in range(1, len(person.states) + 1):
-        if row < len(person.states) and person.states[row] == person.states[start]:
+        stays = row < len(person.states) and not person.returns[row]
+        if stays and person.states[row] == person.states[start]:
             continue
         state = int(person.states[start])
         if 0 <= state < len(EMOTIONS):

@@ -18,7 +18,7 @@ from posemo_ros.losses import Losses
 from posemo_ros.replay.bag import Recording
 from posemo_ros.replay.page import card_of
 from posemo_ros.replay.people_table import STATES, people_of, timeline_of, worst_images
-from posemo_ros.types import FrameResult, People2D
+from posemo_ros.types import Emotions, FrameResult, People2D
 
 from ..browser import LOOKS, watched_tab
 from .test_report import FRAMES, PERIOD_NS, Clip, KnowsAll, image, result, run_offline, true_joints
@@ -139,7 +139,22 @@ def test_nobody_in_it(tmp_path: Path) -> None:
     run_offline(Clip(), Empty(), tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "Nobody was found" in text
+    assert "No emotions were asked for" in text
     assert data_of(tmp_path / "report.html")["timeline"]["rows"] == 0
+
+
+class EmptyAsked(Empty):
+    """With an emotion network, which answers about nobody."""
+
+    def step(self, frame: Any) -> FrameResult:
+        done = super().step(frame)
+        return replace(done, emotions=Emotions(view=done.people.view))
+
+
+def test_nobody_in_it_and_emotions_were_asked_for(tmp_path: Path) -> None:
+    run_offline(Clip(), EmptyAsked(), tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "Nobody's movement was there to look at" in text
 
 
 @pytest.mark.slow

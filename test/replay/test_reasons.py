@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posemo_ros.replay.page import _curve
 from posemo_ros.replay.people_table import STATES, Person
 from posemo_ros.replay.reasons import MOST_ANSWERS, answers_of
 from posemo_ros.types import EmotionStatus, Frame, FrameResult
@@ -50,6 +51,18 @@ def test_answers_are_stretches_of_one_emotion() -> None:
     assert (second.emotion, second.rows, second.reasons) == ("joy", range(4, 5), ("arms open",))
     assert (third.rows, third.reasons) == (range(6, 7), ())
     assert answers_of(somebody([NONE, NONE], [0, 0], {})) == []
+
+
+def test_an_absence_parts_two_answers() -> None:
+    """The same emotion before and after a minute outside the image is not one minute of it."""
+    person = somebody([SAD] * 4, [0.4, 0.5, 0.7, 0.6], {})
+    away = replace(person, seconds=np.array([0.0, 0.1, 60.0, 60.1]))
+    assert [a.rows for a in answers_of(away)] == [range(2), range(2, 4)]
+    slow = replace(person, seconds=np.array([0.0, 5.0, 10.0, 15.0]))
+    assert [a.rows for a in answers_of(slow)] == [range(4)]
+    curve = _curve(away)
+    assert curve["t"] == [0.0, 0.1, 60.0, 60.0, 60.1]
+    assert curve["p"][SAD] == [0.4, 0.5, None, 0.7, 0.6]
 
 
 class Acts(KnowsAll):
