@@ -26,6 +26,10 @@ _NAMES = {
     ),
 }
 _MODEL_OF = {name: model for model, names in _NAMES.items() for name in names}
+_FLAT_FISHEYE = (
+    "all coefficients of the distortion model {!r} are 0: assuming no distortion, as image_geometry does; if "
+    "this is a fisheye, calibrate it, or set the last one to 1e-9"
+)
 _UNDISTORT = "rectify the images first (image_proc), or calibrate with one of these"
 
 
@@ -164,9 +168,10 @@ def _turned(matrix: NDArray[np.float64], size: tuple[int, int]) -> tuple[NDArray
 def _distortion(info: Any) -> tuple[NDArray[np.float64], str, str]:
     """(coefficients, model, problem); a distortion nobody can use is left out."""
     coefficients, name = np.asarray(info.d, np.float64).ravel(), str(info.distortion_model)
-    if not coefficients.any():
-        return np.zeros(0), "", ""
     model = _MODEL_OF.get(name.strip().lower().replace(" ", "_").replace("-", "_"))
+    if not coefficients.any():
+        zeros = model == "equidistant" and len(coefficients) > 0
+        return np.zeros(0), "", _FLAT_FISHEYE.format(name) if zeros else ""
     if model is None:
         known = ", ".join(_NAMES)
         problem = f"distortion model {name!r} is unknown (known: {known}, and their other names)"

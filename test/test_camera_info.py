@@ -112,6 +112,7 @@ def test_binning_and_region() -> None:
         ({"d": [0.1] * 5, "distortion_model": "mei"}, "distortion model 'mei' is unknown"),
         ({"d": [0.1] * 3}, "3 coefficients do not fit the distortion model 'plumb_bob'"),
         ({"d": [np.nan] * 5}, "5 coefficients"),
+        ({"d": [0.0] * 4, "distortion_model": "equidistant"}, "all coefficients"),
     ],
 )
 def test_unusable_distortion(fields: dict[str, Any], why: str) -> None:

@@ -18,6 +18,8 @@ from .conversion import MAKE, class_of
 from .parameters import StationParameters
 from .result_input import ResultStation
 
+ALL_BODIES = f"{BODIES}/tracked"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -40,7 +42,7 @@ class HriBridgeNode(ResultStation[StationParameters, Loaded]):
             raise MissingPackageError(
                 "hri_msgs", "ros-$ROS_DISTRO-hri-msgs", "the node hri_bridge"
             ) from error
-        return Loaded(HriMaker(class_of, MAKE), self.publisher(tracked, f"{BODIES}/tracked"))
+        return Loaded(HriMaker(class_of, MAKE), self.publisher(tracked, ALL_BODIES))
 
     def start(self, loaded: Loaded) -> None:
         """Subscribe."""
@@ -51,6 +53,17 @@ class HriBridgeNode(ResultStation[StationParameters, Loaded]):
             EMOTIONS: (EmotionArray, bodies.take_emotions),
         }
         self.listen(topics=topics, required=(PEOPLE,))
+
+    def tick(self) -> None:
+        """Say when somebody else names bodies, too: REP-155 has one place for those of the whole robot."""
+        super().tick()
+        several = self.state == "active" and self.count_publishers(ALL_BODIES) > 1
+        publishers = qos.describe_publishers(self, ALL_BODIES) if several else ""
+        text = (
+            f"{ALL_BODIES} has several publishers ({publishers}): bodies of one id mix, and come and "
+            "go; run one hri_bridge in a robot"
+        )
+        self.warn("bodies", text if several else "")
 
 
 class _Bodies:

@@ -13,7 +13,9 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (make test brings it)")
 pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test does it)")
 
 from posemo_msgs.msg import Person2DArray
+from std_msgs.msg import String
 
+from posemo_ros.nodes import hri_bridge
 from posemo_ros.nodes.conversion import MAKE, class_of
 from posemo_ros.nodes.hri_bridge import HriBridgeNode
 from posemo_ros.nodes.vision_bridge import VisionBridgeNode
@@ -53,3 +55,14 @@ def test_people_come_and_go(bench: Bench, tmp_path: Path):
     bench.until(lambda: not bench.world.count_publishers("/humans/bodies/p1/roi"), "the person to leave")
     bench.until(lambda: len(tracked) == 2, "the lists")
     assert [m.ids for m in tracked] == [["p1"], []]
+
+
+def test_two_bridges_in_a_robot_are_named(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Both cameras have a p1, and REP-155 one place for it."""
+    monkeypatch.setattr(hri_bridge, "class_of", lambda _: String)  # hri_msgs is seldom installed
+    node = bench.up(HriBridgeNode)
+    other = bench.world.create_publisher(String, hri_bridge.ALL_BODIES, 1)
+    bench.until(lambda: "run one hri_bridge in a robot" in node.monitor.snapshot().message, "the complaint")
+    assert "/world (std_msgs/msg/String" in node.monitor.snapshot().message
+    bench.world.destroy_publisher(other)
+    bench.until(lambda: "run one hri_bridge" not in node.monitor.snapshot().message, "the end of it")
