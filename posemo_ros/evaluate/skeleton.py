@@ -35,6 +35,8 @@ FEET = tuple(H36M17.index(name) for name in ("right_ankle", "left_ankle"))
 STANDS_M, SLIDES_M_S = 0.05, 0.5  # 2.5 cm in 1/20 s
 LONGEST_GAP_S = 0.5  # between images of one track that count as neighbours
 JOINTS = "joints_mm"
+SAME_RATE = 1e-3
+LESS, TURNED_DEG = 0.5, 45.0  # of the error, by so much of a turn: other axes
 STEADINESS = (
     ("bone_cv", "How much bones change their length", "0 for a rigid body.", "standard deviation / mean"),
     ("jitter_m_s2", "Jitter", "Mean acceleration of the joints; real movement has some.", "m/s²"),
@@ -95,6 +97,7 @@ def evaluate_skeleton(paths: Sequence[Path], truths: Sequence[Path] = ()) -> Rep
         notes=[
             *(f"{name}: truth: {a.alignment.words()}" for name, a in aligned.items()),
             *(f"{name}: its truth has no joints in 3D" for name, a in aligned.items() if not a.has_joints),
+            *(f"{name}: {words}" for name, a in aligned.items() if (words := other_axes(a.pairs[0]))),
             *(f"{name}: no truth found for it" for name in without),
         ],
         plots=_plots(results),
@@ -212,7 +215,7 @@ class _Aligned:
         is_file = recording.path.suffix.lower() == ".npz"  # its first frame is the truth's
         origin_ns = 0 if is_file else recording.origin_ns
         found = align(truth, sorted(recording.people), recording.people, origin_ns)
-        self.alignment = replace(found, aligned_by="the order of the frames") if is_file else found
+        self.alignment = replace(found, aligned_by=_order_or_times(recording, truth)) if is_file else found
 
     @property
     def has_joints(self) -> bool:
@@ -221,6 +224,11 @@ class _Aligned:
 
     def figures(self) -> dict[str, Any]:
         """See ``with_truth``."""
+        return {"coverage": round(self.alignment.coverage, 4), **with_truth(*self.pairs)}
+
+    @cached_property
+    def pairs(self) -> tuple[list[Pair], int]:
+        """Reported and true skeletons, and how many true persons there are."""
         rows, seen = list[Pair](), 0
         for index, stamp in self.alignment.shown.items():
             known = np.isfinite(self._truth.boxes[index, :, 0])
@@ -228,8 +236,7 @@ class _Aligned:
             there = np.flatnonzero(known)
             seen += len(there)
             rows += self._pairs(index, stamp, there)
-        coverage = {"coverage": round(self.alignment.coverage, 4)}
-        return {**coverage, **with_truth(rows, seen)}
+        return rows, seen
 
     def _pairs(self, index: int, stamp: int, there: NDArray[np.intp]) -> list[Pair]:
         people, skeletons = self._recording.people[stamp], self._recording.skeletons.get(stamp)
@@ -266,6 +273,16 @@ class _Aligned:
                 f"{self._truth.boxes.shape[1]}; expected the same people in the same order, or 'boxes'"
             )
         return {name: number for number, name in enumerate(names)}
+
+
+def _order_or_times(recording: Recording, truth: Truth) -> str:
+    """How the frames of an ``.npz`` file and those of the truth are known to belong together."""
+    stamps, frames = sorted(recording.people), len(truth.boxes)
+    rate_hz = 1e9 * (len(stamps) - 1) / (stamps[-1] - stamps[0]) if len(stamps) > 1 else 0.0
+    if not (rate_hz and truth.fps) or abs(rate_hz / truth.fps - 1) < SAME_RATE:
+        return "the order of the frames"
+    doubt = f"; both have {frames} frames: is one of these wrong?" if len(stamps) == frames else ""
+    return f"the times of the frames ({rate_hz:.4g} per second, the truth {truth.fps:.4g}{doubt})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +326,31 @@ def with_truth(pairs: Sequence[Pair], seen: int) -> dict[str, Any]:
     errors = 1e3 * metrics.joint_errors(predicted, expected)
     by_joint = {H36M17.joints[i]: _known_mean(errors[:, n]) for n, i in enumerate(limbs)}
     return {**rounded(figures), JOINTS: rounded(by_joint, 2)}
+
+
+def other_axes(pairs: Sequence[Pair]) -> str:
+    """What to say where one turn, or a mirror, brings all skeletons onto the truth; nothing otherwise.
+
+    Args:
+        pairs: Reported and true skeletons.
+    """
+    if not pairs:
+        return ""
+    limbs = list(LIMBS)
+    found, true = (np.stack([p.found for p in pairs]), np.stack([p.true for p in pairs]))
+    a, b = ((j - j[:, :1])[:, limbs].reshape(-1, 3) for j in (found, true))
+    known = np.isfinite(b).all(axis=1)
+    u, _, vt = np.linalg.svd(a[known].T @ b[known])
+    turn, mirrored = u @ vt, np.linalg.det(u @ vt) < 0
+    angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+    before, after = (1e3 * metrics.mpjpe(x[known], b[known]) for x in (a, a @ turn))
+    if not after < LESS * before or (angle < TURNED_DEG and not mirrored):
+        return ""
+    how = "mirrored" if mirrored else f"turned by {angle:.0f} degrees"
+    return (
+        f"{how}, all its skeletons together would be {after:.0f} mm off, not {before:.0f}: are its axes the "
+        "camera's (x right, y down, z away)?"
+    )
 
 
 def _known_mean(values: Doubles) -> float:

@@ -222,6 +222,9 @@ def align(
         )
     period_ns = 1e9 / truth.fps if truth.fps > 0 else _usual_gap(stamps)
     origin, aligned_by = _origin(truth, period_ns, stamps, people, origin_ns)
+    if not truth.fps:
+        rate = f"{1e9 / period_ns:.3g} images per second, as the recording has them, are assumed"
+        aligned_by += f" (the truth does not say its fps: {rate})"
     shown = sorted(_shown(len(truth.boxes), period_ns, stamps, origin).items())
     answered = {index: stamp for index, stamp in shown if stamp in people}
     coverage = len(answered) / max(len(truth.boxes), 1)

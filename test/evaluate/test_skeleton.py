@@ -204,6 +204,41 @@ def test_the_truth_of_recordings_of_one_name(tmp_path: Path) -> None:
     assert all(f["answered"] == 1.0 for f in found.values())
 
 
+def test_a_file_of_another_rate_than_its_truth_is_said(tmp_path: Path) -> None:
+    """As many frames at another rate are compared by their times, which they then have from nowhere."""
+    _, file = write(tmp_path, 0.0)
+    joints = np.load(file)["joints3d"]
+    for fps, said in (
+        (10.0, "known by the order of the frames"),
+        (12.0, "12 per second, the truth 10; both have"),
+    ):
+        np.savez(tmp_path / "mine.npz", joints3d=joints, fps=fps)
+        (note,) = evaluate_skeleton([tmp_path / "mine.npz"], [file]).notes
+        assert said in note
+    np.savez(tmp_path / "mine.npz", joints3d=np.repeat(joints, 2, axis=0), fps=20.0)
+    report = evaluate_skeleton([tmp_path / "mine.npz"], [file])
+    assert report.results["recordings"]["mine"]["root_m"] == pytest.approx(0, abs=1e-4)
+    assert "20 per second, the truth 10)" in report.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (np.diag([1.0, -1, -1]), "turned by 180 degrees"),  # OpenGL's
+        (np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]), "turned by 90 degrees"),  # z up
+        (np.diag([1.0, -1, 1]), "mirrored"),  # Unity's
+        (np.eye(3), ""),
+    ],
+)
+def test_skeletons_in_other_axes_are_said(tmp_path: Path, axes: np.ndarray, said: str) -> None:
+    _, file = write(tmp_path, 0.0)
+    joints = np.load(file)["joints3d"] + np.random.default_rng(2).normal(0, 0.02, (FRAMES, 1, 17, 3))
+    np.savez(tmp_path / "mine.npz", joints3d=joints @ axes, fps=10.0)
+    notes = evaluate_skeleton([tmp_path / "mine.npz"], [file]).notes
+    assert any("are its axes the camera's" in note for note in notes) is bool(said)
+    assert not said or any(said in note for note in notes)
+
+
 def test_people_of_one_id_are_refused(tmp_path: Path) -> None:
     joints = np.tile(POSE.astype(np.float32), (FRAMES, 2, 1, 1))
     np.savez(tmp_path / "mine.npz", joints3d=joints, fps=10.0, ids=["a", "a"])

@@ -451,6 +451,16 @@ def test_a_recording_that_begins_before_the_truth_is_aligned() -> None:
     assert part.keypoint_px == pytest.approx(0, abs=1e-3)
 
 
+def test_a_truth_without_rate_has_that_of_the_recording_and_it_is_said() -> None:
+    """Wrong, where every second image was lost."""
+    truth = truth_of_clip()
+    stamps = [image(i).stamp_ns for i in range(FRAMES)]
+    people = {s: result(i).people for i, s in enumerate(stamps)}
+    words = align(truth, stamps, people).words()
+    assert f"does not say its fps: {RATE:.3g} images per second" in words
+    assert "fps" not in align(moving(truth), stamps, people).words()
+
+
 def test_a_film_that_lacks_its_beginning_and_counts_from_zero_is_said() -> None:
     truth = moving(truth_of_clip())
     truth = replace(truth, boxes=truth.boxes + 300 * np.arange(FRAMES, dtype=np.float32)[:, None, None])
