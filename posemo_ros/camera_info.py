@@ -44,8 +44,9 @@ def camera_from_info(
 ) -> tuple[Camera, str]:
     """Camera of the image that belongs to a CameraInfo message.
 
-    Region of interest and binning are applied as in image_geometry; an image that still differs
-    from that size is taken as the calibrated one scaled, pixel centres as in ``cv2.resize``.
+    Region of interest and binning are applied as in image_geometry, but not to an image of the whole
+    sensor; one that still differs from that size is taken as the calibrated one scaled, pixel centres
+    as in ``cv2.resize``.
 
     Args:
         info: ``sensor_msgs/CameraInfo`` (any object with its fields), or None when there is none.
@@ -69,8 +70,12 @@ def camera_from_info(
         return _assumed(width, height, hfov_deg, f"K in CameraInfo is {what} (not calibrated)")
     if not judged and (wrong := _implausible(matrix, info.width or width, info.height or height)):
         return _assumed(width, height, hfov_deg, f"K in CameraInfo cannot be right ({wrong})")
-    matrix, expected = _windowed(info, matrix)
-    matrix, note = _scaled(matrix, expected, (width, height))
+    windowed, expected = _windowed(info, matrix)
+    if expected != (width, height) == (info.width, info.height):
+        part = f"{expected[0]} x {expected[1]} pixels (region of interest, binning)"
+        note = f"CameraInfo is for {part}, the image is whole: assuming that it is that of the whole sensor"
+    else:
+        matrix, note = _scaled(windowed, expected, (width, height))
     distortion, model, problem = (np.zeros(0), "", "") if rectified else _distortion(info)
     return Camera(width, height, matrix, distortion, model), "; ".join(filter(None, (note, problem)))
 

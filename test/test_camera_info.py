@@ -106,6 +106,15 @@ def test_binning_and_region() -> None:
     assert note == ""
 
 
+@pytest.mark.parametrize("binning", [0, 2])
+def test_a_whole_image_beside_the_camera_info_of_a_part_is_whole(binning: int) -> None:
+    """It was taken for the part, enlarged: another focal length and another centre."""
+    roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300)
+    camera, note = camera_from_info(info(roi=roi, binning_x=binning, binning_y=binning), 640, 480)
+    np.testing.assert_array_equal(camera.matrix, np.reshape(info().k, (3, 3)))
+    assert "the image is whole" in note
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [

@@ -25,7 +25,7 @@ from ..replay.bag import Recording
 from ..replay.compare import LIMBS
 from ..replay.truth import Truth, align, match, read_truth
 from ..skeleton import H36M17
-from ..types import People2D
+from ..types import Floats, People2D
 from .plots import Plot, bars
 from .recorded import read_recorded, recordings, truths_of
 from .report import Report, Table, rounded
@@ -51,11 +51,13 @@ class Track:
 
     Attributes:
         seconds: (T,) from the first image of the recording.
-        joints: (T, 17, 3) metres in the camera's frame.
+        relative: (T, 17, 3) metres about the pelvis, in the camera's axes.
+        roots: (T, 3) metres, the pelvis in the camera's frame; NaN where it has no place.
     """
 
     seconds: Doubles
-    joints: Doubles
+    relative: Doubles
+    roots: Doubles
 
 
 def evaluate_skeleton(paths: Sequence[Path], truths: Sequence[Path] = ()) -> Report:
@@ -151,13 +153,13 @@ def _rows(results: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> l
 def tracks_of(recording: Recording) -> list[Track]:
     """Whole skeletons, person by person."""
     stamps = sorted(recording.skeletons)
-    rows: dict[str, list[tuple[float, Doubles]]] = {}
+    rows: dict[str, list[tuple[float, Floats, Floats]]] = {}
     for stamp in stamps:
         skeletons = recording.skeletons[stamp]
-        for name, joints in zip(skeletons.ids, skeletons.joints, strict=True):
-            if np.isfinite(joints).all():
-                rows.setdefault(name, []).append(((stamp - stamps[0]) * 1e-9, joints.astype(np.float64)))
-    return [Track(np.array([t for t, _ in r]), np.stack([j for _, j in r])) for r in rows.values()]
+        for name, relative, root in zip(skeletons.ids, skeletons.relative, skeletons.roots, strict=True):
+            if np.isfinite(relative).all():
+                rows.setdefault(name, []).append(((stamp - stamps[0]) * 1e-9, relative, root))
+    return [Track(*(np.array(column, np.float64) for column in zip(*r, strict=True))) for r in rows.values()]
 
 
 def without_truth(tracks: Sequence[Track]) -> dict[str, float]:
@@ -174,7 +176,7 @@ def _bone_variation(tracks: Sequence[Track]) -> float:
     a, b = np.array(H36M17.bones).T
     found = [(0.0, 0)]
     for track in tracks:
-        lengths = np.linalg.norm(track.joints[:, a] - track.joints[:, b], axis=-1)  # (T, bones)
+        lengths = np.linalg.norm(track.relative[:, a] - track.relative[:, b], axis=-1)  # (T, bones)
         variation = lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), 1e-9)
         found += [(float(variation.mean()), len(lengths))] * (len(lengths) > 1)
     values, weights = np.array(found).T
@@ -183,7 +185,7 @@ def _bone_variation(tracks: Sequence[Track]) -> float:
 
 def _accelerations(track: Track) -> list[float]:
     """Mean over the joints about the pelvis but the pelvis, image by image."""
-    relative = (track.joints - track.joints[:, :1])[:, 1:]
+    relative = (track.relative - track.relative[:, :1])[:, 1:]
     steps = np.diff(track.seconds)
     found = []
     for i in range(1, len(relative) - 1):
@@ -195,10 +197,13 @@ def _accelerations(track: Track) -> list[float]:
 
 
 def _slides(track: Track) -> list[float]:
-    """1 or 0 for every foot that stands in two images: whether it slides."""
-    feet = track.joints[:, FEET]
+    """1 or 0 for every foot that stands in two images, where it is known: whether it slides."""
+    placed = np.isfinite(track.roots).all(axis=1)
+    if not placed.any():
+        return []
+    feet = (track.relative + track.roots[:, None])[placed][:, FEET]
     floor = float(np.percentile(feet[..., 1].max(axis=1), 50))  # y points down
-    steps = np.diff(track.seconds)
+    steps = np.diff(track.seconds[placed])
     found = []
     for i in np.flatnonzero((steps > 0) & (steps < LONGEST_GAP_S)):
         standing = (feet[i : i + 2, :, 1] > floor - STANDS_M).all(axis=0)
@@ -246,11 +251,11 @@ class _Aligned:
         for person, column in self._who(index, people, there):
             name = people.ids[column]
             if name in skeletons.ids:
-                found = skeletons.joints[skeletons.ids.index(name)].astype(np.float64)
+                row = skeletons.ids.index(name)
+                found, root = skeletons.relative[row], skeletons.roots[row]
                 if np.isfinite(found).all():
-                    pairs.append(
-                        Pair(person, index, found, self._truth.joints[index, person].astype(np.float64))
-                    )
+                    true = self._truth.joints[index, person]
+                    pairs.append(Pair(person, index, *(a.astype(np.float64) for a in (found, root, true))))
         return pairs
 
     def _who(self, index: int, people: People2D, there: NDArray[np.intp]) -> list[tuple[int, int]]:
@@ -287,11 +292,19 @@ def _order_or_times(recording: Recording, truth: Truth) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A true person in an image and the skeleton that was reported: (17, 3) metres each."""
+    """A true person in an image and the skeleton that was reported.
+
+    Attributes:
+        person, index: Of the truth: which person, in which frame.
+        found: (17, 3) metres about the pelvis, reported.
+        root: (3,) metres, where its pelvis was reported; NaN: nowhere.
+        true: (17, 3) metres in the camera's frame.
+    """
 
     person: int
     index: int
     found: Doubles
+    root: Doubles
     true: Doubles
 
 
@@ -304,13 +317,15 @@ def with_truth(pairs: Sequence[Pair], seen: int) -> dict[str, Any]:
 
     Returns:
         ``mpjpe_mm``, ``p_mpjpe_mm``, ``mpjve_mm``, ``pck``, ``auc`` (of the limbs alone), ``root_m``,
-        ``answered``, and ``joints_mm`` by joint (about the pelvis).
+        ``answered`` and ``placed`` (shares of the true persons), and ``joints_mm`` by joint (about the
+        pelvis).
     """
     if not pairs:
         nothing = dict.fromkeys(("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm", "pck", "auc", "root_m"), NAN)
-        return {**nothing, "answered": 0.0}
+        return {**nothing, "answered": 0.0, "placed": 0.0}
     rows = sorted(pairs, key=lambda p: (p.person, p.index))
     found, true = np.stack([r.found for r in rows]), np.stack([r.true for r in rows])
+    away = metrics.joint_errors(np.stack([r.root for r in rows]), true[:, 0])
     limbs = list(LIMBS)
     predicted, expected = (found - found[:, :1])[:, limbs], (true - true[:, :1])[:, limbs]
     follows = [a.person == b.person and a.index + 1 == b.index for a, b in pairwise(rows)]
@@ -320,8 +335,9 @@ def with_truth(pairs: Sequence[Pair], seen: int) -> dict[str, Any]:
         "mpjve_mm": 1e3 * metrics.mpjve(predicted, expected, follows),
         "pck": metrics.pck(predicted[:, 1:], expected[:, 1:]),  # without the pelvis, which is never off
         "auc": metrics.auc(predicted[:, 1:], expected[:, 1:]),
-        "root_m": metrics.mpjpe(found[:, 0], true[:, 0]),
+        "root_m": _known_mean(away),
         "answered": len(rows) / seen,
+        "placed": float(np.mean([np.isfinite(r.root).all() for r in rows])) * len(rows) / seen,
     }
     errors = 1e3 * metrics.joint_errors(predicted, expected)
     by_joint = {H36M17.joints[i]: _known_mean(errors[:, n]) for n, i in enumerate(limbs)}
