@@ -24,6 +24,7 @@ from .report import Report, Table
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 FEWEST = 5  # clips for an interval
+COVERAGE, SAME_SHARE = "coverage", 0.02
 LESS_IS_BETTER = (
     *("_mm", "_px", "_m", "_share", "_ms", "_switches", "_persons", "fragmentations"),
     *("_error", "_cv", "_skating", "_m_s2"),
@@ -57,7 +58,9 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
             f"{one} ({', '.join(list(first)[:5])}) and {other} ({', '.join(list(second)[:5])}) "
             "have no clip in common"
         )
-    names = list(dict.fromkeys(name for clip in clips for name in first[clip] if name in second[clip]))
+    notes += _other_shares({clip: (first[clip].get(COVERAGE), second[clip].get(COVERAGE)) for clip in clips})
+    named = dict.fromkeys(name for clip in clips for name in first[clip] if name in second[clip])
+    names = [name for name in named if name != COVERAGE]
     results = {}
     for name in names:
         pairs = [(first[c].get(name), second[c].get(name)) for c in clips]
@@ -89,6 +92,18 @@ def evaluate_compare(one: Path, other: Path, *, seed: int = 0) -> Report:
         plots=_plots(results),
         notes=notes,
     )
+
+
+def _other_shares(shares: Mapping[str, tuple[float | None, float | None]]) -> list[str]:
+    """A note where the runs saw more or less of a clip, by its share of the truth that was compared."""
+    unlike = {c: (a, b) for c, (a, b) in shares.items() if a and b and abs(a - b) > SAME_SHARE}
+    if not unlike:
+        return []
+    clip, (a, b) = next(iter(unlike.items()))
+    return [
+        f"{len(unlike)} of {len(shares)} clips have results for more of the truth in one run ({clip}: {a:.0%}"
+        f" and {b:.0%}): what is lost may have been the hard part"
+    ]
 
 
 def _compared(name: str, values: NDArray[np.float64], seed: int) -> dict[str, Any]:
@@ -155,7 +170,7 @@ def read_run(path: Path) -> Figures:
             results.get("recordings", {}) if isinstance(results, Mapping) else {}
         )
         found = {n: _numbers(f) for n, f in clips.items()} if isinstance(clips, Mapping) else {}
-    found = {name: figures for name, figures in found.items() if figures}
+    found = {name: figures for name, figures in found.items() if figures.keys() - {COVERAGE}}
     if not found:
         raise InputError(
             f"{path} has no figures by clip; expected a folder of `posemo run … --truth` or a report of "
@@ -173,9 +188,7 @@ def _numbers(figures: object) -> dict[str, float]:
     if not isinstance(figures, Mapping):
         return {}
     numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-    return {
-        str(k): float(v) for k, v in numbers.items() if k not in ("frames", "persons", "coverage", "offset_s")
-    }
+    return {str(k): float(v) for k, v in numbers.items() if k not in ("frames", "persons", "offset_s")}
 
 
 def _json(path: Path) -> dict[str, Any]:

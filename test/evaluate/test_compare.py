@@ -119,3 +119,13 @@ def test_what_only_one_run_found_is_said(tmp_path: Path) -> None:
     got = evaluate_compare(report(tmp_path / "a", before), report(tmp_path / "b", after))
     assert got.results["mpjpe_mm"]["clips"] == 4
     assert any("mpjpe_mm: 2 clips are left out, in which only one run has it" in note for note in got.notes)
+
+
+def test_runs_that_saw_other_parts_of_a_clip_are_said(tmp_path: Path) -> None:
+    """Half a clip may be the easy half."""
+    before = clips(6, mpjpe_mm=[50] * 6, coverage=[1] * 6)
+    after = clips(6, mpjpe_mm=[40] * 6, coverage=[1, 1, 1, 1, 0.6, 0.5])
+    got = evaluate_compare(report(tmp_path / "a", before), report(tmp_path / "b", after))
+    assert "coverage" not in got.results
+    assert any("2 of 6 clips have results for more" in n and "clip 4: 100% and 60%" in n for n in got.notes)
+    assert not evaluate_compare(tmp_path / "a", tmp_path / "a").notes
