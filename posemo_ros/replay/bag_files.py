@@ -7,26 +7,28 @@ the other up to where the file ends.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import InputError
 from .bag_folder import BagFolder, files_of
-from .bag_records import McapRecords, SqliteRows
+from .bag_records import MCAP, McapRecords, SqliteRows
 from .bag_topic import BagFile, Topic, kind_of
 from .source import BAGS
 from .typestore import typestore
 
 _REPAIR = "mcap recover FILE -o OUT.mcap"
-_MCAP, _SQLITE, _ZSTD, _ROS1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"\x28\xb5\x2f\xfd", b"#ROSBAG V"
+_FOOTER = 1 + 8 + 20 + len(MCAP)  # bytes of MCAP's footer record and of what ends the file
+_SQLITE, _ZSTD, _ROS1 = b"SQLite format 3\0", b"\x28\xb5\x2f\xfd", b"#ROSBAG V"
 _DEFINED_HERE = {  # types of images that a bag may lack the definitions of
     "foxglove_msgs/msg/CompressedImage": (
         "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
@@ -126,7 +128,7 @@ def _open_file(path: Path, stack: ExitStack) -> BagFile:
         return _Ros1(path, stack)
     if head.startswith(_SQLITE):
         return SqliteRows(*_with_log(path, stack))
-    if head.startswith(_MCAP):
+    if head.startswith(MCAP):
         return _whole_mcap(path, stack) or McapRecords(path)
     raise InputError(f"{path.name} is neither MCAP nor SQLite nor a ROS 1 bag")
 
@@ -149,14 +151,26 @@ def _is_indexed(path: Path) -> bool:
 
     with path.open("rb") as file:
         summary = SeekingReader(file, record_size_limit=None).get_summary()
-    if summary is None:  # rosbags reads from the beginning
-        return True
+        if summary is None or not _ends_with_its_summary(file):
+            return False
     stated = summary.statistics
     counts = stated.channel_message_counts if stated else dict.fromkeys(summary.channels, 0)
     counted = not stated or sum(counts.values()) == stated.message_count
     named = bool(summary.channels) and counts.keys() <= summary.channels.keys()
     typed = all(c.schema_id in (0, *summary.schemas) for c in summary.channels.values())
     return counted and named and typed and all(chunk.message_index_length for chunk in summary.chunk_indexes)
+
+
+def _ends_with_its_summary(file: BinaryIO) -> bool:
+    """Whether the footer at the end names the summary before it; in joined files it may be the first's."""
+    from mcap.records import Footer
+    from mcap.stream_reader import StreamReader
+
+    end = file.seek(-_FOOTER, os.SEEK_END)
+    footer = next(StreamReader(file, skip_magic=True).records)
+    file.seek(footer.summary_start if isinstance(footer, Footer) else end)
+    records = StreamReader(file, skip_magic=True, record_size_limit=None).records
+    return any(isinstance(record, Footer) for record in records) and file.tell() == end + _FOOTER - len(MCAP)
 
 
 def _unpacked(path: Path, folder: Path) -> Path:

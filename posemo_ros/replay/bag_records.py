@@ -17,6 +17,9 @@ from typing import Any
 from ..errors import InputError
 from .bag_topic import Topic, kind_of
 
+MCAP = b"\x89MCAP0\r\n"
+ANOTHER = object()  # in place of the records of a second recording in a file
+
 
 class McapRecords:
     """An MCAP file read record by record, as far as it goes."""
@@ -51,9 +54,10 @@ class McapRecords:
         from mcap.records import Channel, DataEnd, Message, Schema
 
         schemas: dict[int, Schema] = {}
-        ended, damaged = False, 0
+        ended, another, damaged = False, False, 0
         for record in _mcap_records(self._path):
             damaged += record is None
+            another = another or record is ANOTHER
             if isinstance(record, Schema):
                 schemas[record.id] = record
             elif isinstance(record, Channel) and record.id not in self._channels:
@@ -62,11 +66,12 @@ class McapRecords:
                 yield record
             ended = ended or isinstance(record, DataEnd)
         problems = [f"{damaged} damaged chunks"] * (damaged > 0) + ["no end of the data"] * (not ended)
+        problems += ["another recording behind its end is not read; split the file there"] * another
         self.cut_off = f"{self._path.name}: {', '.join(problems)}" if problems else ""
 
 
 def _mcap_records(path: Path) -> Iterator[Any]:
-    """All records up to where the file ends, those of chunks one by one; None for a damaged chunk."""
+    """All records of a recording, those of chunks one by one; None for a damaged chunk, and ``ANOTHER``."""
     from mcap.records import Chunk
     from mcap.stream_reader import StreamReader, breakup_chunk
 
@@ -77,6 +82,8 @@ def _mcap_records(path: Path) -> Iterator[Any]:
             try:
                 record = next(records)
             except StopIteration:
+                if file.read(len(MCAP)) == MCAP:
+                    yield ANOTHER
                 return
             except Exception:  # of mcap: the file ends, or nobody knows where the next record begins
                 file.seek(start)

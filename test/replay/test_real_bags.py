@@ -563,6 +563,20 @@ def test_what_lies_behind_a_damaged_chunk_is_read(tmp_path: Path) -> None:
     assert lost(source) == {"a part of the recording is damaged": 9 - len(stamps)}
 
 
+def test_a_second_recording_in_one_file_is_said(tmp_path: Path) -> None:
+    """As `cat one.mcap two.mcap` leaves it."""
+    files = [
+        next(write_bag(tmp_path / name, images_at(stamps)).glob("*.mcap"))
+        for name, stamps in (("one", STAMPS[:3]), ("two", STAMPS[3:6]))
+    ]
+    both = tmp_path / "both.mcap"
+    both.write_bytes(b"".join(file.read_bytes() for file in files))
+    source = open_source(both)
+    assert [f.stamp_ns for f in source] == STAMPS[:3]
+    assert lost(source) == {"the recording ends in the middle": 1}
+    assert "another recording behind its end is not read" in str(source.losses.as_dict())
+
+
 def test_a_bag_cut_off_before_its_first_image_names_the_repair(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", images_at(STAMPS[:3]))
     (file,) = bag.glob("*.mcap")
