@@ -24,7 +24,8 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
 
     Returns:
         ``results`` by bag: milliseconds (percentiles and jitter, the standard deviation), images with
-        results, images per second.
+        results, how many of them lack a kind of result that others have and so do not count, images
+        per second.
 
     Raises:
         InputError: A bag cannot be read, knows no times of arrival (``posemo run`` writes none), or knows
@@ -42,6 +43,7 @@ def evaluate_latency(bags: Sequence[Path]) -> Report:
         figures = {f"p{p}" if p != 100 else "max": float(np.percentile(ms, p)) for p in PERCENTILES}
         results[str(bag)] = {
             "images": len(stamps),
+            "incomplete": len(stamps) - len(recording.complete_ns),
             "images_per_s": round((len(stamps) - 1) / span_s, 2) if span_s > 0 else float("nan"),
             **rounded({**figures, "jitter": float(np.std(ms))}, 2),
             "from": "image (its CameraInfo)" if recording.in_lockstep else "image stamp",
@@ -79,6 +81,10 @@ def _latencies_ms(bag: Path, recording: Recording) -> list[float]:
     if not recording.arrived_ns:
         raise InputError(f"{bag} holds no results; expected a recording of people, skeletons or emotions")
     gaps = recording.gaps_ms
+    if not gaps:
+        raise InputError(
+            f"{bag}: no image has results of all kinds that are in it (people, skeletons, emotions)"
+        )
     if max(map(abs, gaps), default=0.0) <= WRITTEN_MS:
         raise InputError(
             f"{bag} knows no times of arrival; expected a recording of the nodes "

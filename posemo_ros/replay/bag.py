@@ -38,6 +38,7 @@ from .typestore import MAKE, typestore
 JPEG_QUALITY = 90
 WRITTEN_MS = 1e-3  # messages that lie at the stamps of their images were written, not received
 SAME_CLOCK_MS = 60_000.0  # nobody waits longer for a result
+BACK_MS = 1000.0  # that no result comes behind one of a newer image
 SWAPPED_MS = 100.0  # by which a busy recorder may note an image later than the results about it
 IMAGE = topics.IMAGE + topics.COMPRESSED
 BLURRED = topics.absolute(topics.BLURRED) + topics.COMPRESSED
@@ -173,28 +174,42 @@ class Recording:
         return int(stated) if stated.isdecimal() else 0
 
     @property
+    def complete_ns(self) -> dict[int, int]:
+        """``arrived_ns`` of the images with a result of every kind that the recording has."""
+        kinds = [kind for kind in (self.people, self.skeletons, self.emotions) if kind]
+        return {stamp: at for stamp, at in self.arrived_ns.items() if all(stamp in kind for kind in kinds)}
+
+    @property
     def gaps_ms(self) -> list[float]:
         """From each image to the arrival of the last message about it, as the stamps say.
 
         The image's time is its stamp, but in lockstep, where stamps may lie behind, the arrival
         of its CameraInfo, which the camera publishes at the same time; images without one do not count.
+        Nor do those of whose results one is missing: the last one that came would look early.
         """
-        starts = self.info_arrived_ns if self.in_lockstep else {stamp: stamp for stamp in self.arrived_ns}
-        ends = self.arrived_ns.items()
-        return [(end - starts[stamp]) * 1e-6 for stamp, end in ends if stamp in starts]
+        ends = self.complete_ns
+        starts = self.info_arrived_ns if self.in_lockstep else {stamp: stamp for stamp in ends}
+        return [(end - starts[stamp]) * 1e-6 for stamp, end in ends.items() if stamp in starts]
 
     @property
     def latencies_ms(self) -> list[float]:
         """The same where they are latencies.
 
         Empty for a bag written by ``ResultBagWriter``, which knows no times but the images', and where
-        stamps are of another clock than arrivals: results come after their images, and within a minute.
+        stamps are of another clock than arrivals: results come after their images, within a minute, and
+        in order (those of a bag that is played again with its old stamps do not).
         """
         gaps = self.gaps_ms
         if max(map(abs, gaps), default=0.0) <= WRITTEN_MS:
             return []
         same_clock = min(gaps) > -SWAPPED_MS and 0 <= np.median(gaps) <= SAME_CLOCK_MS
-        return gaps if same_clock else []
+        return gaps if same_clock and (self.in_lockstep or self._back_ms < BACK_MS) else []
+
+    @property
+    def _back_ms(self) -> float:
+        """How far stamps lie behind newer ones, in the order of their arrival."""
+        stamps = np.array(sorted(self.arrived_ns, key=self.arrived_ns.__getitem__), np.int64)
+        return float((np.maximum.accumulate(stamps) - stamps).max()) * 1e-6
 
     def frames(self) -> Iterator[Frame]:
         """The recorded images, with intrinsics; empty ones where people were recorded without images."""

@@ -10,6 +10,7 @@ from posemo_ros.diagnostics import LOCKSTEP
 from posemo_ros.errors import InputError
 from posemo_ros.evaluate import latency
 from posemo_ros.replay.bag import Recording
+from posemo_ros.types import Emotions, People2D, Skeletons3D
 
 NOW, MS = 1_700_000_000 * 10**9, 10**6
 STAMPS = [NOW + n * 40 * MS for n in range(5)]
@@ -67,3 +68,20 @@ def test_what_cannot_be_told(
 ) -> None:
     with pytest.raises(InputError, match=message):
         measured(monkeypatch, **recorded)
+
+
+def test_an_image_that_lacks_a_result_is_not_an_early_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emotions come last; the two images that lost theirs had their skeletons after 1 ms."""
+    arrived = LIVE | {stamp: stamp + MS for stamp in STAMPS[3:]}
+    nobody = {"people": dict.fromkeys(STAMPS, People2D()), "skeletons": dict.fromkeys(STAMPS, Skeletons3D())}
+    row = measured(monkeypatch, arrived_ns=arrived, emotions=dict.fromkeys(STAMPS[:3], Emotions()), **nobody)
+    assert (row["images"], row["incomplete"]) == (5, 2)
+    assert (row["p50"], row["max"]) == (11.0, 12.0)
+
+
+def test_a_bag_that_was_played_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time each image of it is as old as the first round was long."""
+    again = {stamp + 1: end + 60_000 * MS for stamp, end in LIVE.items()}
+    late = {STAMPS[-1] + 50_000 * MS: STAMPS[-1] + 50_010 * MS}
+    with pytest.raises(InputError, match="two clocks .a bag that was played with its old stamps"):
+        measured(monkeypatch, arrived_ns=LIVE | late | again)
