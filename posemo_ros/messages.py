@@ -68,7 +68,7 @@ def people_from_message(message: Any) -> People2D:
     if not width or not height:
         raise InputError("Person2DArray: image_width and image_height must not be 0")
     camera, _ = camera_from_info(message.camera_info, width, height, judged=True)
-    camera = replace(camera, assumed=message.camera_assumed)
+    camera = replace(camera, assumed=message.camera_assumed or camera.assumed)
     rows = message.people
     return People2D(
         tuple(p.track_id for p in rows),

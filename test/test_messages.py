@@ -73,6 +73,16 @@ def test_an_assumed_camera_is_marked_and_exact(hfov_deg: float) -> None:
     np.testing.assert_array_equal(back.camera.matrix, Camera.from_fov(64, 48, hfov_deg).matrix)
 
 
+def test_people_of_another_sender_without_a_camera_have_an_assumed_one() -> None:
+    """Who fills in no camera_info is likely to forget camera_assumed, too."""
+    message = MAKE.people(People2D(view=View.through(Camera.from_fov(64, 48))), Models())
+    message.camera_info = MAKE.camera_info(View(width=64, height=48))
+    message.camera_assumed = False
+    back = people_from_message(over_the_wire(message)).view
+    assert back.camera_assumed
+    assert back.camera.assumed
+
+
 def test_the_camera_of_a_part_of_the_image_is_exact() -> None:
     """Its axis may lie outside; the station that reads it took a lens of 60 degrees, and said calibrated."""
     camera = Camera(64, 48, [[1500, 0, -240], [0, 1500, 24], [0, 0, 1]])

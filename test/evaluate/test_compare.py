@@ -53,6 +53,18 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 87 <= inside <= 100
 
 
+def test_five_clips_of_mere_chance_are_seldom_significant() -> None:
+    """One time in twenty, about; plain percentiles say so one time in six."""
+    rng = np.random.default_rng(0)
+    said = 0
+    for i in range(300):
+        low, high = interval(rng.normal(0.0, 2.0, 5), seed=i)
+        assert low is not None
+        assert high is not None
+        said += low > 0 or high < 0
+    assert said <= 30
+
+
 def test_few_clips_say_nothing(tmp_path: Path) -> None:
     a, b = (
         report(tmp_path / "a", clips(3, recall=[0, 0, 0])),
