@@ -22,7 +22,7 @@ def pairs(a: Floats, b: Floats, least: float) -> list[tuple[int, int]]:
     from scipy.optimize import linear_sum_assignment  # see PersonTracker
 
     overlap = iou(a, b)
-    overlap[overlap < least] = 0.0  # else two pairs that are none may outweigh one that is
+    overlap[~(overlap >= least)] = 0.0  # else two pairs that are none may outweigh one that is; NaN is none
     rows, cols = linear_sum_assignment(overlap, maximize=True)
     return [(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True) if overlap[r, c] >= least]
 

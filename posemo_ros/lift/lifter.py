@@ -165,7 +165,7 @@ class Lifter:
             answer = self._infer(np.stack([w[0] for w in windows]), np.stack([w[1] for w in windows]))
         else:
             answer = np.zeros((0, len(H36M17), 3), np.float32)
-        relative, scores = answer[..., :3], _h36m_scores(people.keypoints)
+        relative, scores = answer[..., :3], _h36m_scores(people.keypoints, _camera(people.view))
         if answer.shape[-1] > 3:  # the network says how sure it is
             scores = np.minimum(scores, np.nan_to_num(answer[..., 3]))
         self._prune(float(times[0]))
@@ -283,7 +283,8 @@ def _mirrored(batch: Floats, spec: LiftSpec) -> Floats:
     return out
 
 
-def _h36m_scores(keypoints: Floats) -> Floats:
-    """(N, 17) scores of the H36M joints, 0 where a keypoint is missing."""
+def _h36m_scores(keypoints: Floats, camera: Camera) -> Floats:
+    """(N, 17) scores of the H36M joints, 0 where a keypoint is missing or the lens describes no ray to it."""
     joints = h36m_from_coco(keypoints)
-    return np.where(np.isfinite(joints).all(-1), joints[..., 2], np.float32(0)).astype(np.float32)
+    known = np.isfinite(joints).all(-1) & np.isfinite(camera.rays(joints[..., :2])).all(-1)
+    return np.where(known, joints[..., 2], np.float32(0)).astype(np.float32)

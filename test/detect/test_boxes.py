@@ -40,6 +40,11 @@ def test_two_that_are_no_pairs_do_not_outweigh_one_that_is() -> None:
     assert pairs(one, other, 0.3) == [(0, 0)]
 
 
+def test_a_box_that_is_not_known_belongs_to_nobody() -> None:
+    one = np.array([[0, 0, 10, 10], [np.nan] * 4, [50, 0, 60, np.nan]], np.float32)
+    assert pairs(one, one, 0.3) == [(0, 0)]
+
+
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
 def test_nobody_belongs_to_nobody(n: int, m: int) -> None:
     assert pairs(np.zeros((n, 4), np.float32), np.zeros((m, 4), np.float32), 0.3) == []

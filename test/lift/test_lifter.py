@@ -347,3 +347,17 @@ def test_a_lifter_that_says_how_sure_it_is_lowers_the_scores() -> None:
     skeletons = _lift(Lifter(Sure(), SCREEN), people, _frame(0))
     assert skeletons.relative.shape == (1, 17, 3)
     np.testing.assert_allclose(skeletons.scores[0], np.minimum(0.6, np.linspace(0, 1, 17)), atol=1e-6)
+
+
+def test_joints_beyond_what_a_fisheye_sees_in_front_are_not_seen() -> None:
+    """Their places are filled in like those of hidden joints, so their scores are 0, too."""
+    fisheye = Camera(WIDTH, HEIGHT, [[40, 0, 100], [0, 40, 50], [0, 0, 1]], np.full(4, 1e-9), "equidistant")
+    people = _people(a=80.0)
+    people.keypoints[0, COCO17.index("left_wrist"), :2] = 100 + 40 * np.radians(110), 50
+    lifter = Lifter(Recorder(), LiftSpec(frames=5, channels=3))
+    skeletons = _lift(lifter, people, _frame(0, camera=fisheye))
+    assert skeletons is not None
+    wrist = H36M17.index("left_wrist")
+    assert skeletons.scores[0, wrist] == 0
+    assert (np.delete(skeletons.scores[0], wrist) > 0).all()
+    assert lifter.session.batches[0][0, MIDDLE, COCO17.index("left_wrist"), 2] == 0
