@@ -22,6 +22,7 @@ LONGEST_BONE_M = 3.0
 LARGEST_SHARE = 2.0
 ENOUGH = 0.5  # of the truth's frames; fewer say more about the recording than about the chain
 TRIED = 50  # images that are looked at to find where a recording begins
+FITS = 0.6  # mean overlap of true people that leaves no doubt
 CLEARLY = 1.2  # times as much overlap somewhere else says that a recording begins there
 
 
@@ -272,10 +273,14 @@ def _origin(
 
 def _doubt(truth: Truth, period_ns: float, stamps: Sequence[int], people: Mapping[int, People2D]) -> str:
     """What to say of a film that seems to lack its beginning, so that its stamps count from elsewhere."""
-    if len(_shown(len(truth.boxes), period_ns, stamps, 0)) == len(truth.boxes):
+    shown, some = _shown(len(truth.boxes), period_ns, stamps, 0), _some(sorted(stamps))
+    overlap = _overlap(truth, period_ns, some, people, 0)
+    looked_at = list(_shown(len(truth.boxes), period_ns, some, 0))
+    fits = overlap >= FITS * np.isfinite(truth.boxes[looked_at, :, 0]).sum()
+    if len(shown) == len(truth.boxes) or fits:  # the search takes seconds
         return ""
-    best, fit = _best_origin(truth, period_ns, sorted(stamps), people)
-    if fit <= CLEARLY * _overlap(truth, period_ns, _some(sorted(stamps)), people, 0):
+    best, most = _best_origin(truth, period_ns, sorted(stamps), people)
+    if most <= CLEARLY * overlap:
         return ""
     lacks = (min(stamps) - best) * 1e-9
     when = f"{abs(lacks):.2f} s {'after' if lacks > 0 else 'before'} the truth"
