@@ -71,9 +71,11 @@ def camera_from_info(
     if not judged and (wrong := _implausible(matrix, info.width or width, info.height or height)):
         return _assumed(width, height, hfov_deg, f"K in CameraInfo cannot be right ({wrong})")
     windowed, expected = _windowed(info, matrix)
-    if expected != (width, height) == (info.width, info.height):
-        part = f"{expected[0]} x {expected[1]} pixels (region of interest, binning)"
-        note = f"CameraInfo is for {part}, the image is whole: assuming that it is that of the whole sensor"
+    if (width, height) == (info.width, info.height) and (windowed != matrix).any():
+        note = (
+            "CameraInfo is for a part of the sensor (region of interest, binning), the image has the size of "
+            "the whole: assuming that it is"
+        )
     else:
         matrix, note = _scaled(windowed, expected, (width, height))
     distortion, model, problem = (np.zeros(0), "", "") if rectified else _distortion(info)
@@ -111,6 +113,8 @@ def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
         return f"its last row is {matrix[2].tolist()}, not 0 0 1"
     if not all(_FOCAL[0] * width <= f <= _FOCAL[1] * width for f in focal):
         return f"focal length {focal[0]:g}, {focal[1]:g} pixels in an image {width} wide"
+    if not all(centre):
+        return f"principal point {centre[0]:g}, {centre[1]:g}: it lies near the middle of an image"
     if not (0 <= centre[0] <= width and 0 <= centre[1] <= height):
         return f"principal point {centre[0]:g}, {centre[1]:g} outside {width} x {height} pixels"
     return ""

@@ -55,6 +55,7 @@ def test_not_calibrated(message: Any, why: str) -> None:
         ([600.0, 0, 900.0, 0, 600.0, 239.5, 0, 0, 1], "principal point 900, 239.5 outside 640 x 480"),
         ([600.0, 0, 319.5, 0, 600.0, -3.0, 0, 0, 1], "principal point 319.5, -3 outside"),
         ([600.0, 0, 319.5, 0, 600.0, 239.5, 0, 0, 0], "last row"),
+        ([600.0, 0, 0, 0, 600.0, 0, 0, 0, 1], "principal point 0, 0: it lies near the middle"),
     ],
 )
 def test_what_no_camera_has_is_not_taken(matrix: Any, why: str) -> None:
@@ -106,13 +107,14 @@ def test_binning_and_region() -> None:
     assert note == ""
 
 
+@pytest.mark.parametrize("size", [(400, 300), (0, 0)])
 @pytest.mark.parametrize("binning", [0, 2])
-def test_a_whole_image_beside_the_camera_info_of_a_part_is_whole(binning: int) -> None:
+def test_a_whole_image_beside_the_camera_info_of_a_part_is_whole(binning: int, size: tuple[int, int]) -> None:
     """It was taken for the part, enlarged: another focal length and another centre."""
-    roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300)
+    roi = SimpleNamespace(x_offset=100, y_offset=40, width=size[0], height=size[1])
     camera, note = camera_from_info(info(roi=roi, binning_x=binning, binning_y=binning), 640, 480)
     np.testing.assert_array_equal(camera.matrix, np.reshape(info().k, (3, 3)))
-    assert "the image is whole" in note
+    assert "the image has the size of the whole" in note
 
 
 @pytest.mark.parametrize(
