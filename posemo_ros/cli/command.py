@@ -19,6 +19,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -90,6 +91,7 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
         reads on what is printed; a command may return codes of its own. Wrong usage ends the process with
         2, as argparse does.
     """
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text
         sys.stdout.reconfigure(errors="backslashreplace")
     args = _parse(parser, list(sys.argv[1:] if argv is None else argv))
@@ -119,6 +121,19 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _open_what_is_closed() -> None:
+    """Give input, output and errors somewhere to go where who started the program closed them.
+
+    Otherwise the next files to be opened, such as results, get their numbers, and libraries write their
+    messages into them.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (as long as the program runs)
 
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:

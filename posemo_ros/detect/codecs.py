@@ -27,10 +27,13 @@ def decode(outputs: Outputs, spec: DetectSpec, score_threshold: float) -> Detect
         score_threshold: Lowest score to keep.
 
     Raises:
-        ModelError: The outputs have another form.
+        ModelError: The outputs have another form, or are not numbers: a network that fails must not be taken
+            for one that sees nobody.
     """
     boxes, scores = _DECODERS[spec.codec](outputs, spec, score_threshold)
-    sane = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    if not np.isfinite(boxes).all():
+        raise _no_numbers("box")
+    sane = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     boxes, scores = boxes[sane], scores[sane]
     order = np.argsort(-scores, kind="stable")
     if spec.codec != "nms":
@@ -60,7 +63,8 @@ def _nms(outputs: Outputs, spec: DetectSpec, threshold: float) -> tuple[Floats, 
     if dets is None or labels is None or dets.shape[:2] != labels.shape:
         raise _wrong(outputs, spec, "boxes (1, n, 5) and labels (1, n)")
     rows = np.asarray(dets[0], np.float32)
-    keep = (labels[0] == spec.person_class) & (rows[:, 4] >= threshold)
+    rows = rows[labels[0] == spec.person_class]
+    keep = _sure(rows[:, 4], threshold)
     return rows[keep, :4], rows[keep, 4]
 
 
@@ -79,7 +83,7 @@ def _rtmdet(outputs: Outputs, spec: DetectSpec, threshold: float) -> tuple[Float
         if len(maps) != 2 or len(maps[1]) != 4 or len(maps[0]) <= spec.person_class:
             raise _wrong(outputs, spec, f"maps (1, C, {size[0]}, {size[1]}) and (1, 4, {size[0]}, {size[1]})")
         score = maps[0][spec.person_class]
-        rows, cols = np.nonzero(score >= threshold)
+        rows, cols = np.nonzero(_sure(score, threshold))
         left, top, right, bottom = maps[1][:, rows, cols]
         x, y = np.float32(stride) * cols, np.float32(stride) * rows
         boxes.append(np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32))
@@ -98,7 +102,7 @@ def _yolox(outputs: Outputs, spec: DetectSpec, threshold: float) -> tuple[Floats
     if rows.ndim != 2 or len(rows) != len(grid) or rows.shape[1] <= 5 + spec.person_class:
         raise _wrong(outputs, spec, f"(1, {len(grid)}, 5 + classes)")
     score = rows[:, 4] * rows[:, 5 + spec.person_class]
-    keep = score >= threshold
+    keep = _sure(score, threshold)
     rows, grid, strides = rows[keep], grid[keep], strides[keep, None]
     centre = (rows[:, :2] + grid) * strides
     half = np.exp(rows[:, 2:4]) * strides / 2
@@ -113,6 +117,20 @@ def _cells(spec: DetectSpec) -> tuple[Floats, Floats]:
         cells.append(np.stack([cols, rows], axis=-1).reshape(-1, 2))
         strides.append(np.full(cols.size, stride, np.float32))
     return np.concatenate(cells), np.concatenate(strides)
+
+
+def _sure(scores: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Which scores, of any shape, reach the threshold; NaN would be nobody, whoever stands there."""
+    if np.isnan(scores).any():
+        raise _no_numbers("score")
+    return np.asarray(scores >= threshold, np.bool_)
+
+
+def _no_numbers(what: str) -> ModelError:
+    return ModelError(
+        f"the detector put out a {what} that is no finite number, so nobody knows who is in the image; its "
+        "precision or runtime may be at fault: choose another (option --runtime, parameter runtime)"
+    )
 
 
 def _wrong(outputs: Outputs, spec: DetectSpec, expected: str) -> ModelError:

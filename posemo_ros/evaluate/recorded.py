@@ -14,6 +14,7 @@ from ..archives import read_npz
 from ..errors import InputError
 from ..replay.bag import Recording, read_results
 from ..replay.run_folder import RESULT_BAG, result_folders
+from ..replay.source import shown
 from ..replay.truth import Truths, check_metres, stated_fps
 from ..skeleton import COCO17, H36M17
 from ..types import Floats, People2D, Skeletons3D, View
@@ -46,7 +47,7 @@ def recordings(paths: Sequence[Path]) -> dict[str, Path]:
 
 def _files(path: Path) -> list[Path]:
     if not path.exists():
-        raise InputError(f"{path} does not exist; expected {EXPECTED}")
+        raise InputError(f"{shown(path)} does not exist; expected {EXPECTED}")
     folders = result_folders(path)
     return [folder / RESULT_BAG for folder in folders] if folders else [path]
 

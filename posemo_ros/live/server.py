@@ -145,7 +145,7 @@ class LiveServer:
         self._loop.close()
 
     def _spread(self, message: bytes) -> None:
-        self._last = message
+        self._last = message if self._viewers or not self._somebody.is_set() else None
         for viewer in self._viewers:
             viewer.put(message)
 
@@ -208,6 +208,8 @@ class LiveServer:
             await self._serve(ws, viewer)
         finally:
             self._viewers.discard(viewer)
+            if not self._viewers:
+                self._last = None  # who comes in an hour must not see who was there now
         return ws
 
     async def _serve(self, ws: Any, viewer: _Viewer) -> None:

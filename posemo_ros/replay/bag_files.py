@@ -23,7 +23,7 @@ from ..errors import InputError
 from .bag_folder import BagFolder, files_of
 from .bag_records import MCAP, McapRecords, SqliteRows
 from .bag_topic import BagFile, Topic, kind_of
-from .source import BAGS
+from .source import BAGS, shown
 from .typestore import typestore
 
 _REPAIR = "mcap recover FILE -o OUT.mcap"
@@ -102,7 +102,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
         try:
             bag = _open(path, stack)
         except FileNotFoundError as error:
-            raise InputError(f"bag {str(path)!r} does not exist; accepted are {BAGS}") from error
+            raise InputError(f"bag {shown(path)!r} does not exist; accepted are {BAGS}") from error
         except InputError as error:
             raise InputError(f"tried {str(path)!r} as a bag: {error}; accepted are {BAGS}") from error
         except Exception as error:  # storage layers raise what they like

@@ -15,7 +15,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,13 +81,14 @@ class Journal:
 
     Args:
         path: The file; made where there is none.
+        without: Stations whose answers are not written down; they are asked again when the run goes on.
 
     Attributes:
         kept: Number of images that were in it at the start.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, without: Collection[str] = ()) -> None:
+        self._path, self._without = path, without
         path.touch()
         self.kept, end = _intact(path)
         os.truncate(path, end)
@@ -126,7 +127,8 @@ class Journal:
             return np.asarray(found, np.float32)
 
         sessions = pipeline.sessions
-        stations = {n: s for n, s in pipeline.stations.items() if n not in ("detector", "keypoints")}
+        others = ("detector", "keypoints", *self._without)
+        stations = {n: s for n, s in pipeline.stations.items() if n not in others}
         # Not the sessions of these two: heat maps are a hundred times larger than the keypoints in them.
         people.detector.candidates = detections  # type: ignore[method-assign]
         people.keypoints.estimate = keypoints  # type: ignore[method-assign]

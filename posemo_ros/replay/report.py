@@ -21,12 +21,11 @@ from .films import Films, draw_films
 from .page import write_page
 from .people_table import people_of, worst_images
 from .progress import Progress
-from .run_folder import STATE, make_folder
+from .run_folder import DRAWN, SMALL_FILM, STATE, make_folder
 from .table import write_table
 from .truth import Truth, read_truth, words_of_alignment
 
 MOMENTS = 4
-SMALL = "overlay-small.mp4"  # lies inside the page in the end
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,8 @@ def write_report(
     """
     expected = None if truth is None else read_truth(truth)
     figures = figures or _figures(recording)
+    for name in DRAWN:  # of an earlier report, which may have shown more of people than this one does
+        (out / name).unlink(missing_ok=True)
     no_table = _write_table(recording, out / "results.parquet")
     drawn = _draw(recording, out, progress, privacy) if films else Films(sorted(recording.people))
     compared, refusal = _compared(recording, drawn.stamps, expected)
@@ -150,7 +151,7 @@ def _compared(recording: Recording, stamps: list[int], truth: Truth | None) -> t
 def _draw(recording: Recording, out: Path, progress: Progress, privacy: Privacy) -> Films:
     view = fit_view([s.joints for s in recording.skeletons.values()])
     wanted = _wanted(recording)
-    return draw_films(recording, out / "overlay.mp4", out / SMALL, view, wanted, progress, privacy)
+    return draw_films(recording, out / "overlay.mp4", out / SMALL_FILM, view, wanted, progress, privacy)
 
 
 def _illustrate(
@@ -169,12 +170,12 @@ def _illustrate(
             raise
         summary["notes"].append(f"overview.png could not be made: {error}")
     try:
-        write_page(out / "report.html", recording, summary, films, out / SMALL, figures.latencies_ms)
+        write_page(out / "report.html", recording, summary, films, out / SMALL_FILM, figures.latencies_ms)
     except Exception as error:
         if is_disk_full(error):
             raise
         summary["notes"].append(f"report.html could not be made: {error}")
-    (out / SMALL).unlink(missing_ok=True)
+    (out / SMALL_FILM).unlink(missing_ok=True)
 
 
 def _wanted(recording: Recording) -> set[int]:

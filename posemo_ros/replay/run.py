@@ -148,7 +148,9 @@ class Runner:
     def _run(self, source: Source, folder: RunFolder, progress: Progress) -> RunFigures:
         """The chain; its answers are kept in a journal where the source can be played again."""
         with ExitStack() as stack:
-            journal = None if source.live else stack.enter_context(Journal(folder.journal))
+            # Of what is encoded of a scene, a picture can be guessed; see nodes/pixels.py.
+            without = () if self.privacy is Privacy.NONE else ("context",)
+            journal = None if source.live else stack.enter_context(Journal(folder.journal, without))
             if journal is not None:
                 stack.enter_context(journal.attached(self.pipeline))
             bag = folder.path / RESULT_BAG

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,9 @@ from ..text_files import json_of
 STATE, JOURNAL = "run.json", "journal.part"
 BATCH = "batch.json"
 RESULT_BAG = "results.mcap"
-RESULTS = (RESULT_BAG, "results.parquet", "overlay.mp4", "overview.png", "summary.json", "report.html")
+SMALL_FILM = "overlay-small.mp4"  # lies inside the page in the end
+DRAWN = ("overlay.mp4", SMALL_FILM, "overview.png", "report.html")
+RESULTS = (RESULT_BAG, "results.parquet", *DRAWN, "summary.json")
 
 
 class RunFolder:
@@ -76,6 +79,7 @@ class RunFolder:
             )
         for name in (*RESULTS, JOURNAL, STATE):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / f"{RESULT_BAG}.part", ignore_errors=True)
         self._write({"task": self._task, "finished": None})
 
     def finish(self, outcome: Mapping[str, Any], undrawn: Mapping[str, Any] | None) -> None:

@@ -8,6 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +146,15 @@ def without_password(text: str) -> str:
 
     A password with signs that belong encoded (``/``, ``#``, ``?``, ``@``) is hidden too.
     """
-    scheme, mark, rest = text.partition("://")
-    if not mark:
+    found = re.match(r"(.*?://|[A-Za-z][\w+.-]+:/)(.*)", text, re.DOTALL)  # as a path, it has but one /
+    if not found:
         return printable(text)
+    scheme, rest = found.groups()
     rest = re.sub(r"^([^/?#]*:.*|[^/?#]*)@", "", rest, flags=re.DOTALL)
-    return scheme + mark + re.split("[?#]", rest)[0]
+    return scheme + re.split("[?#]", rest)[0]
+
+
+def shown(path: Path) -> str:
+    """A path that is not there: it may be an address, given where none can be, with its password."""
+    text = str(path)
+    return without_password(text) if ":/" in text else text

@@ -12,7 +12,7 @@ from ..text_files import text_of
 from .bag_folder import is_bag_file, is_bag_folder, single_bags
 from .picture_source import VIDEO_SUFFIXES
 from .run_folder import plain_name
-from .source import IMAGE_SUFFIXES, natural, without_password
+from .source import IMAGE_SUFFIXES, natural, shown, without_password
 
 LIST_SUFFIXES = (".txt", ".list")
 
@@ -62,7 +62,7 @@ def _sources_of(text: str) -> list[str]:
         # Path.glob takes no absolute patterns
         matches = sorted(glob.glob(text, recursive=True), key=natural)  # noqa: PTH207
         if not matches:
-            raise InputError(f"no file or folder matches {text!r}")
+            raise InputError(f"no file or folder matches {shown(Path(text))!r}")
         return matches
     if _is_list(text):
         return _lines_of(Path(text))

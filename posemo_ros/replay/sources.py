@@ -19,7 +19,7 @@ from .choice import Choice
 from .foreign import is_film, is_picture
 from .page_source import PageSource, pages_in
 from .picture_source import PictureSource
-from .source import ACCEPTED, IMAGE_SUFFIXES, Source, with_secrets
+from .source import ACCEPTED, IMAGE_SUFFIXES, Source, shown, with_secrets
 from .stream_source import open_stream
 from .video_source import VideoSource
 
@@ -75,7 +75,7 @@ def _kind(path: Path) -> str:
     """``bag``, ``pictures``, ``pages`` (several pictures in one file) or ``video``."""
     if not path.exists():
         what = "is a link that points to nothing" if path.is_symlink() else "does not exist"
-        raise InputError(f"source {str(path)!r} {what}; accepted are {ACCEPTED}")
+        raise InputError(f"source {shown(path)!r} {what}; accepted are {ACCEPTED}")
     if path.is_dir():
         return "bag" if is_bag_folder(path) else "pictures"
     if not path.is_file():

@@ -78,6 +78,25 @@ def test_head_has_seen_enough() -> None:
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+def test_closed_output_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """As some supervisors start programs; no file of the results gets the number of what was closed."""
+    program = (
+        "import os, sys\n"
+        "from posemo_ros.cli import main\n"
+        "code = main(['models', 'list'])\n"
+        "sys.stderr.write('said')\n"
+        "number = os.open(os.devnull, os.O_WRONLY)\n"
+        "os.write({descriptor}, str((code, number > 2)).encode())\n"
+    )
+    answer = tmp_path / "answer"
+    with answer.open("wb") as file:
+        code = program.format(descriptor=file.fileno())
+        for closed in ("2>&-", "0>&- 1>&- 2>&-"):
+            command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+            assert subprocess.run(command, pass_fds=[file.fileno()], check=False).returncode == 0, closed
+    assert answer.read_bytes() == b"(0, True)(0, True)"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -124,9 +124,40 @@ def test_empty_outputs_give_empty_arrays(codec: str) -> None:
     assert found.scores.shape == (0,)
 
 
-def test_boxes_without_area_or_not_finite_are_dropped() -> None:
-    rows = [[5, 5, 5, 9, 0.9], [9, 9, 5, 5, 0.9], [0, 0, math.nan, 9, 0.9], [0, 0, 9, 9, 0.8]]
-    found = decode(nms_outputs(rows, [0, 0, 0, 0]), DetectSpec(RAW, "nms"), 0.5)
+def test_boxes_without_area_are_dropped() -> None:
+    rows = [[5, 5, 5, 9, 0.9], [9, 9, 5, 5, 0.9], [0, 0, 9, 9, 0.8]]
+    found = decode(nms_outputs(rows, [0, 0, 0]), DetectSpec(RAW, "nms"), 0.5)
+    np.testing.assert_allclose(found.boxes, [[0, 0, 9, 9]])
+
+
+def nan_scores(codec: str) -> dict[str, NDArray[np.generic]]:
+    """What a network gives of which a number in the middle became too large for its precision."""
+    if codec == "nms":
+        return nms_outputs([[0, 0, 9, 9, math.nan], [0, 0, 9, 9, 0.8]], [0, 0])
+    if codec == "yolox":
+        return {"output": np.full((1, 84, 6), math.nan, np.float32)}
+    outputs = rtmdet_outputs(np.random.default_rng(0), 1)
+    outputs["cls_16"][0, 0, 1, 1] = math.nan
+    return outputs
+
+
+@pytest.mark.parametrize("codec", ["nms", "rtmdet", "yolox"])
+def test_a_network_that_fails_is_not_one_that_sees_nobody(codec: str) -> None:
+    """Otherwise everybody's face would be shown where faces are to be hidden."""
+    spec = DetectSpec(RAW, codec)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="no finite number, so nobody knows who is in the image"):
+        decode(nan_scores(codec), spec, 0.5)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_box_without_a_place_is_no_box_of_nobody(wrong: float) -> None:
+    with pytest.raises(ModelError, match="no finite number"):
+        decode(nms_outputs([[0, 0, wrong, 9, 0.9]], [0]), DetectSpec(RAW, "nms"), 0.5)
+
+
+def test_rows_of_other_classes_and_below_the_threshold_may_hold_anything() -> None:
+    rows = [[math.nan] * 5, [math.nan, 0, 1, 1, 0.1], [0, 0, 9, 9, 0.8]]
+    found = decode(nms_outputs(rows, [-1, 0, 0]), DetectSpec(RAW, "nms"), 0.5)
     np.testing.assert_allclose(found.boxes, [[0, 0, 9, 9]])
 
 

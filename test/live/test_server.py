@@ -155,6 +155,24 @@ def test_who_comes_late_sees_the_last_image(server: LiveServer) -> None:
     assert ask(work) == 7
 
 
+def test_who_comes_when_all_have_gone_does_not_see_who_was_there_before(server: LiveServer) -> None:
+    async def work(session: Any) -> Any:
+        url = server.url + "live"
+        async with session.ws_connect(url) as ws:
+            await ws.receive(timeout=180)
+            server.show(numbered(7))
+            assert await next_of(ws) == 7
+        while server.viewers:
+            await asyncio.sleep(0.01)
+        server.show(numbered(8))  # was drawn while the last one left
+        async with session.ws_connect(url) as ws:
+            await ws.receive(timeout=180)
+            server.show(numbered(9))
+            return await next_of(ws)
+
+    assert ask(work) == 9
+
+
 def test_viewers_are_counted_and_limited(server: LiveServer) -> None:
     async def work(session: Any) -> list[int]:
         knocks = [session.ws_connect(server.url + "live") for _ in range(MOST_VIEWERS + 2)]  # at once

@@ -100,11 +100,14 @@ def parameters(manifest: Path, node: str) -> dict[str, object]:
 
 
 def _detector() -> onnx.GraphProto:
-    """Box of 24 x 48 input pixels around the centre of brightness; NaN on a black image."""
+    """Box of 24 x 48 input pixels around the centre of brightness; nobody (score 0) in a black image."""
     columns = np.arange(SIZE, dtype=np.float32).reshape(1, 1, 1, SIZE)
     rows = np.arange(SIZE, dtype=np.float32).reshape(1, 1, SIZE, 1)
     nodes = [
-        helper.make_node("ReduceSum", ["image"], ["sum"], keepdims=0),
+        helper.make_node("ReduceSum", ["image"], ["brightness"], keepdims=0),
+        helper.make_node("Max", ["brightness", "least"], ["sum"]),
+        helper.make_node("Div", ["brightness", "sum"], ["lit"]),  # 0 or 1
+        helper.make_node("Mul", ["sure", "lit"], ["score"]),
         *_weighted_mean("x", "columns"),
         *_weighted_mean("y", "rows"),
         helper.make_node("Sub", ["x", "half_w"], ["x0"]),
@@ -120,7 +123,8 @@ def _detector() -> onnx.GraphProto:
         "one": np.array([1], np.int64),
         "half_w": np.array([12], np.float32),
         "half_h": np.array([24], np.float32),
-        "score": np.array([0.9], np.float32),
+        "sure": np.array([0.9], np.float32),
+        "least": np.array([1e-6], np.float32),
         "dets_shape": np.array([1, 1, 5], np.int64),
         "labels": np.array([[0]], np.int64),
     }

@@ -283,6 +283,24 @@ def test_report_of_a_run(tmp_path: Path) -> None:
     assert overview.std() > 10
 
 
+def test_no_picture_of_an_earlier_report_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That one showed everything; what cannot be drawn anew must be gone."""
+    run_offline(Clip(), KnowsAll(), tmp_path / "a")
+    bag, out = tmp_path / "a" / "results.mcap", tmp_path / "b"
+    make_report(bag, out)
+    drawn = {"overlay.mp4", "overview.png", "report.html"}
+    assert drawn <= {p.name for p in out.iterdir()}
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no encoder")
+
+    for what in ("films.VideoWriter.write", "report.overview", "report.write_page"):
+        monkeypatch.setattr(f"posemo_ros.replay.{what}", fail)
+    _, summary = make_report(bag, out, privacy=Privacy.SKELETON)
+    assert summary["privacy"] == "skeleton"
+    assert not drawn & {p.name for p in out.iterdir()}
+
+
 def test_report_of_an_offline_bag_claims_no_latency(tmp_path: Path) -> None:
     run_offline(Clip(), KnowsAll(), tmp_path / "a")
     text, _ = make_report(tmp_path / "a" / "results.mcap", tmp_path / "b")

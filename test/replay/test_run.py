@@ -278,6 +278,57 @@ def test_another_run_is_not_thrown_away(
     assert "no run.json" in capsys.readouterr().err
 
 
+def test_no_picture_of_a_run_that_is_thrown_away_stays(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed while it drew, and showed everything; the next one shall show nobody."""
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("posemo_ros.replay.report._illustrate", kill)
+        with pytest.raises(Killed):
+            run(images, "--out", tmp_path, films=True)
+    (tmp_path / "results.mcap.part").mkdir()
+    (tmp_path / "results.mcap.part" / "results.mcap.part.mcap").write_bytes(b"images")
+    assert (tmp_path / "overlay-small.mp4").exists()
+    assert run(images, "--out", tmp_path, "--privacy", "skeleton", "--overwrite") == 0
+    names = {"results.mcap", "results.parquet", "run.json", "summary.json"}
+    assert {p.name for p in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize(("privacy", "kept"), [("none", True), ("blur", False), ("skeleton", False)])
+def test_what_is_known_of_the_scene_is_not_left_where_pictures_are_hidden(
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    manifest: Path,
+    privacy: str,
+    kept: bool,
+) -> None:
+    """The encoder's answers tell of the picture; a killed run goes on to the same results without them."""
+    monkeypatch.setenv("POSEMO_MODELS", str(manifest.with_name("models.yaml")))
+    chain = [f"--{s}=tiny-{s}" for s in ("detector", "keypoints", "lifter", "context", "emotion")]
+    words = ("--delay-frames", "1", "--privacy", privacy, *chain, "--context-rate-hz", "10")
+    write, entries = _Entry.pack, []
+
+    def pack(entry: _Entry) -> bytes:
+        entries.append(entry)
+        if len(entries) > 5:
+            raise Killed
+        return write(entry)
+
+    assert run(images, "--out", tmp_path / "whole", *words) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(_Entry, "pack", pack)
+        with pytest.raises(Killed):
+            run(images, "--out", tmp_path / "hurt", *words)
+    assert any(name == "context" for e in entries for name, _ in e.asked) == kept
+    assert run(images, "--out", tmp_path / "hurt", *words) == 0
+    assert same(tmp_path / "whole", tmp_path / "hurt")
+
+
 def test_a_limit_that_is_reached_is_said(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,12 +127,33 @@ def test_passwords_are_not_shown() -> None:
         ("http://host/@me/a.mp4?mail=me@host", "http://host/@me/a.mp4"),
         ("rtsp://me:secret@[fe80", "rtsp://[fe80"),
         ("walk@home.mp4", "walk@home.mp4"),
+        ("/data/a:/walk@home.mp4", "/data/a:/walk@home.mp4"),
     ],
 )
 def test_odd_addresses_as_they_are_shown(address: str, shown: str) -> None:
     assert without_password(address) == shown
     with pytest.raises(InputError):
         open_source(address.replace("host", "127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "rtsp:/me:secret@10.0.0.7/1?token=secret"),
+        ("live", "rtsp:/me:secret@10.0.0.7/1", "--no-browser"),
+        ("report", "rtsp://me:secret@10.0.0.7/1?token=secret"),
+        ("evaluate", "skeleton", "--results", "rtsp://me:secret@10.0.0.7/1"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_addresses_that_are_taken_for_files_are_shown_without_password(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(list(words)) == 1
+    said = capsys.readouterr().err
+    assert "secret" not in said
+    assert "rtsp:/10.0.0.7/1" in said
+    assert "does not exist" in said or "no file or folder matches" in said
 
 
 def test_nothing_that_a_run_leaves_holds_the_password(
