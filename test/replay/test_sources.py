@@ -134,6 +134,20 @@ def test_uncalibrated_camera_info_gives_no_camera(tmp_path: Path) -> None:
     assert open_source(write_bag(tmp_path / "bag", messages)).camera is None
 
 
+@pytest.mark.parametrize(
+    ("frame_id", "said"), [("rear_optical", True), ("/front_optical", False), ("", False)]
+)
+def test_camera_info_of_another_frame_is_said(tmp_path: Path, frame_id: str, said: bool) -> None:
+    messages = [
+        ("/cam/camera_info", 6, camera_info(6)),
+        ("/cam/image_raw", 7, raw_image(7, picture(0), frame_id=frame_id)),
+    ]
+    source = open_source(write_bag(tmp_path / "bag", messages))
+    assert len(list(source)) == 1
+    words = "the CameraInfo is of the frame 'front_optical', the images of 'rear_optical'"
+    assert any(words in note for note in source.notes) is said
+
+
 def test_image_without_stamp_takes_the_time_of_recording(tmp_path: Path) -> None:
     (frame,) = open_source(write_bag(tmp_path / "bag", [("/image", 77, raw_image(0, picture(0)))]))
     assert frame.stamp_ns == 77
