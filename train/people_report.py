@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from posemo_ros.detect.boxes import iou
+from posemo_ros.detect.boxes import pairs
 from posemo_ros.keypoints.estimator import KeypointEstimator
 from posemo_ros.lift.smooth import OneEuroFilter
 from posemo_ros.metrics import keypoint_similarity
@@ -162,8 +162,8 @@ def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]
     small: list[bool] = []
     for photo, boxes in by_photo(people):
         seen = _alone(finder, photo)
-        for box, hit in zip(boxes, iou(boxes, seen).max(axis=1, initial=0) >= FOUND, strict=True):
-            (tall if box[3] - box[1] >= TALL else small).append(bool(hit))
+        for box, hit in zip(boxes, are_found(boxes, seen), strict=True):
+            (tall if box[3] - box[1] >= TALL else small).append(hit)
     wrong = sum(len(_alone(finder, photo)) > 0 for photo in empty)
     return {
         "tall": [sum(tall), len(tall)],
@@ -171,6 +171,12 @@ def found(finder: PeopleFinder, people: Sequence[Person], empty: Sequence[Photo]
         "small": [sum(small), len(small)],
         "empty_photos_with_somebody": [int(wrong), len(empty)],
     }
+
+
+def are_found(boxes: NDArray[np.float32], seen: NDArray[np.float32]) -> list[bool]:
+    """Which of the boxes (n, 4) have one of those seen (m, 4) for themselves."""
+    matched = {row for row, _ in pairs(boxes, seen, FOUND)}
+    return [row in matched for row in range(len(boxes))]
 
 
 def crowds(finder: PeopleFinder, people: Sequence[Person]) -> dict[str, list[int]]:
@@ -181,8 +187,8 @@ def crowds(finder: PeopleFinder, people: Sequence[Person]) -> dict[str, list[int
         for tiles in CROWD_TILES:
             finder.detector.tiles = tiles
             finder.reset()
-            hits = (iou(boxes, finder.find(Frame(image)).boxes) >= FOUND).any(axis=1)
-            out[f"{tall} px, tiles {tiles}"] = [int(hits.sum()), len(boxes)]
+            hits = are_found(boxes, finder.find(Frame(image)).boxes)
+            out[f"{tall} px, tiles {tiles}"] = [sum(hits), len(boxes)]
     finder.detector.tiles = 1
     return out
 
@@ -194,9 +200,8 @@ def in_panoramas(
     hits: list[bool] = []
     for image, boxes in panoramas(by_photo(people)):
         finder.reset()
-        tall = boxes[boxes[:, 3] - boxes[:, 1] >= TALL]
-        overlap = iou(tall, finder.find(Frame(image)).boxes)
-        hits.extend(np.any(overlap >= FOUND, axis=1).tolist())
+        tall = boxes[:, 3] - boxes[:, 1] >= TALL
+        hits.extend(np.array(are_found(boxes, finder.find(Frame(image)).boxes))[tall].tolist())
     nobody = [image for image, _ in panoramas([(photo, np.empty((0, 4), np.float32)) for photo in empty])]
     wrong = 0
     for image in nobody:
