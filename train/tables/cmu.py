@@ -25,7 +25,7 @@ from posemo_ros.text_files import json_of
 from train.tasks.callbacks import read_logs
 
 from .cmu_baselines import baselines
-from .cmu_runs import METRICS, SCHEDULE, VARIANTS, Budget, named, one, place, possible, result_of
+from .cmu_runs import METRICS, OTHERS, SCHEDULE, VARIANTS, Budget, named, one, place, possible, result_of
 from .cmu_section import MEASURED, PICTURES, table, verdict
 
 _CONSTANT = "constant"
@@ -130,27 +130,29 @@ def report(out: Path, *, keep: bool = False) -> dict[str, Any]:
 
 
 def _rows(done: Done) -> list[dict[str, Any]]:
-    """A row per network and window length, from the seeds that all networks of this length have finished."""
+    """A row per network and window length, from its ``_seeds``."""
     rows = []
     for (f, variant), results in done.items():
-        common = _common_seeds(done, f)
-        if results and common:
-            spread = _spread([results[seed] for seed in common])
-            rows.append({"frames": f, "variant": variant, "seeds": len(common), **spread})
+        if seeds := _seeds(done, f, variant):
+            spread = _spread([results[seed] for seed in seeds])
+            rows.append({"frames": f, "variant": variant, "seeds": len(seeds), **spread})
     return rows
 
 
-def _common_seeds(done: Done, frames: int) -> list[int]:
-    """Those that every network of this length has finished."""
-    seeds = [set(results) for (f, _), results in done.items() if f == frames and results]
-    return sorted(set.intersection(*seeds)) if seeds else []
+def _seeds(done: Done, frames: int, variant: str) -> list[int]:
+    """Those that count: of PoseFormer's variants the ones that all of them have finished."""
+    results = done[frames, variant]
+    if variant in OTHERS or not results:
+        return sorted(results)
+    alike = [set(r) for (f, v), r in done.items() if f == frames and v not in OTHERS and r]
+    return sorted(set.intersection(*alike))
 
 
 def _every_run(done: Done) -> Iterator[str]:
     """A line per finished run; which are not in the table, and why."""
     for (f, variant), results in done.items():
         for seed, result in results.items():
-            out = "" if seed in _common_seeds(done, f) else "; not in the table: others lack this seed"
+            out = "" if seed in _seeds(done, f, variant) else "; not in the table: others lack this seed"
             yield f"f = {f}, {variant}, seed {seed}: {result['mpjpe_mm']:.1f} mm{out}"
 
 
@@ -183,10 +185,13 @@ def draw_comparison(out: Path, path: Path) -> None:
     FigureCanvasAgg(figure)
     for i, f in enumerate(lengths):
         axes = figure.add_subplot(1, len(lengths), i + 1)
-        for (length, variant, seed), points in runs:
+        named_once = set[str]()
+        for (length, variant, _), points in runs:
             if length == f and points:
                 colour = f"C{list(VARIANTS).index(variant)}"
-                axes.plot(*zip(*points, strict=True), color=colour, label=variant if seed == 0 else None)
+                label = None if variant in named_once else variant
+                axes.plot(*zip(*points, strict=True), color=colour, label=label)
+                named_once.add(variant)
         axes.set(title=f"f = {f}", xlabel="step", ylabel="MPJPE mm, training clips kept apart")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)

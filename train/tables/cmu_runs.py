@@ -23,6 +23,7 @@ VARIANTS: dict[str, dict[str, str]] = {  # PoseFormer's options, except the two 
     AG_FORMER: {},
     TCN: {},
 }
+OTHERS = (AG_FORMER, TCN)  # networks that stand beside PoseFormer
 METRICS = ("mpjpe_mm", "p_mpjpe_mm", "mpjve_mm")
 SCHEDULE = "up in the first twentieth of the steps, then down on half a cosine"
 _TCN_WIDTH = 256  # that of the starter lifter

@@ -155,15 +155,17 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
         ("f1-none-seed2", 99),
         ("f1-sam+tam-seed0", 60),
         ("f1-sam+tam-seed1", 64),
+        ("f1-motionagformer-xs-seed2", 70),
         ("f9-none-seed0", 48),
         ("f9-sam+tam-seed0", 47),
     ):
         _finished(out / name, error, [100, 90, 80, 60, 54])
     (out / "f27-none-seed0/csv/version_0").mkdir(parents=True)
     rows = {(r["frames"], r["variant"]): r for r in cmu.report(out, keep=True)["rows"]}
-    assert [r.get("seeds") for r in rows.values()] == [None, 2, 2, 1, 1]
+    assert [r.get("seeds") for r in rows.values()] == [None, 2, 2, 1, 1, 1]
     assert rows[1, "none"]["mpjpe_mm"] == 52  # of the seeds that both have
     assert rows[1, "none"]["last_gain"] == pytest.approx(0.1)
+    assert rows[1, "motionagformer-xs"]["mpjpe_mm"] == 70  # it has no variants to be compared with
     said = capsys.readouterr().out
     assert "f = 1, none, seed 1: 54.0 mm\n" in said
     assert "f = 1, none, seed 2: 99.0 mm; not in the table: others lack this seed\n" in said
