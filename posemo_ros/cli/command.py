@@ -16,8 +16,11 @@ import logging
 import os
 import pkgutil
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -79,8 +82,26 @@ def make_parser(package: ModuleType, program: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=program, description=package.__doc__, formatter_class=Help)
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", default="warning", choices=levels, help="least severe messages")
-    _add_commands(parser, package, (parser,))
+    with _ends_at_once():
+        _add_commands(parser, package, (parser,))
     return parser
+
+
+@contextmanager
+def _ends_at_once() -> Iterator[None]:
+    """While modules are loaded, Ctrl-C ends the program as it does one that is not written in Python.
+
+    There is nothing to tidy up yet, and some libraries take the exception for a fault of their own.
+    """
+    usual, here = signal.default_int_handler, threading.current_thread()
+    if signal.getsignal(signal.SIGINT) is not usual or here is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:

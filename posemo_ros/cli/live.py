@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import importlib.util
 import json
 import os
@@ -44,6 +46,7 @@ NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
 HOST = "127.0.0.1"  # this machine alone
 ENDS = (signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -231,7 +234,7 @@ def node_command(node: str, args: argparse.Namespace, parameters: Mapping[str, o
 
 def _together(commands: Sequence[Sequence[str]]) -> int:
     """Run programs until one ends, end the others, and return its code."""
-    running = [subprocess.Popen(command) for command in commands]
+    running = [subprocess.Popen(command, preexec_fn=_end_with_parent) for command in commands]
     try:
         while all(process.poll() is None for process in running):
             time.sleep(WAIT_S)
@@ -243,6 +246,12 @@ def _together(commands: Sequence[Sequence[str]]) -> int:
             process.terminate()
         for process in running:
             process.wait()
+
+
+def _end_with_parent() -> None:
+    """In a program that was just started: Linux ends it when this one is killed; nobody else would."""
+    with contextlib.suppress(OSError, AttributeError):  # only Linux has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 COMMAND = Command(

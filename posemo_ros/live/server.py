@@ -110,7 +110,7 @@ class LiveServer:
                 f"cannot listen on {host}, port {port}: {error.strerror or error}; "
                 "another port (0 takes any free one) or address may be free"
             ) from error
-        shown = "localhost" if host in ("0.0.0.0", "::", "") else host
+        shown = {"0.0.0.0": "localhost", "": "localhost", "::": "::1"}.get(host, host)
         self.url = f"http://{f'[{shown}]' if ':' in shown else shown}:{bound}/"
 
     @property

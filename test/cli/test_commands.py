@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,23 @@ def test_head_has_seen_enough() -> None:
     with os.fdopen(writing, "wb") as nobody:
         ended = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_ctrl_c_while_it_loads_is_no_traceback(tmp_path: Path) -> None:
+    """numpy takes it for a bad installation."""
+    program = (
+        "import os, pkgutil, signal\n"
+        "from posemo_ros import cli\n"
+        "usual = pkgutil.iter_modules\n"
+        "def interrupted(path):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return usual(path)\n"
+        "pkgutil.iter_modules = interrupted\n"
+        "cli.main(['models', 'list'])\n"
+    )
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_closed_output_is_no_reason_to_fail(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,22 @@ from posemo_ros.pipeline import Pipeline
 
 def options(*words: str):
     return make_parser(cli, "posemo").parse_args(["live", *words])
+
+
+def test_what_it_started_ends_with_it_when_it_is_killed() -> None:
+    """Otherwise a page with a camera's pictures would stay, and nobody would know why."""
+    program = "from posemo_ros.cli.live import _together; _together([['sh', '-c', 'echo $$; exec sleep 60']])"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        child = Path("/proc") / started.stdout.readline().strip()
+        assert child.exists()
+        started.kill()
+        started.wait()
+    end = time.monotonic() + 30
+    while (child / "cmdline").exists() and (child / "cmdline").read_bytes() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert time.monotonic() < end
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -94,6 +95,23 @@ def test_names_of_this_machine_are_ours() -> None:
         assert is_ours(host, "robot") is True, host
     assert not is_ours("", "robot")
     assert not is_ours("robot.example", "robot")
+
+
+def test_the_address_that_is_printed_is_one_that_answers() -> None:
+    for host, shown in {
+        "0.0.0.0": "localhost",
+        "::": "[::1]",
+        "::1": "[::1]",
+        "127.0.0.1": "127.0.0.1",
+    }.items():
+        try:
+            made = LiveServer({"title": "a clip"}, host)
+        except InputError:
+            assert ":" in host  # a machine without IPv6
+            continue
+        with closing(made):
+            assert made.url.startswith(f"http://{shown}:")
+            assert get(made, "/")[0] == 200
 
 
 def test_websockets_of_other_origins_are_refused(server: LiveServer) -> None:
