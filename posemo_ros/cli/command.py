@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from ..errors import PosemoError, reason
 
 INTERRUPTED = 130
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 NOBODY_READS = 141  # what shells give for a program that SIGPIPE ended
 
 
@@ -119,6 +120,42 @@ def run_program(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     if args.log_level == "warning":  # the first use of a network takes seconds: nobody should wonder why
         logging.getLogger("posemo_ros.tuning").setLevel(logging.INFO)
+    with _ends_tidily(args) as signals:
+        code = _explained(args)
+    if signals and code == INTERRUPTED:  # whoever sent it sees that it was this that ended the program
+        signal.signal(signals[0], signal.SIG_DFL)
+        os.kill(os.getpid(), signals[0])
+    return code
+
+
+@contextmanager
+def _ends_tidily(args: argparse.Namespace) -> Iterator[list[int]]:
+    """SIGTERM, and the end of the terminal, end a command as Ctrl-C does: no unpacked recording stays behind.
+
+    Under nohup, and where another program's handlers are (training has its own), they are left alone.
+
+    Yields:
+        The signals that came.
+    """
+    came = list[int]()
+
+    def end(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    here = threading.current_thread() is threading.main_thread()
+    mine = [n for n in ENDS if here and not args.passes_on and signal.getsignal(n) == signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield came
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _explained(args: argparse.Namespace) -> int:
+    """Run the command; what it raises becomes a line and an exit code."""
     try:
         code = int(args.func(args) or 0)
         if sys.stdout:  # closed by some who start programs

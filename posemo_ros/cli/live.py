@@ -45,7 +45,6 @@ _TOPIC = re.compile(r"(/[A-Za-z_]\w*)+", re.ASCII)
 NODES = "/posemo_live"  # not where the nodes of a robot's own chain are
 WAIT_S = 0.2
 HOST = "127.0.0.1"  # this machine alone
-ENDS = (signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
@@ -92,14 +91,7 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError("--host and --port are for who looks; --save writes a file and shows nothing")
     if args.loop and args.viewer == RERUN:
         raise InputError("--loop is for the browser: rerun's viewer repeats what it has got by itself")
-    # Nodes and windows end with this program, also when its terminal is gone; under nohup that is ignored.
-    ends = [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
-    try:
-        return _topic(args) if is_topic(args.source) else _local(args)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return _topic(args) if is_topic(args.source) else _local(args)
 
 
 def is_topic(text: str) -> bool:

@@ -15,11 +15,12 @@ from ..draw.privacy import Privacy
 
 PARAMETER = "privacy"
 BYTES = ("uint8", "byte", "char", "octet")
+LONGEST_ID = 64  # bytes of an array of fixed length that is no picture: an identifier or a digest
 FEATURES = ("posemo_msgs/msg/ContextFeatures",)  # of the whole picture, from which one can be guessed
 
 
 def may_show_people(types: Typestore, kind: str) -> bool:
-    """Whether a type can carry a picture: it has a field of any number of bytes, at any depth."""
+    """Whether a type can carry a picture: it has a field of any number of bytes, or many, at any depth."""
     return kind in FEATURES or any(_holds_bytes(types, *field) for _, field in types.fielddefs[kind][1])
 
 
@@ -28,9 +29,9 @@ def _holds_bytes(types: Typestore, node: Nodetype, what: Any) -> bool:
         return False
     if node is Nodetype.NAME:
         return may_show_people(types, what)
-    (inner, kind), _ = what
+    (inner, kind), length = what
     if inner is Nodetype.BASE:
-        return node is Nodetype.SEQUENCE and kind[0] in BYTES
+        return kind[0] in BYTES and (node is Nodetype.SEQUENCE or length > LONGEST_ID)
     return _holds_bytes(types, inner, kind)
 
 

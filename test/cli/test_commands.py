@@ -96,6 +96,28 @@ def test_ctrl_c_while_it_loads_is_no_traceback(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
+def test_whatever_ends_it_leaves_no_temporary_files(tmp_path: Path, number: signal.Signals) -> None:
+    """A packed recording is unpacked there, with all its pictures."""
+    program = (
+        "import os, sys, tempfile, time\n"
+        "from posemo_ros import cli\n"
+        "from posemo_ros.replay import source_list\n"
+        "def expand(_):\n"
+        "    with tempfile.TemporaryDirectory():\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(60)\n"
+        "source_list.expand = expand\n"
+        "sys.exit(cli.main(['run', 'a.mp4']))\n"
+    )
+    command = [sys.executable, "-c", program]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=False)
+    assert ended.returncode == (130 if number == signal.SIGINT else -number), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_closed_output_is_no_reason_to_fail(tmp_path: Path) -> None:
     """As some supervisors start programs; no file of the results gets the number of what was closed."""
     program = (

@@ -15,6 +15,7 @@ pytest.importorskip("posemo_msgs", reason="posemo_msgs is not built (make test d
 from posemo_msgs.msg import Person2DArray
 from rcl_interfaces.msg import ParameterEvent
 from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import CompressedImage, Image
 
 from posemo_ros import diagnostics as keys
@@ -25,6 +26,7 @@ from posemo_ros.nodes import qos
 from posemo_ros.nodes.camera import CameraNode
 from posemo_ros.nodes.conversion import MAKE
 from posemo_ros.nodes.markers import MarkersNode
+from posemo_ros.nodes.pixels import may_show_people
 from posemo_ros.nodes.recorder import RecorderNode
 from posemo_ros.replay.report import make_report
 from posemo_ros.replay.source import with_secrets
@@ -121,6 +123,24 @@ def test_the_recorder_takes_no_image_but_those_of_a_node_that_hides_faces(
                 assert detail(picture)[FACE].max() < 100
     make_report(path, tmp_path / "report")
     assert (tmp_path / "report" / "overlay.mp4").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("fields", "may"),
+    [
+        ("uint8[] data", True),
+        ("uint8[<=99] data", True),
+        ("byte[3072] data", True),  # of a small camera, as micro-ROS likes it
+        ("small/msg/Picture[2] pictures", True),
+        ("uint8[16] uuid", False),
+        ("float32[] ranges\nuint8 status", False),
+    ],
+)
+def test_what_can_carry_a_picture(fields: str, may: bool) -> None:
+    types = get_typestore(Stores.EMPTY)
+    types.register(get_types_from_msg("uint8[3072] data", "small/msg/Picture"))
+    types.register(get_types_from_msg(fields, "small/msg/Thing"))
+    assert may_show_people(types, "small/msg/Thing") is may
 
 
 def test_a_recorder_that_hides_refuses_the_overlay_of_a_node_that_does_not(
