@@ -83,6 +83,7 @@ def test_ctrl_c_while_it_loads_is_no_traceback(tmp_path: Path) -> None:
     """numpy takes it for a bad installation."""
     program = (
         "import os, pkgutil, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
         "from posemo_ros import cli\n"
         "usual = pkgutil.iter_modules\n"
         "def interrupted(path):\n"
@@ -100,7 +101,9 @@ def test_ctrl_c_while_it_loads_is_no_traceback(tmp_path: Path) -> None:
 def test_whatever_ends_it_leaves_no_temporary_files(tmp_path: Path, number: signal.Signals) -> None:
     """A packed recording is unpacked there, with all its pictures."""
     program = (
-        "import os, sys, tempfile, time\n"
+        "import os, signal, sys, tempfile, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # under nohup and in the background
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # these are ignored
         "from posemo_ros import cli\n"
         "from posemo_ros.replay import source_list\n"
         "def expand(_):\n"
