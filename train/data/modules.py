@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from posemo_ros import metrics
 from posemo_ros.errors import InputError
 from posemo_ros.inference.manifest import KeypointSpec, LiftSpec, Spec
-from posemo_ros.skeleton import H36M17
+from posemo_ros.skeleton import H36M17, h36m_from_coco
 
 from . import cmu, cmu_videos, coco, h36m, mpi_inf_3dhp
 from .corruption import PERFECT, Corruption
@@ -186,6 +186,9 @@ class VideoData(Data):
         """Windows as long as the network wants them."""
         frames, channels = self.settings["frames"], self.settings["channels"]
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
+        wanted = getattr(self.trainer.lightning_module.network, "input_joints", self.joint_set)
+        if wanted != self.joint_set:
+            raise InputError(f"the network sees joints as a graph of {wanted}; the data are {self.joint_set}")
         videos = [replace(v, keypoints=v.keypoints[..., :channels]) for v in self.videos(part)]
         if not videos:
             raise InputError(f"{type(self).__name__}: no videos for '{part}'")
@@ -275,6 +278,7 @@ class Cmu(VideoData):
         views: Cameras per clip.
         noise: Of the 2D keypoints: ``perfect`` or ``detector`` (see ``corruption.Corruption``).
         normalisation: Of the network's input, ``screen`` or ``person``.
+        joints: Of the keypoints: ``coco17``, or ``h36m17`` made of these as the station does.
         held_out_every: Every so many training clips are for validation instead.
         max_videos: For trials: at most so many.
         others: See ``VideoData``.
@@ -289,11 +293,16 @@ class Cmu(VideoData):
         views: int = 4,
         noise: str = "detector",
         normalisation: str = "screen",
+        joints: str = "coco17",
         held_out_every: int = 8,
         max_videos: int | None = None,
         **others: Any,
     ) -> None:
         super().__init__(**others)
+        if joints not in ("coco17", "h36m17") or (joints == "h36m17" and normalisation != "screen"):
+            raise InputError(f"joints: {joints}; expected coco17, or h36m17 with normalisation: screen")
+        if joints == "h36m17":
+            self.layout, self.joint_set = H36M, joints
         kinds = {"perfect": PERFECT, "detector": Corruption()}
         if noise not in kinds:
             raise InputError(f"noise: {noise!r} is unknown (known: {', '.join(kinds)})")
@@ -325,6 +334,8 @@ class Cmu(VideoData):
             rays=self.normalisation == "person",
             max_videos=self.max_videos,
         )
+        if self.joint_set == "h36m17":
+            videos = [replace(v, keypoints=h36m_from_coco(v.keypoints)) for v in videos]
         if part == "test":
             return videos
         # All views of a clip stay together.
@@ -359,6 +370,8 @@ class CmuBodies(Cmu):
         **others: Any,
     ) -> None:
         super().__init__(folder, normalisation=normalisation, **others)
+        if self.joint_set != "coco17":
+            raise InputError(f"joints: {self.joint_set}; keypoints made anew for every step are coco17 alone")
         self.steps = steps
         self.sightings = None if sightings is None else Path(sightings)
 

@@ -147,7 +147,13 @@ class MotionAGFormer(nn.Module):
         neighbours: Frames a frame looks at in the graph.
         released_graph: The released table of joints lacks three directions (``RELEASED_LACKS``);
             True repeats that, and is needed for the released weights to give their numbers.
+
+    Attributes:
+        input_joints: Each joint's pose comes from its own keypoint and from its neighbours in Human3.6M's
+            skeleton: keypoints in another order are another graph.
     """
+
+    input_joints = "h36m17"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import yaml
 
 from posemo_ros.errors import InputError
 from posemo_ros.text_files import json_of
+from train.models.motionagformer import MotionAGFormer
 from train.tasks.callbacks import read_logs
 
 AG_FORMER, TCN = "motionagformer-xs", "tcn"
@@ -97,6 +98,7 @@ def config(
             "init_args": {
                 **data_options(data, budget, max_videos),
                 "batch": windows(budget, frames, variant),
+                **({"joints": MotionAGFormer.input_joints} if variant == AG_FORMER else {}),
                 "seed": seed,
             },
         },
