@@ -56,7 +56,10 @@ def _sequences(summary: dict[str, Any]) -> str:
     """What is said of a network that is taught all poses of its window, where it took part."""
     if all(row["variant"] != AG_FORMER for row in summary["rows"]):
         return ""
-    return f" ({AG_FORMER}: a f-th of that, since it is taught f poses of each)"
+    return (
+        f" ({AG_FORMER}: a f-th of that, since it is taught f poses of each; with its own recipe's "
+        "loss, in which the movement from frame to frame weighs 20 times)"
+    )
 
 
 def verdict(summary: dict[str, Any]) -> str:

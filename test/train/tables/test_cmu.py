@@ -170,6 +170,7 @@ def test_a_stopped_comparison_is_reported_as_it_stands(
     assert "f = 1, none, seed 1: 54.0 mm\n" in said
     assert "f = 1, none, seed 2: 99.0 mm; not in the table: others lack this seed\n" in said
     page = cmu_section.section()
+    assert "64 windows each (motionagformer-xs: a f-th of that, since it is taught f poses of each;" in page
     assert "| 1 | sam+tam | 5,000 | 2 | 62.0 ± 2.8 | 31.0 ± 1.4 | 1.0 ± 0.0 | -10.0% |" in page
     assert "| 9 | none | 5,000 | 1 | 48.0 | 24.0 | 1.0 | -10.0% |" in page
     assert "+10.0 mm at f = 1 (may be chance, p = 0.07), -1.0 mm at f = 9 (one seed: its spread" in page
