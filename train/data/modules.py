@@ -186,7 +186,8 @@ class VideoData(Data):
         """Windows as long as the network wants them."""
         frames, channels = self.settings["frames"], self.settings["channels"]
         stride = {"train": self.stride, "val": self.val_stride}.get(part, 1)
-        wanted = getattr(self.trainer.lightning_module.network, "input_joints", self.joint_set)
+        network = self.trainer.lightning_module.describe(self.fixed_settings).network
+        wanted = getattr(network, "input_joints", self.joint_set)
         if wanted != self.joint_set:
             raise InputError(f"the network sees joints as a graph of {wanted}; the data are {self.joint_set}")
         videos = [replace(v, keypoints=v.keypoints[..., :channels]) for v in self.videos(part)]
