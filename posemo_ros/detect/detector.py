@@ -17,9 +17,9 @@ from .codecs import decode, suppress
 
 Tile = tuple[int, int, int, int]
 OVERLAP = 0.25  # of a tile: somebody so tall is whole in one of them
-LONG = 2.5  # more often than this as long as it is wide: a panorama, in which the whole network sees nobody
-PIECE = 16 / 9  # a panorama's pieces are no longer, per width
-PIECES = 16  # and no more: that of a robot has six or seven
+LONG = 2.5  # times as long as wide: a panorama, in which people are too small for one look
+PIECE = 16 / 9  # length by width that a piece of a panorama has at most
+PIECES = 16  # at most; a robot's panorama has six or seven
 CUT_PX = 2  # a box that ends so near to an inner edge of a tile is of a person cut in two
 
 

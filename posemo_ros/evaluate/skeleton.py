@@ -185,7 +185,7 @@ def _bone_variation(tracks: Sequence[Track]) -> float:
 
 def _accelerations(track: Track) -> list[float]:
     """Mean over the joints about the pelvis but the pelvis, image by image."""
-    relative = (track.relative - track.relative[:, :1])[:, 1:]
+    relative = track.relative[:, 1:]
     steps = np.diff(track.seconds)
     found = []
     for i in range(1, len(relative) - 1):

@@ -64,10 +64,8 @@ class ImageInput:
         self._checked_s = 0.0
         self._loss = _LossCheck()
         self._senders = Senders(station, self.topic, "images", "people are mixed up")
-        infos, mixed = (
-            station.resolve_topic_name(CAMERA_INFO_TOPIC),
-            "images get the intrinsics of the last one",
-        )
+        infos = station.resolve_topic_name(CAMERA_INFO_TOPIC)
+        mixed = "images get the intrinsics of the last one"
         self._info_senders = Senders(station, infos, "CameraInfos", mixed)
         self._depth = BitDepth()
         station.on_stop(self._forget)
